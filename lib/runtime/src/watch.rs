@@ -3,8 +3,8 @@
 use crate::{Key, telemetry::chain};
 use futures::StreamExt as _;
 use kube::{
-    Api, Resource, ResourceExt as _,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
+    Api, Client, Resource, ResourceExt as _,
+    core::{DeserializeGuard, NamespaceResourceScope, error_boundary::InvalidObject},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -90,18 +90,22 @@ impl<K: Resource<DynamicType = ()>> Store<K> {
     }
 }
 
-/// Keeps `store` current for ever, and calls `changed` after each change and `undecodable` for each object that cannot
+/// Keeps `store` current for ever with the objects of one namespace or of all, and calls `changed` after each change and `undecodable` for each object that cannot
 /// be decoded. Errors of the watch are logged and retried with back-off.
 pub async fn run<K>(
-    api: Api<K>,
+    client: Client,
+    namespace: Option<&str>,
     config: watcher::Config,
     store: Arc<Store<K>>,
     changed: impl Fn(Change<K>) + Send,
     undecodable: impl Fn(Undecodable) + Send,
 ) where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let api: Api<DeserializeGuard<K>> = guarded(api);
+    let api: Api<DeserializeGuard<K>> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
     let stream = watcher(api, config).default_backoff();
     let mut stream = pin!(stream);
     let mut listed: HashSet<Key> = HashSet::new();
@@ -159,13 +163,5 @@ fn newer<K: Resource>(old: &K, new: &K) -> bool {
     match (version(old), version(new)) {
         (Some(old), Some(new)) => old > new,
         _ => false,
-    }
-}
-
-fn guarded<K: Resource<DynamicType = ()>>(api: Api<K>) -> Api<DeserializeGuard<K>> {
-    let namespace = api.namespace().map(str::to_owned);
-    match namespace {
-        Some(namespace) => Api::namespaced_guarded(api.into_client(), &namespace),
-        None => Api::all(api.into_client()),
     }
 }
