@@ -11,7 +11,10 @@ pub mod meta;
 pub mod notification;
 pub mod source;
 
+mod print;
 mod schema;
+
+pub use print::yaml;
 
 /// Every custom resource definition that a cluster needs, by group and kind.
 pub fn all() -> Vec<CustomResourceDefinition> {

@@ -14,8 +14,7 @@ pub struct PostRenderer {
 }
 
 /// What kustomize changes.
-///
-/// The fields stand in Flux's order, which the digests of a HelmRelease's status depend on.
+// The fields stand in Flux's order, which the digests of a HelmRelease's status depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Kustomize {
     /// Changes to the objects.

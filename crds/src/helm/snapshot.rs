@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// What made the release.
+    /// What made the release: `install`, `upgrade`, `rollback`, `uninstall` or `uninstall-remediation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub action: Option<ReleaseAction>,
+    pub action: Option<String>,
     /// Version of the scheme of this snapshot; the current one is `v2`. Digests of others are not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
@@ -56,8 +55,7 @@ pub struct Snapshot {
 }
 
 /// What makes or undoes a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReleaseAction {
     /// An install.
     Install,
@@ -69,6 +67,19 @@ pub enum ReleaseAction {
     Uninstall,
     /// An uninstall of a failed install or upgrade.
     UninstallRemediation,
+}
+
+impl ReleaseAction {
+    /// The word that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
+            Self::Uninstall => "uninstall",
+            Self::UninstallRemediation => "uninstall-remediation",
+        }
+    }
 }
 
 /// What became of a test.
