@@ -1,1 +1,5 @@
-//! e2e.
+//! The whole, against a real API server: a control plane on loopback, the world outside it, and the suite under test.
+
+pub mod control_plane;
+pub mod process;
+pub mod tools;

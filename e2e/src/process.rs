@@ -1,0 +1,146 @@
+//! Child processes that never outlive us: started, watched and ended by their own id.
+
+use anyhow::{Context as _, Result, bail};
+use std::{
+    ffi::OsStr,
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A running program under a small shell that ends it when we are gone.
+///
+/// The shell holds the read end of a pipe whose write end is ours: however we end, also by `kill -9`, the pipe closes
+/// and the shell terminates the program. The program's output goes to a log file.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    pid: u32,
+    log: PathBuf,
+    shell: Child,
+    lifeline: Option<ChildStdin>,
+}
+
+/// Starts `$2…` with its output in `$1`, prints its pid, and ends it when standard input closes.
+const SHELL: &str = r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & c=$!; echo $c; read -r _; kill -TERM $c 2>/dev/null; wait $c"#;
+
+impl Process {
+    /// Starts `program` with `args` and extra environment `env`; output is appended to `log`.
+    pub fn start<S: AsRef<OsStr>>(
+        name: &str,
+        program: &Path,
+        args: impl IntoIterator<Item = S>,
+        env: &[(&str, String)],
+        log: &Path,
+    ) -> Result<Self> {
+        let mut shell = Command::new("sh")
+            .arg("-c")
+            .arg(SHELL)
+            .arg("sh")
+            .arg(log)
+            .arg(program)
+            .args(args)
+            .envs(env.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Ctrl-C is for us: we end our children in order.
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("start {name}"))?;
+        let lifeline = shell.stdin.take();
+        let stdout = shell.stdout.take().context("shell without stdout")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let pid = line.trim().parse().with_context(|| format!("start {name}: no pid from the shell"))?;
+        Ok(Self { name: name.into(), pid, log: log.into(), shell, lifeline })
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Whether the program is still running (a zombie is not).
+    pub fn alive(&self) -> bool {
+        std::fs::read(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|c| !c.is_empty())
+    }
+
+    /// Peak resident memory in bytes (`VmHWM` of proc(5)), while it runs.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+
+    /// Processor time used so far, user and system (fields 14 and 15 of proc(5) `stat`, at 100 ticks a second).
+    pub fn cpu(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        Some(Duration::from_millis(ticks * 10))
+    }
+
+    /// Sends a signal by name (`TERM`, `KILL`, `STOP`, `CONT`) to the program alone.
+    pub fn signal(&self, signal: &str) {
+        let _ = Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).stderr(Stdio::null()).status();
+    }
+
+    /// Ends the program: politely, then after `grace` by force. Returns when it is gone.
+    pub fn stop(&mut self, grace: Duration) {
+        self.signal("TERM");
+        let deadline = Instant::now() + grace;
+        while self.alive() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.kill();
+    }
+
+    /// Ends the program at once, as `kill -9` does. Returns when it is gone.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        drop(self.lifeline.take());
+        let _ = self.shell.wait();
+    }
+
+    /// Waits until `ready` holds, and fails early with the log's tail when the program ends or `limit` passes.
+    pub fn wait_until(&self, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while !ready() {
+            if !self.alive() {
+                bail!("{} ended early:\n{}", self.name, tail(&self.log));
+            }
+            if Instant::now() > deadline {
+                bail!("{} is not ready after {limit:?}:\n{}", self.name, tail(&self.log));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.lifeline.is_some() {
+            self.stop(Duration::from_secs(5));
+        }
+    }
+}
+
+/// The last lines of a log, for an error message.
+pub fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
+
+/// A loopback port that is free now.
+pub fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

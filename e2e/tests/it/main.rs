@@ -1,0 +1,3 @@
+//! End-to-end tests, one promise a file.
+
+mod control_plane;

@@ -1,0 +1,150 @@
+//! Clients of the API server. Each is built from an identity; there is no other way to get one.
+
+use crate::metrics::Metrics;
+use http::HeaderValue;
+use kube::{Client, Config, client::ClientBuilder};
+use thiserror::Error;
+use tower::{ServiceBuilder, ServiceExt as _};
+
+/// In whose name requests are made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// The controller's own ServiceAccount.
+    Controller,
+    /// A tenant's ServiceAccount, impersonated.
+    ServiceAccount(ServiceAccount),
+}
+
+/// A ServiceAccount with a name that can be impersonated. Built only by [`Identity::service_account`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServiceAccount {
+    namespace: String,
+    name: String,
+    /// The user name as it goes on the wire: made here once, so that no request can be sent without it.
+    user: HeaderValue,
+}
+
+impl Identity {
+    /// The identity of a ServiceAccount in a namespace.
+    ///
+    /// # Errors
+    /// When a part is empty or no Kubernetes name: an empty user would silently be the controller itself
+    /// (CVE-2026-23990).
+    pub fn service_account(namespace: &str, name: &str) -> Result<Self, IdentityError> {
+        for part in [namespace, name] {
+            let fine = !part.is_empty()
+                && part.len() <= 253
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
+            if !fine {
+                return Err(IdentityError::Name { namespace: namespace.into(), name: name.into() });
+            }
+        }
+        let user = HeaderValue::try_from(format!("system:serviceaccount:{namespace}:{name}"))
+            .map_err(|_| IdentityError::Name { namespace: namespace.into(), name: name.into() })?;
+        Ok(Self::ServiceAccount(ServiceAccount { namespace: namespace.into(), name: name.into(), user }))
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Controller => f.write_str("the controller"),
+            Self::ServiceAccount(account) => write!(f, "system:serviceaccount:{}:{}", account.namespace, account.name),
+        }
+    }
+}
+
+/// Why an identity or a client cannot be had.
+#[derive(Debug, Error)]
+pub enum IdentityError {
+    /// The name could not be a ServiceAccount's.
+    #[error("'{namespace}/{name}' is not the name of a ServiceAccount")]
+    Name {
+        /// The namespace given.
+        namespace: String,
+        /// The name given.
+        name: String,
+    },
+}
+
+/// Builds clients for identities; all share one pool of connections.
+#[derive(Clone)]
+pub struct Clients {
+    own: Client,
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clients")
+    }
+}
+
+impl Clients {
+    /// Prepares clients for the cluster that the environment names (`KUBECONFIG`, or the pod's own ServiceAccount).
+    ///
+    /// # Errors
+    /// When neither is there, or the certificate authority cannot be read.
+    pub async fn from_environment(metrics: &Metrics) -> Result<Self, ClientsError> {
+        let mut config = Config::infer().await.map_err(ClientsError::Infer)?;
+        // Watches have their own deadlines; a request that is neither answered nor refused must not hold a worker.
+        config.read_timeout = Some(std::time::Duration::from_secs(295));
+        let namespace = config.default_namespace.clone();
+        let metrics = metrics.clone();
+        let http = ClientBuilder::try_from(config).map_err(ClientsError::Build)?.build::<kube::client::Body>();
+        let counted = ServiceBuilder::new()
+            .layer_fn(move |inner: Client| {
+                let metrics = metrics.clone();
+                tower::service_fn(move |request: http::Request<kube::client::Body>| {
+                    let (inner, metrics) = (inner.clone(), metrics.clone());
+                    let method = request.method().as_str().to_owned();
+                    async move {
+                        let answer = inner.oneshot(request).await;
+                        metrics.requested(&method, answer.as_ref().map_or(0, |r| r.status().as_u16()));
+                        answer
+                    }
+                })
+            })
+            .service(http);
+        Ok(Self { own: Client::new(counted, namespace) })
+    }
+
+    /// A client that acts in the name of `identity`.
+    pub fn of(&self, identity: &Identity) -> Client {
+        let user = match identity {
+            Identity::Controller => return self.own.clone(),
+            Identity::ServiceAccount(account) => account.user.clone(),
+        };
+        let impersonating = ServiceBuilder::new()
+            .map_request(move |mut request: http::Request<kube::client::Body>| {
+                request.headers_mut().insert("impersonate-user", user.clone());
+                request
+            })
+            .service(self.own.clone());
+        Client::new(impersonating, self.own.default_namespace())
+    }
+}
+
+/// Why the cluster cannot be reached at all.
+#[derive(Debug, Error)]
+pub enum ClientsError {
+    /// No configuration was found.
+    #[error("found neither KUBECONFIG nor a ServiceAccount to talk to the API server with")]
+    Infer(#[source] kube::config::InferConfigError),
+    /// The configuration cannot be used.
+    #[error("the configuration for the API server cannot be used")]
+    Build(#[source] kube::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_without_a_name_cannot_be_built() {
+        for (namespace, name) in [("", "a"), ("a", ""), (" ", "a"), ("a", "b\r\nimpersonate-group: system:masters"), ("a", "B"), ("a", "b:c")] {
+            assert!(Identity::service_account(namespace, name).is_err(), "{namespace:?} {name:?}");
+        }
+        let tenant = Identity::service_account("team-a", "deployer").unwrap();
+        assert_eq!(tenant.to_string(), "system:serviceaccount:team-a:deployer");
+    }
+}

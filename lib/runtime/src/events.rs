@@ -1,0 +1,190 @@
+//! Kubernetes Events on the objects they concern, as Flux's controllers write them; repeated ones are counted.
+
+use crate::{Key, telemetry::chain};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::{Event as CoreEvent, EventSource, ObjectReference},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+use kube::{
+    Api, Client, Resource,
+    api::{Patch, PatchParams, PostParams},
+};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
+    hash::{Hash as _, Hasher as _},
+    sync::Mutex,
+    time::Duration,
+};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// How serious an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Something happened as it should.
+    Normal,
+    /// Something failed.
+    Warning,
+}
+
+/// Something to tell about an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// How serious it is.
+    pub severity: Severity,
+    /// The reason in one CamelCase word, the same as on the condition.
+    pub reason: String,
+    /// What happened, for people.
+    pub message: String,
+    /// Annotations of the event, with the API group as prefix of the keys.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Event {
+    /// A normal event.
+    pub fn normal(reason: &str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Normal, reason: reason.into(), message: message.into(), metadata: BTreeMap::new() }
+    }
+
+    /// A warning.
+    pub fn warning(reason: &str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::normal(reason, message) }
+    }
+
+    /// The event with one more annotation.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+}
+
+/// Repetitions within this time are counted on the first event (client-go's correlator uses the same).
+const WINDOW: Duration = Duration::from_secs(600);
+/// How many recent events are remembered.
+const REMEMBERED: usize = 4096;
+/// The API server's limit on an event's message, in bytes.
+const MESSAGE_LIMIT: usize = 1024;
+
+/// Writes events in the name of one controller.
+pub struct Recorder {
+    client: Client,
+    component: String,
+    recent: Mutex<HashMap<u64, Recent>>,
+}
+
+struct Recent {
+    name: String,
+    count: i32,
+    first: Instant,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recorder({})", self.component)
+    }
+}
+
+impl Recorder {
+    /// A recorder that signs as `component`.
+    pub fn new(client: Client, component: &str) -> Self {
+        Self { client, component: component.to_owned(), recent: Mutex::default() }
+    }
+
+    /// Writes an event about `object`. A failure is logged and otherwise without effect: the status has the truth.
+    pub async fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, event: &Event) {
+        let key = Key::of(object);
+        let fingerprint = fingerprint(object, event);
+        let api: Api<CoreEvent> = Api::namespaced(self.client.clone(), &key.namespace);
+        let now = Time(Timestamp::now());
+        let answer = match self.repeated(fingerprint) {
+            Some((name, count)) => {
+                let body = serde_json::json!({"count": count, "lastTimestamp": now});
+                api.patch(&name, &PatchParams::default(), &Patch::Merge(body)).await.map(|_| ())
+            }
+            None => {
+                let name = format!("{}.{:x}", key.name, Timestamp::now().as_nanosecond());
+                self.remember(fingerprint, name.clone());
+                api.create(&PostParams::default(), &self.event(object, event, name, now)).await.map(|_| ())
+            }
+        };
+        if let Err(error) = answer {
+            self.lock().remove(&fingerprint);
+            warn!(namespace = key.namespace, name = key.name, reason = event.reason, error = chain(&error), "cannot write the event");
+        }
+    }
+
+    fn event<K: Resource<DynamicType = ()>>(&self, object: &K, event: &Event, name: String, now: Time) -> CoreEvent {
+        let meta = object.meta();
+        CoreEvent {
+            metadata: ObjectMeta {
+                name: Some(name),
+                namespace: meta.namespace.clone(),
+                annotations: (!event.metadata.is_empty()).then(|| event.metadata.clone()),
+                ..Default::default()
+            },
+            involved_object: ObjectReference {
+                api_version: Some(K::api_version(&()).into_owned()),
+                kind: Some(K::kind(&()).into_owned()),
+                name: meta.name.clone(),
+                namespace: meta.namespace.clone(),
+                uid: meta.uid.clone(),
+                resource_version: meta.resource_version.clone(),
+                ..Default::default()
+            },
+            type_: Some(match event.severity {
+                Severity::Normal => "Normal".into(),
+                Severity::Warning => "Warning".into(),
+            }),
+            reason: Some(event.reason.clone()),
+            message: Some(cut(&event.message)),
+            count: Some(1),
+            first_timestamp: Some(now.clone()),
+            last_timestamp: Some(now),
+            source: Some(EventSource { component: Some(self.component.clone()), ..Default::default() }),
+            reporting_component: Some(self.component.clone()),
+            ..Default::default()
+        }
+    }
+
+    /// The name and new count of the same event, if it was written lately.
+    fn repeated(&self, fingerprint: u64) -> Option<(String, i32)> {
+        let mut recent = self.lock();
+        let known = recent.get_mut(&fingerprint).filter(|r| r.first.elapsed() < WINDOW)?;
+        known.count = known.count.saturating_add(1);
+        Some((known.name.clone(), known.count))
+    }
+
+    fn remember(&self, fingerprint: u64, name: String) {
+        let mut recent = self.lock();
+        if recent.len() >= REMEMBERED {
+            recent.retain(|_, r| r.first.elapsed() < WINDOW);
+            if recent.len() >= REMEMBERED {
+                recent.clear();
+            }
+        }
+        recent.insert(fingerprint, Recent { name, count: 1, first: Instant::now() });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Recent>> {
+        self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn fingerprint<K: Resource<DynamicType = ()>>(object: &K, event: &Event) -> u64 {
+    let mut hash = DefaultHasher::new();
+    (K::kind(&()), &object.meta().uid, &event.reason, &event.message, &event.metadata).hash(&mut hash);
+    hash.finish()
+}
+
+fn cut(message: &str) -> String {
+    if message.len() <= MESSAGE_LIMIT {
+        return message.to_owned();
+    }
+    let mut end = MESSAGE_LIMIT - 3;
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}...", &message[..end])
+}

@@ -1,0 +1,269 @@
+//! Which object is worked on next: one pass at a time per object, in turn between namespaces, later when told so.
+
+use crate::Key;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+
+/// A work queue of objects.
+///
+/// - An object is handed out to one worker at a time; added while it is worked on, it is handed out again after.
+/// - Namespaces take turns, so that a tenant with a thousand objects does not delay a tenant with one.
+/// - A delayed object is handed out when its time has come, or at once when it is added meanwhile.
+#[derive(Debug, Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<Key, Entry>,
+    /// Namespaces with something ready, in their turn, and what is ready in each.
+    turns: VecDeque<String>,
+    ready: HashMap<String, VecDeque<Key>>,
+    /// When delayed objects are due; the number keeps equal times apart.
+    due: BTreeMap<(Instant, u64), Key>,
+    sequence: u64,
+    depth: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    queued: bool,
+    running: bool,
+    again: bool,
+    due: Option<(Instant, u64)>,
+    failures: u32,
+}
+
+impl Queue {
+    /// Asks for a pass over an object as soon as a worker is free.
+    pub fn add(&self, key: Key) {
+        self.lock().add(key);
+        self.changed.notify_one();
+    }
+
+    /// Asks for a pass after `delay`; of several delays the earliest counts.
+    pub fn add_after(&self, key: Key, delay: Duration) {
+        self.lock().add_at(key, Instant::now() + delay);
+        self.changed.notify_one();
+    }
+
+    /// The next object to work on. Must be followed by [`Queue::done`] for it.
+    pub async fn next(&self) -> Key {
+        loop {
+            let next_due = {
+                let mut state = self.lock();
+                state.release(Instant::now());
+                if let Some(key) = state.take() {
+                    return key;
+                }
+                state.due.first_key_value().map(|((at, _), _)| *at)
+            };
+            match next_due {
+                Some(at) => {
+                    let _ = tokio::time::timeout_at(at, self.changed.notified()).await;
+                }
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// Ends the pass over an object that [`Queue::next`] handed out.
+    pub fn done(&self, key: &Key) {
+        self.lock().done(key);
+        self.changed.notify_one();
+    }
+
+    /// Counts a failed pass and gives the number of failures in a row.
+    pub fn failed(&self, key: &Key) -> u32 {
+        let mut state = self.lock();
+        let entry = state.entries.entry(key.clone()).or_default();
+        entry.failures = entry.failures.saturating_add(1);
+        entry.failures
+    }
+
+    /// Ends a row of failures.
+    pub fn succeeded(&self, key: &Key) {
+        if let Some(entry) = self.lock().entries.get_mut(key) {
+            entry.failures = 0;
+        }
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, key: &Key) {
+        self.lock().forget(key);
+    }
+
+    /// How many objects are ready and wait for a worker.
+    pub fn depth(&self) -> usize {
+        self.lock().depth
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // No code panics while it holds the lock; if one did, the state is still consistent enough to go on.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, key: Key) {
+        let entry = self.entries.entry(key.clone()).or_default();
+        if entry.running {
+            entry.again = true;
+            return;
+        }
+        if entry.queued {
+            return;
+        }
+        entry.queued = true;
+        if let Some(due) = entry.due.take() {
+            self.due.remove(&due);
+        }
+        let line = self.ready.entry(key.namespace.clone()).or_default();
+        if line.is_empty() {
+            self.turns.push_back(key.namespace.clone());
+        }
+        line.push_back(key);
+        self.depth += 1;
+    }
+
+    fn add_at(&mut self, key: Key, at: Instant) {
+        let entry = self.entries.entry(key.clone()).or_default();
+        if entry.queued || entry.due.is_some_and(|(due, _)| due <= at) {
+            return;
+        }
+        if let Some(due) = entry.due.take() {
+            self.due.remove(&due);
+        }
+        self.sequence += 1;
+        entry.due = Some((at, self.sequence));
+        self.due.insert((at, self.sequence), key);
+    }
+
+    fn release(&mut self, now: Instant) {
+        while let Some(first) = self.due.first_entry() {
+            if first.key().0 > now {
+                return;
+            }
+            let key = first.remove();
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.due = None;
+            }
+            self.add(key);
+        }
+    }
+
+    fn take(&mut self) -> Option<Key> {
+        let namespace = self.turns.pop_front()?;
+        let line = self.ready.get_mut(&namespace)?;
+        let key = line.pop_front()?;
+        if line.is_empty() {
+            self.ready.remove(&namespace);
+        } else {
+            self.turns.push_back(namespace);
+        }
+        self.depth -= 1;
+        let entry = self.entries.entry(key.clone()).or_default();
+        entry.queued = false;
+        entry.running = true;
+        Some(key)
+    }
+
+    fn done(&mut self, key: &Key) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.running = false;
+        if std::mem::take(&mut entry.again) {
+            self.add(key.clone());
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if let Some(due) = entry.due.take() {
+            self.due.remove(&due);
+        }
+        entry.failures = 0;
+        if !entry.running && !entry.queued {
+            self.entries.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(namespace: &str, name: &str) -> Key {
+        Key::new(namespace, name)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn namespaces_take_turns() {
+        let queue = Queue::default();
+        for n in ["1", "2", "3"] {
+            queue.add(key("big", n));
+        }
+        queue.add(key("small", "1"));
+        let mut order = Vec::new();
+        for _ in 0..4 {
+            order.push(queue.next().await.to_string());
+        }
+        assert_eq!(order, ["big/1", "small/1", "big/2", "big/3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_pass_at_a_time_and_again_when_added_meanwhile() {
+        let queue = Queue::default();
+        queue.add(key("a", "1"));
+        queue.add(key("a", "1"));
+        let first = queue.next().await;
+        queue.add(key("a", "1"));
+        assert_eq!(queue.depth(), 0);
+        queue.done(&first);
+        assert_eq!(queue.next().await, first);
+        queue.done(&first);
+        assert!(tokio::time::timeout(Duration::from_secs(9), queue.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn delayed_until_due_or_added() {
+        let queue = Queue::default();
+        let begin = Instant::now();
+        queue.add_after(key("a", "late"), Duration::from_secs(60));
+        queue.add_after(key("a", "soon"), Duration::from_secs(5));
+        queue.add_after(key("a", "soon"), Duration::from_secs(50));
+        queue.add_after(key("a", "now"), Duration::from_secs(5));
+        queue.add(key("a", "now"));
+        assert_eq!(queue.next().await.name, "now");
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        assert_eq!(queue.next().await.name, "soon");
+        assert_eq!(begin.elapsed(), Duration::from_secs(5));
+        assert_eq!(queue.next().await.name, "late");
+        assert_eq!(begin.elapsed(), Duration::from_secs(60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn delayed_while_running_comes_later() {
+        let queue = Queue::default();
+        queue.add(key("a", "1"));
+        let running = queue.next().await;
+        queue.add_after(running.clone(), Duration::from_secs(3));
+        queue.done(&running);
+        let begin = Instant::now();
+        assert_eq!(queue.next().await, running);
+        assert_eq!(begin.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn forgotten_objects_do_not_come_back() {
+        let queue = Queue::default();
+        queue.add_after(key("a", "1"), Duration::from_secs(1));
+        queue.forget(&key("a", "1"));
+        assert!(tokio::time::timeout(Duration::from_secs(9), queue.next()).await.is_err());
+    }
+}
