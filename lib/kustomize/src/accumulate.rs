@@ -1,0 +1,151 @@
+//! The order of the stages, and nothing else.
+
+use crate::Error;
+use crate::generate::{self, Kind, hash};
+use crate::kustomization::Kustomization;
+use crate::load::Loader;
+use crate::objects::Objects;
+use crate::transform::{annotations, images, labels, namespace, prefix_suffix, replicas};
+use crate::{documents, object::Object};
+
+/// Builds what a directory and all below it give, names without hashes and references not yet followed.
+///
+/// # Errors
+/// Whatever any of the stages says, with the way that led there.
+pub(crate) fn directory(loader: &Loader<'_>, kustomization: &Kustomization) -> Result<Objects, Error> {
+    accumulate(loader, kustomization, Objects::default())
+}
+
+fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, before: Objects) -> Result<Objects, Error> {
+    let mut objects = before;
+    for path in &kustomization.resources {
+        resource(loader, path, &mut objects).map_err(|e| e.during("accumulating resources"))?;
+    }
+    generators(loader, kustomization, &mut objects)?;
+    for path in &kustomization.components {
+        objects = component(loader, path, objects).map_err(|e| e.during("accumulating components"))?;
+    }
+    transformers(loader, kustomization, &mut objects)?;
+    Ok(objects)
+}
+
+/// A resource is tried as a file first and then as a directory.
+fn resource(loader: &Loader<'_>, path: &str, objects: &mut Objects) -> Result<(), Error> {
+    let as_file = match file(loader, path).and_then(|found| {
+        objects
+            .append_all(found)
+            .map_err(|e| e.during(format!("merging resources from '{path}'")))
+    }) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    let base = match loader.enter(path) {
+        Ok(inner) => base(&inner).and_then(|found| {
+            let root = inner.shown_root();
+            objects
+                .append_all(found)
+                .map_err(|e| e.during(format!("recursed merging from path '{root}'")))
+        }),
+        // The file is there and broken: that it is no directory either is no news.
+        Err(_) if as_file.is_malformed() => return Err(as_file),
+        Err(error @ Error::Remote { .. }) => return Err(error),
+        Err(error) => Err(error),
+    };
+    base.map_err(|as_base| Error::NeitherFileNorBase {
+        as_file: Box::new(as_file),
+        as_base: Box::new(as_base),
+    })
+}
+
+fn file(loader: &Loader<'_>, path: &str) -> Result<Vec<Object>, Error> {
+    loader.read(path).and_then(documents::objects).map_err(|e| {
+        e.in_file(path)
+            .during(format!("accumulating resources from '{path}'"))
+    })
+}
+
+fn base(loader: &Loader<'_>) -> Result<Vec<Object>, Error> {
+    let kustomization = target(loader)?;
+    if kustomization.is_component() {
+        return Err(Error::UnexpectedComponent {
+            path: loader.shown_root(),
+        });
+    }
+    let objects = directory(loader, &kustomization).map_err(|e| recursed(loader, e))?;
+    Ok(objects.into_list())
+}
+
+/// A component works on all that its parent has so far.
+fn component(loader: &Loader<'_>, path: &str, objects: Objects) -> Result<Objects, Error> {
+    let inner = loader.enter(path).map_err(|e| e.during("loader.New"))?;
+    let kustomization = target(&inner)?;
+    if !kustomization.is_component() {
+        return Err(Error::ExpectedComponent {
+            path: inner.shown_root(),
+            kind: kustomization.kind,
+        });
+    }
+    accumulate(&inner, &kustomization, objects).map_err(|e| recursed(&inner, e))
+}
+
+fn target(loader: &Loader<'_>) -> Result<Kustomization, Error> {
+    Kustomization::load(loader)
+        .map_err(|e| e.during(format!("couldn't make target for path '{}'", loader.shown_root())))
+}
+
+fn recursed(loader: &Loader<'_>, error: Error) -> Error {
+    error.during(format!("recursed accumulation of path '{}'", loader.shown_root()))
+}
+
+fn generators(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    objects: &mut Objects,
+) -> Result<(), Error> {
+    let options = kustomization.generator_options.as_ref();
+    let config_maps = kustomization
+        .config_maps
+        .iter()
+        .map(|args| (Kind::ConfigMap, args));
+    let secrets = kustomization.secrets.iter().map(|args| (Kind::Secret, args));
+    for (kind, args) in config_maps.chain(secrets) {
+        let object = generate::generate(loader, kind, args, options)?;
+        objects
+            .absorb(object)
+            .map_err(|e| e.during("merging from generator"))?;
+    }
+    Ok(())
+}
+
+fn transformers(
+    _loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    objects: &mut Objects,
+) -> Result<(), Error> {
+    namespace::apply(objects, &kustomization.namespace)?;
+    prefix_suffix::prefix(objects, &kustomization.name_prefix);
+    prefix_suffix::suffix(objects, &kustomization.name_suffix);
+    labels::apply(objects, &kustomization.labels, &kustomization.common_labels)?;
+    annotations::apply(objects, &kustomization.common_annotations)?;
+    for replica in &kustomization.replicas {
+        replicas::apply(objects, replica)?;
+    }
+    for image in &kustomization.images {
+        images::apply(objects, image)?;
+    }
+    Ok(())
+}
+
+/// Puts the hash of their content behind the names of generated objects.
+///
+/// # Errors
+/// Content that is no JSON.
+pub(crate) fn add_hashes(objects: &mut Objects) -> Result<(), Error> {
+    for object in objects.list_mut().iter_mut().filter(|object| object.needs_hash) {
+        let suffix = hash::suffix(object)?;
+        object.remember_id();
+        let name = format!("{}-{suffix}", object.name());
+        object.set_name(&name);
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The hash of an object's content that goes into its name.
+
+use crate::Error;
+use crate::object::Object;
+use sha2::{Digest as _, Sha256};
+use yaml::{Node, Schema};
+
+/// The ten characters that kustomize puts behind the name.
+///
+/// Only ConfigMaps and Secrets are hashed by their data; what else asks for a hash is hashed whole.
+pub(crate) fn suffix(object: &Object) -> Result<String, Error> {
+    let encoded = match object.kind() {
+        "ConfigMap" => encode(object, &["data"], &["binaryData"], false),
+        "Secret" => encode(object, &["data", "type"], &["stringData"], true),
+        _ => yaml::to_value(&object.node, Schema::GoV3).map(|value| value.to_string()),
+    };
+    let encoded = encoded.map_err(|cause| Error::Output {
+        id: object.id().to_string(),
+        cause,
+    })?;
+    let digest = Sha256::digest(encoded.as_bytes());
+    let hex: String = digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .take(10)
+        .map(letter)
+        .collect();
+    Ok(hex)
+}
+
+/// Hexadecimal without the digits and vowels that make words.
+fn letter(nibble: u8) -> char {
+    match nibble {
+        0 => 'g',
+        1 => 'h',
+        3 => 'k',
+        10 => 'm',
+        14 => 't',
+        n => char::from_digit(u32::from(n), 16).unwrap_or('g'),
+    }
+}
+
+/// JSON with sorted keys: `always` fields are empty strings where absent, `name` is always empty.
+fn encode(object: &Object, always: &[&str], optional: &[&str], secret: bool) -> Result<String, yaml::Error> {
+    let mut fields: Vec<(&str, String)> =
+        vec![("kind", json_string(if secret { "Secret" } else { "ConfigMap" }))];
+    fields.push(("name", json_string("")));
+    for field in always {
+        let value = match object.node.get(field) {
+            Some(node) => json(node)?,
+            None => json_string(""),
+        };
+        fields.push((field, value));
+    }
+    for field in optional {
+        if let Some(node) = object.node.get(field).filter(|node| !node.is_null()) {
+            fields.push((field, json(node)?));
+        }
+    }
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    let fields: Vec<String> = fields
+        .into_iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
+    Ok(format!("{{{}}}", fields.join(",")))
+}
+
+fn json(node: &Node) -> Result<String, yaml::Error> {
+    let mut out = String::new();
+    write(&yaml::to_value(node, Schema::GoV3)?, &mut out);
+    Ok(out)
+}
+
+fn write(value: &serde_json::Value, out: &mut String) {
+    match value {
+        serde_json::Value::Object(map) => {
+            let mut pairs: Vec<_> = map.iter().collect();
+            pairs.sort_unstable_by_key(|(key, _)| key.as_str());
+            out.push('{');
+            for (at, (key, value)) in pairs.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                out.push_str(&json_string(key));
+                out.push(':');
+                write(value, out);
+            }
+            out.push('}');
+        }
+        serde_json::Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write(item, out);
+            }
+            out.push(']');
+        }
+        serde_json::Value::String(text) => out.push_str(&json_string(text)),
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+/// A JSON string as Go writes it: `<`, `>`, `&` and the line separators escaped.
+fn json_string(text: &str) -> String {
+    let plain = serde_json::Value::String(text.to_string()).to_string();
+    let mut out = String::with_capacity(plain.len());
+    for c in plain.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,204 @@
+//! Strict reading of fields, as Go's JSON decoder reads them: names in any case, unknown ones refused.
+
+use crate::Error;
+use serde_json::{Map, Value};
+
+/// The fields of one object that have not been read yet.
+pub(crate) struct Fields {
+    map: Map<String, Value>,
+    /// `Kustomization.images`, for messages.
+    path: String,
+    /// How many fields other than `kind`, `apiVersion` held something.
+    read: usize,
+}
+
+impl Fields {
+    /// Opens an object; null counts as one without fields.
+    pub(crate) fn open(value: Value, path: &str, kind: &str) -> Result<Fields, Error> {
+        match value {
+            Value::Object(map) => Ok(Fields {
+                map: without_nulls(map),
+                path: path.to_string(),
+                read: 0,
+            }),
+            Value::Null => Ok(Fields {
+                map: Map::new(),
+                path: path.to_string(),
+                read: 0,
+            }),
+            other => Err(wrong_type(&other, path, kind)),
+        }
+    }
+
+    /// True if nothing but `kind` and `apiVersion` was there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read == 0 && self.map.is_empty()
+    }
+
+    /// The first of `names` that is there; all of them are taken as known.
+    pub(crate) fn present(&mut self, names: &[&'static str]) -> Option<&'static str> {
+        let mut found = None;
+        for &name in names {
+            let there = self.take(name).is_some_and(|value| match value {
+                Value::Array(items) => !items.is_empty(),
+                Value::Object(map) => !map.is_empty(),
+                _ => true,
+            });
+            if there && found.is_none() {
+                found = Some(name);
+            }
+        }
+        found
+    }
+
+    /// Takes a field as known without reading it.
+    pub(crate) fn ignore(&mut self, name: &str) {
+        self.take(name);
+    }
+
+    pub(crate) fn string(&mut self, name: &str) -> Result<String, Error> {
+        match self.take(name) {
+            None => Ok(String::new()),
+            Some(value) => text(value, &self.at(name)),
+        }
+    }
+
+    pub(crate) fn optional_string(&mut self, name: &str) -> Result<Option<String>, Error> {
+        self.take(name)
+            .map(|value| text(value, &self.at(name)))
+            .transpose()
+    }
+
+    pub(crate) fn boolean(&mut self, name: &str) -> Result<bool, Error> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(other) => Err(wrong_type(&other, &self.at(name), "bool")),
+        }
+    }
+
+    pub(crate) fn integer(&mut self, name: &str) -> Result<i64, Error> {
+        match self.take(name) {
+            None => Ok(0),
+            Some(value) => value
+                .as_i64()
+                .ok_or_else(|| wrong_type(&value, &self.at(name), "int64")),
+        }
+    }
+
+    pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>, Error> {
+        let path = self.at(name);
+        let items = self.array(name, "[]string")?;
+        items.into_iter().map(|item| text(item, &path)).collect()
+    }
+
+    /// Pairs of strings, sorted by key.
+    pub(crate) fn map(&mut self, name: &str) -> Result<Vec<(String, String)>, Error> {
+        let path = self.at(name);
+        match self.take(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Object(map)) => {
+                let pairs = map.into_iter().map(|(key, value)| Ok((key, text(value, &path)?)));
+                let mut pairs = pairs.collect::<Result<Vec<_>, Error>>()?;
+                pairs.sort();
+                Ok(pairs)
+            }
+            Some(other) => Err(wrong_type(&other, &path, "map[string]string")),
+        }
+    }
+
+    pub(crate) fn object<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Fields) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let path = self.at(name);
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let mut fields = Fields::open(value, &path, "object")?;
+        let object = read(&mut fields)?;
+        fields.finish()?;
+        Ok(Some(object))
+    }
+
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&mut Fields) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let path = self.at(name);
+        let mut list = Vec::new();
+        for item in self.array(name, "[]object")? {
+            let mut fields = Fields::open(item, &path, "object")?;
+            list.push(read(&mut fields)?);
+            fields.finish()?;
+        }
+        Ok(list)
+    }
+
+    /// Fails if a field was not read.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        match self.map.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Error::KustomizationField {
+                problem: format!("unknown field \"{name}\""),
+            }),
+        }
+    }
+
+    fn array(&mut self, name: &str, kind: &str) -> Result<Vec<Value>, Error> {
+        match self.take(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => Ok(items),
+            Some(other) => Err(wrong_type(&other, &self.at(name), kind)),
+        }
+    }
+
+    /// Go prefers the exact name and else takes one that differs in case only.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let value = self.map.swap_remove(name).or_else(|| {
+            let key = self
+                .map
+                .keys()
+                .find(|key| key.eq_ignore_ascii_case(name))?
+                .clone();
+            self.map.swap_remove(&key)
+        })?;
+        if name != "kind" && name != "apiVersion" {
+            self.read += 1;
+        }
+        Some(value)
+    }
+
+    fn at(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+}
+
+/// Go leaves a field alone where JSON has null.
+fn without_nulls(map: Map<String, Value>) -> Map<String, Value> {
+    map.into_iter().filter(|(_, value)| !value.is_null()).collect()
+}
+
+fn text(value: Value, path: &str) -> Result<String, Error> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Null => Ok(String::new()),
+        other => Err(wrong_type(&other, path, "string")),
+    }
+}
+
+fn wrong_type(value: &Value, path: &str, kind: &str) -> Error {
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    Error::KustomizationField {
+        problem: format!("cannot unmarshal {found} into Go struct field {path} of type {kind}"),
+    }
+}

@@ -1,0 +1,64 @@
+//! The transformers, one a file, and what they share.
+
+pub(crate) mod annotations;
+pub(crate) mod images;
+pub(crate) mod labels;
+pub(crate) mod name_refs;
+pub(crate) mod namespace;
+pub(crate) mod prefix_suffix;
+pub(crate) mod replicas;
+pub(crate) mod sort;
+
+use crate::Error;
+use crate::fieldspec::{Create, FieldSpec};
+use crate::object::Object;
+use yaml::{Node, Scalar, Style, Tag};
+
+/// Sets string pairs under every path of `specs` that counts for the object, pair by pair.
+fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String)]) -> Result<(), Error> {
+    for (key, value) in pairs {
+        for spec in specs {
+            at(object, spec, Create::Map, &mut |node| {
+                if node.is_null() {
+                    *node = Node::map();
+                }
+                let map = node.as_map_mut().ok_or("wrong node kind: expected MappingNode")?;
+                map.set(key, Node::string(value));
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls `set` where `spec` leads in the object; that its kind is right has been seen to.
+fn at(
+    object: &mut Object,
+    spec: &FieldSpec,
+    create: Create,
+    set: &mut dyn FnMut(&mut Node) -> Result<(), String>,
+) -> Result<(), Error> {
+    spec.apply(&mut object.node, create, set)
+        .map_err(|problem| Error::Field {
+            path: spec.path.clone(),
+            id: object.id().to_string(),
+            problem,
+        })
+}
+
+/// The specs that count for the object.
+fn selected<'a>(object: &Object, specs: &'a [FieldSpec]) -> Vec<&'a FieldSpec> {
+    specs
+        .iter()
+        .filter(|spec| object.is_selected(&spec.gvk))
+        .collect()
+}
+
+/// Writes a string over a node.
+fn set_string(node: &mut Node, text: &str) {
+    *node = Node::Scalar(Scalar {
+        text: text.to_string(),
+        tag: Tag::Str,
+        style: Style::Plain,
+    });
+}

@@ -1,0 +1,53 @@
+//! `replicas`: how many of a workload.
+
+use super::at;
+use crate::Error;
+use crate::fieldspec::{Create, DEFAULTS};
+use crate::kustomization::Replica;
+use crate::objects::Objects;
+use yaml::{Node, Scalar, Style, Tag};
+
+/// Sets the count of every workload that has or had the name.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn apply(objects: &mut Objects, replica: &Replica) -> Result<(), Error> {
+    let mut found = false;
+    for spec in &DEFAULTS.replicas {
+        for object in objects.list_mut() {
+            let names = object.past.iter().map(|past| past.name.as_str());
+            if !names.chain([object.name()]).any(|name| name == replica.name)
+                || !object
+                    .all_ids()
+                    .any(|id| id.name == replica.name && id.gvk.is_selected(&spec.gvk))
+            {
+                continue;
+            }
+            found = true;
+            if object.is_selected(&spec.gvk) {
+                let count = replica.count.to_string();
+                at(object, spec, Create::Scalar, &mut |node| {
+                    let text = count.clone();
+                    *node = Node::Scalar(Scalar {
+                        text,
+                        tag: Tag::Int,
+                        style: Style::Plain,
+                    });
+                    Ok(())
+                })?;
+            }
+        }
+    }
+    if found {
+        return Ok(());
+    }
+    let kinds: Vec<String> = DEFAULTS
+        .replicas
+        .iter()
+        .map(|spec| spec.gvk.to_string())
+        .collect();
+    Err(Error::NoReplicaTarget {
+        name: replica.name.clone(),
+        kinds: kinds.join(" "),
+    })
+}

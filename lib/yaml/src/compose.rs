@@ -1,0 +1,267 @@
+//! From bytes to nodes: the scanner's events put together, aliases expanded, within limits.
+
+use crate::{Error, Map, Node, Scalar, Schema, Style, Tag, merge, resolve};
+use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+use std::collections::HashMap;
+use std::io::{BufReader, Read as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How much a text may ask for.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Deepest nesting of maps and lists; the recursion of all later steps is bounded by it.
+    pub depth: usize,
+    /// Most nodes of a stream, those that aliases bring included.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            depth: 250,
+            nodes: 8_000_000,
+        }
+    }
+}
+
+/// Composes every document of the stream; a document without content is a null node.
+///
+/// # Errors
+/// Malformed YAML, unknown anchors, keys that are no scalars, explicit tags that do not fit, limits exceeded.
+pub fn parse_nodes(bytes: &[u8], schema: Schema, limits: &Limits) -> Result<Vec<Node>, Error> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // The scanner panics on a block scalar that the end of the text cuts off, so a text that may have one ends with a newline;
+    // `unterminated` takes it away again where it would show.
+    let newline: &[u8] = if bytes.is_empty() || bytes.ends_with(b"\n") {
+        b""
+    } else {
+        b"\n"
+    };
+    let last_line = bytes.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+    let mut parser = Parser::new();
+    // In pieces, because the scanner decodes all it is given into four bytes a character.
+    parser.set_input(BufReader::with_capacity(16 * 1024, bytes.chain(newline)));
+    let mut composer = Composer {
+        schema,
+        limits,
+        stack: Vec::new(),
+        documents: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        aliased: 0,
+        merges: false,
+        unterminated: (!newline.is_empty()).then(|| {
+            (
+                bytes.len() as u64 + 1,
+                last_line.iter().all(|&b| b == b' ' || b == b'\t'),
+            )
+        }),
+    };
+    loop {
+        // The scanner has places where a text that ends too early makes it panic instead of giving an error.
+        let event = catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| Error::unexpected_end())?;
+        let event = event.map_err(|e| Error::from_scanner(&e, schema))?;
+        if event.data == EventData::StreamEnd {
+            return Ok(composer.documents);
+        }
+        composer.event(event)?;
+    }
+}
+
+struct Composer<'a> {
+    schema: Schema,
+    limits: &'a Limits,
+    stack: Vec<Open>,
+    documents: Vec<Node>,
+    /// `None` while the node is still open.
+    anchors: HashMap<String, Option<(Node, usize)>>,
+    nodes: usize,
+    aliased: usize,
+    merges: bool,
+    /// Set if a newline was added: where the text then ends, and whether its last line is blank.
+    unterminated: Option<(u64, bool)>,
+}
+
+/// A map or list whose end has not come.
+struct Open {
+    anchor: Option<String>,
+    kind: Kind,
+}
+
+enum Kind {
+    Seq(Vec<Node>),
+    Map { map: Map, key: Option<Scalar> },
+}
+
+impl Composer<'_> {
+    fn event(&mut self, event: Event) -> Result<(), Error> {
+        let line = event.start_mark.line + 1;
+        let end = event.end_mark.index;
+        match event.data {
+            EventData::StreamStart { .. } | EventData::StreamEnd | EventData::DocumentEnd { .. } => Ok(()),
+            EventData::DocumentStart { .. } => {
+                self.anchors.clear();
+                self.merges = false;
+                Ok(())
+            }
+            EventData::Alias { anchor } => self.alias(&anchor, line),
+            EventData::Scalar {
+                anchor,
+                tag,
+                mut value,
+                plain_implicit,
+                style,
+                ..
+            } => {
+                let style = match style {
+                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+                    _ => Style::Plain,
+                };
+                if style == Style::Block {
+                    self.unterminate(&mut value, end);
+                }
+                let tag = match tag {
+                    Some(tag) => resolve::resolve_tagged(&tag, &value, self.schema)?,
+                    None if plain_implicit && style == Style::Plain => resolve::resolve(&value, self.schema),
+                    None => Tag::Str,
+                };
+                self.merges |= tag == Tag::Merge;
+                self.nodes += 1;
+                self.add(
+                    Node::Scalar(Scalar {
+                        text: value,
+                        tag,
+                        style,
+                    }),
+                    anchor,
+                    line,
+                )
+            }
+            EventData::SequenceStart { anchor, .. } => self.open(anchor, Kind::Seq(Vec::new())),
+            EventData::MappingStart { anchor, .. } => self.open(
+                anchor,
+                Kind::Map {
+                    map: Map::default(),
+                    key: None,
+                },
+            ),
+            EventData::SequenceEnd | EventData::MappingEnd => self.close(line),
+        }
+    }
+
+    /// Takes the added newline off a block scalar that reaches the end of the text. On a blank last line only `|+`
+    /// has kept it.
+    fn unterminate(&self, value: &mut String, end: u64) {
+        let Some((text_end, blank)) = self.unterminated else {
+            return;
+        };
+        if end >= text_end && value.ends_with('\n') && (!blank || value.ends_with("\n\n") || value == "\n") {
+            value.pop();
+        }
+    }
+
+    fn open(&mut self, anchor: Option<String>, kind: Kind) -> Result<(), Error> {
+        if self.stack.len() >= self.limits.depth {
+            return Err(Error::TooDeep(self.limits.depth));
+        }
+        if let Some(anchor) = &anchor {
+            self.anchors.insert(anchor.clone(), None);
+        }
+        self.nodes += 1;
+        self.stack.push(Open { anchor, kind });
+        Ok(())
+    }
+
+    fn close(&mut self, line: u64) -> Result<(), Error> {
+        match self.stack.pop() {
+            Some(Open {
+                anchor,
+                kind: Kind::Seq(items),
+            }) => self.add(Node::Seq(items), anchor, line),
+            Some(Open {
+                anchor,
+                kind: Kind::Map { map, .. },
+            }) => self.add(Node::Map(map), anchor, line),
+            None => Ok(()),
+        }
+    }
+
+    fn alias(&mut self, anchor: &str, line: u64) -> Result<(), Error> {
+        let (node, size) = match self.anchors.get(anchor) {
+            Some(Some((node, size))) => (node, *size),
+            Some(None) => return Err(Error::AnchorInItself(anchor.to_string())),
+            None => return Err(Error::UnknownAnchor(anchor.to_string())),
+        };
+        self.nodes += size;
+        self.aliased += size;
+        if excessive(self.aliased, self.nodes) {
+            return Err(Error::ExcessiveAliasing);
+        }
+        if self.stack.len() + depth(node) > self.limits.depth {
+            return Err(Error::TooDeep(self.limits.depth));
+        }
+        let node = node.clone();
+        self.add(node, None, line)
+    }
+
+    fn add(&mut self, mut node: Node, anchor: Option<String>, line: u64) -> Result<(), Error> {
+        if self.nodes > self.limits.nodes {
+            return Err(Error::TooManyNodes(self.limits.nodes));
+        }
+        if let Some(anchor) = anchor {
+            let size = node.count();
+            // A copy is work that aliases will cause; a nest of anchors must not copy itself quadratically.
+            self.aliased += size;
+            if self.aliased > self.limits.nodes {
+                return Err(Error::ExcessiveAliasing);
+            }
+            self.aliased -= size;
+            self.anchors.insert(anchor, Some((node.clone(), size)));
+        }
+        match self.stack.last_mut() {
+            None => {
+                if self.merges {
+                    merge::apply(&mut node, self.schema)?;
+                }
+                self.documents.push(node);
+            }
+            Some(Open {
+                kind: Kind::Seq(items),
+                ..
+            }) => items.push(node),
+            Some(Open {
+                kind: Kind::Map { map, key },
+                ..
+            }) => match (key.take(), node) {
+                (Some(key), node) => map.pairs.push((key, node)),
+                (None, Node::Scalar(scalar)) => *key = Some(scalar),
+                (None, Node::Map(_) | Node::Seq(_)) => return Err(Error::ComplexKey { line }),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// go-yaml's measure: small documents may repeat themselves, large ones only by a tenth.
+fn excessive(aliased: usize, nodes: usize) -> bool {
+    const SMALL: usize = 400_000;
+    const LARGE: usize = 4_000_000;
+    if aliased <= 100 || nodes <= 1000 {
+        return false;
+    }
+    let allowed = match nodes {
+        ..=SMALL => 0.99,
+        LARGE.. => 0.10,
+        _ => 0.99 - 0.89 * (nodes - SMALL) as f64 / (LARGE - SMALL) as f64,
+    };
+    aliased as f64 / nodes as f64 > allowed
+}
+
+fn depth(node: &Node) -> usize {
+    match node {
+        Node::Scalar(_) => 0,
+        Node::Seq(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Node::Map(map) => 1 + map.pairs.iter().map(|(_, v)| depth(v)).max().unwrap_or(0),
+    }
+}

@@ -1,0 +1,100 @@
+//! From nodes to JSON values.
+
+use crate::{Error, Node, Scalar, Schema, Tag, number, timestamp};
+use serde_json::{Map, Value};
+
+/// The JSON value of a node: the last of duplicate keys wins, keys become strings as `sigs.k8s.io/yaml` makes them.
+///
+/// # Errors
+/// A number that JSON has not.
+pub fn to_value(node: &Node, schema: Schema) -> Result<Value, Error> {
+    convert(node, schema, false)
+}
+
+/// As [`to_value`], but duplicate keys and keys that are not strings are errors, as in kustomize's output.
+///
+/// # Errors
+/// As [`to_value`]; a key twice; a key that is a number, boolean or null.
+pub fn to_value_strict(node: &Node, schema: Schema) -> Result<Value, Error> {
+    convert(node, schema, true)
+}
+
+fn convert(node: &Node, schema: Schema, strict: bool) -> Result<Value, Error> {
+    match node {
+        Node::Scalar(scalar) => self::scalar(scalar, schema),
+        Node::Seq(items) => Ok(Value::Array(
+            items
+                .iter()
+                .map(|item| convert(item, schema, strict))
+                .collect::<Result<_, _>>()?,
+        )),
+        Node::Map(pairs) => {
+            let mut map = Map::with_capacity(pairs.pairs.len());
+            for (key, value) in &pairs.pairs {
+                let value = convert(value, schema, strict)?;
+                if key.tag == Tag::Null && !strict {
+                    return Err(Error::NullKey(value.to_string()));
+                }
+                let old = map.insert(self::key(key, schema, strict)?, value);
+                if strict && old.is_some() {
+                    return Err(Error::DuplicateKey(key.text.clone()));
+                }
+            }
+            Ok(Value::Object(map))
+        }
+    }
+}
+
+fn key(key: &Scalar, schema: Schema, strict: bool) -> Result<String, Error> {
+    match key.tag {
+        Tag::Str | Tag::Merge | Tag::Binary => Ok(key.text.clone()),
+        Tag::Timestamp if schema == Schema::GoV2 => Ok(key.text.clone()),
+        _ if strict => Err(Error::KeyNotString(key.text.clone())),
+        _ => Ok(match scalar(key, schema)? {
+            Value::String(text) => text,
+            other => other.to_string(),
+        }),
+    }
+}
+
+fn scalar(scalar: &Scalar, schema: Schema) -> Result<Value, Error> {
+    let text = scalar.text.as_str();
+    Ok(match scalar.tag {
+        Tag::Str | Tag::Merge => Value::String(text.to_string()),
+        Tag::Null => Value::Null,
+        Tag::Bool => Value::Bool(matches!(
+            text.as_bytes(),
+            [b't' | b'T' | b'y' | b'Y', ..] | [b'o' | b'O', b'n' | b'N']
+        )),
+        Tag::Int | Tag::Float => Value::Number(number::json_number(text, scalar.tag)?),
+        Tag::Timestamp => match timestamp::parse(text) {
+            Some(time) if schema == Schema::GoV3 => Value::String(time.to_string()),
+            _ => Value::String(text.to_string()),
+        },
+        Tag::Binary => Value::String(binary(text)),
+    })
+}
+
+/// Decodes standard base64, skipping line breaks; what is not base64 stays as it is.
+fn binary(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut have) = (0u32, 0u32);
+    for byte in text.bytes().filter(|b| !matches!(b, b'\n' | b'\r')) {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            b'=' => break,
+            _ => return text.to_string(),
+        };
+        bits = bits << 6 | u32::from(six);
+        have += 6;
+        if have >= 8 {
+            have -= 8;
+            bytes.push((bits >> have) as u8);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,5 @@
+//! The YAML crate against go-yaml's recorded answers and against itself.
+
+mod limits;
+mod sigs;
+mod stable;
