@@ -64,8 +64,8 @@ fn names_that_need_pax() {
     assert_eq!(
         digest(&tree),
         (
-            675,
-            "sha256:e2dbef726d12e17d08e8ecb42de1a6ef05b77d8bb12c752ed52d9f63f2135eef".to_owned()
+            680,
+            "sha256:58f3200bae945c1d10f1246153abd6674100276355cc40fcabccb2cc84df9315".to_owned()
         )
     );
 
