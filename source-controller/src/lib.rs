@@ -1,1 +1,3 @@
 //! source-controller.
+
+pub mod ignore;
