@@ -1,3 +1,4 @@
 //! source-controller.
 
 pub mod ignore;
+pub mod semver;
