@@ -1,1 +1,4 @@
 //! source-controller.
+
+pub mod ignore;
+pub mod semver;
