@@ -1,4 +1,5 @@
 //! source-controller.
 
+pub mod git;
 pub mod ignore;
 pub mod semver;
