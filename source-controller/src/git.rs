@@ -15,6 +15,7 @@ mod deadline;
 mod error;
 mod gate;
 mod http;
+mod known_hosts;
 mod listing;
 mod mirror;
 mod mirrors;
@@ -33,6 +34,7 @@ pub use auth::{
 };
 pub use checkout::{Checkout, Signature};
 pub use error::{CheckoutError, GitError, MirrorError, RemoteError, TokenError, UrlError};
+pub use known_hosts::HostKeyError;
 pub use listing::{Listing, ListingEntries};
 pub use mirrors::{Limits, Mirrors};
 pub use reference::{Reference, ReferenceSpec, revision, same_revision};

@@ -3,3 +3,4 @@
 mod fetching;
 mod origin;
 mod references;
+mod ssh;

@@ -257,5 +257,5 @@ fn urls() {
         "ssh://-o@host/y",
         "failed to parse url 'ssh://host/y': invalid host",
     );
-    check("http://", "failed to parse url '': empty host");
+    check("http://", "failed to parse url 'http://': empty host");
 }
