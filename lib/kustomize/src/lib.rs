@@ -17,7 +17,7 @@ mod objects;
 mod output;
 mod transform;
 
-pub use error::Error;
+pub use error::{Error, Missing};
 pub use inputs::Inputs;
 pub use output::{Build, Resource};
 
