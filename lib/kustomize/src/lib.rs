@@ -15,6 +15,8 @@ mod load;
 mod object;
 mod objects;
 mod output;
+mod schema;
+mod selector;
 mod transform;
 
 pub use error::{Error, Missing};

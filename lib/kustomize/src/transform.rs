@@ -2,12 +2,15 @@
 
 pub(crate) mod annotations;
 pub(crate) mod images;
+pub(crate) mod json6902;
 pub(crate) mod labels;
 pub(crate) mod name_refs;
 pub(crate) mod namespace;
+pub(crate) mod patches;
 pub(crate) mod prefix_suffix;
 pub(crate) mod replicas;
 pub(crate) mod sort;
+pub(crate) mod strategic_merge;
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec};

@@ -32,7 +32,7 @@ pub(crate) struct Replica {
 }
 
 /// An entry of `patches` or `patchesJson6902`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Patch {
     pub(crate) path: String,
     pub(crate) patch: String,
