@@ -5,7 +5,9 @@ use crate::generate::{self, Kind, hash};
 use crate::kustomization::Kustomization;
 use crate::load::Loader;
 use crate::objects::Objects;
-use crate::transform::{annotations, images, labels, namespace, patches, prefix_suffix, replicas};
+use crate::transform::{
+    annotations, images, labels, namespace, patches, prefix_suffix, replacements, replicas,
+};
 use crate::{documents, object::Object};
 
 /// Builds what a directory and all below it give, names without hashes and references not yet followed.
@@ -142,7 +144,7 @@ fn transformers(
     for image in &kustomization.images {
         images::apply(objects, image)?;
     }
-    Ok(())
+    replacements::apply(loader, objects, &kustomization.replacements)
 }
 
 /// Puts the hash of their content behind the names of generated objects.

@@ -66,9 +66,8 @@ fn documents(bytes: &[u8]) -> Result<Vec<Node>, Error> {
         };
         let kind = node.get("kind").and_then(Node::as_text).unwrap_or_default();
         if single && matches!(kind, "List" | "ResourceList") && node.get("items").is_some() {
-            match node.as_map_mut().and_then(|map| map.remove("items")) {
-                Some(Node::Seq(items)) => nodes.extend(items),
-                Some(_) | None => {}
+            if let Some(Node::Seq(items)) = node.as_map_mut().and_then(|map| map.remove("items")) {
+                nodes.extend(items);
             }
             continue;
         }

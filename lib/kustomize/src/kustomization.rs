@@ -8,8 +8,8 @@ use crate::load::Loader;
 use decode::Fields;
 
 pub(crate) use entries::{
-    ConfigMapArgs, GeneratorOptions, Image, Label, Patch, Replacement, Replica, Selector, SortOptions,
-    Source, Target,
+    ConfigMapArgs, FieldOptions, GeneratorOptions, Image, Label, Patch, Replacement, Replica, Selector,
+    SortOptions, Source, Target,
 };
 
 /// A kustomization or component, legacy spellings folded in.

@@ -63,6 +63,15 @@ impl Matcher {
             && self.selects_metadata(object)
     }
 
+    /// True if the id as it stands is meant; no namespace is not `default` here.
+    pub(crate) fn selects_id(&self, id: &Id) -> bool {
+        is_match(&self.group, &id.gvk.group)
+            && is_match(&self.version, &id.gvk.version)
+            && is_match(&self.kind, &id.gvk.kind)
+            && is_match(&self.name, &id.name)
+            && is_match(&self.namespace, &id.namespace)
+    }
+
     /// True if labels and annotations are as asked.
     pub(crate) fn selects_metadata(&self, object: &Object) -> bool {
         let all = |requirements: &[Requirement], field: &str| {

@@ -8,6 +8,7 @@ pub(crate) mod name_refs;
 pub(crate) mod namespace;
 pub(crate) mod patches;
 pub(crate) mod prefix_suffix;
+pub(crate) mod replacements;
 pub(crate) mod replicas;
 pub(crate) mod sort;
 pub(crate) mod strategic_merge;

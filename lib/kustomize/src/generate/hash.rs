@@ -102,7 +102,7 @@ fn write(node: &Node, out: &mut String) -> Result<(), yaml::Error> {
 }
 
 /// A JSON string as Go writes it: `<`, `>`, `&` and the line separators escaped.
-fn json_string(text: &str) -> String {
+pub(crate) fn json_string(text: &str) -> String {
     let plain = serde_json::Value::String(text.to_string()).to_string();
     let mut out = String::with_capacity(plain.len());
     for c in plain.chars() {
