@@ -63,6 +63,18 @@ impl Kustomization {
         if empty {
             return Err(Error::KustomizationEmpty);
         }
+        for option in &kustomization.build_metadata {
+            let field = match option.as_str() {
+                "managedByLabel" => continue,
+                "originAnnotations" => "buildMetadata: originAnnotations",
+                "transformerAnnotations" => "buildMetadata: transformerAnnotations",
+                _ => continue,
+            };
+            return Err(Error::Unsupported {
+                file: loader.show_in_root(file),
+                field,
+            });
+        }
         kustomization.check(&api_version, loader)?;
         Ok(kustomization)
     }
