@@ -12,7 +12,6 @@ use crate::{
     git,
     storage::{Storage, Stored},
 };
-use archive::Archived;
 use crds::source::{GitRepository, GitRepositoryStatus};
 use record::{End, Failure};
 use runtime::{

@@ -4,8 +4,8 @@ use super::{MIRRORS, Storage};
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
-    http::{Method, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::{
@@ -31,11 +31,11 @@ pub async fn serve(address: SocketAddr, storage: Storage) -> std::io::Result<()>
     Ok(())
 }
 
-async fn answer(State(storage): State<Storage>, request: Request) -> Response {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+async fn answer(State(storage): State<Storage>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if method != Method::GET && method != Method::HEAD {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let path = request.uri().path();
+    let path = uri.path();
     // The probe of Flux's Deployment asks for the root; names of tenants' objects are nobody's business.
     if path == "/" {
         return StatusCode::OK.into_response();
@@ -46,16 +46,16 @@ async fn answer(State(storage): State<Storage>, request: Request) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     }
     let file = storage.0.root.join(parts.iter().collect::<PathBuf>());
-    send(&storage, file, &request).await.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+    send(&storage, file, &method, &headers).await.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
 }
 
-async fn send(storage: &Storage, path: PathBuf, request: &Request) -> Option<Response> {
+async fn send(storage: &Storage, path: PathBuf, method: &Method, headers: &HeaderMap) -> Option<Response> {
     // Links inside the shelf are followed (`latest.tar.gz`), links out of it are not.
     let real = tokio::fs::canonicalize(&path).await.ok().filter(|r| r.starts_with(&storage.0.root))?;
     let mut file = tokio::fs::File::open(&real).await.ok()?;
     let meta = file.metadata().await.ok().filter(std::fs::Metadata::is_file)?;
     let (size, modified) = (meta.len(), meta.modified().unwrap_or(UNIX_EPOCH));
-    let header = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
     let response = Response::builder()
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::LAST_MODIFIED, httpdate::fmt_http_date(modified))
@@ -76,7 +76,7 @@ async fn send(storage: &Storage, path: PathBuf, request: &Request) -> Option<Res
     if status == StatusCode::PARTIAL_CONTENT {
         response = response.header(header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", start + length - 1));
     }
-    if request.method() == Method::HEAD {
+    if *method == Method::HEAD {
         return response.body(Body::empty()).ok();
     }
     file.seek(SeekFrom::Start(start)).await.ok()?;
