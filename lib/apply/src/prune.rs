@@ -23,7 +23,7 @@ pub struct Pruner<'a> {
     /// Which resource serves a kind.
     pub discovery: &'a Discovery,
     /// Labels that an object of ours has.
-    pub owner: &'a [(&'a str, &'a str)],
+    pub owner: Vec<(&'a str, &'a str)>,
     /// How many deletions run at once.
     pub concurrency: usize,
 }
@@ -55,8 +55,9 @@ impl Pruner<'_> {
             let kind = (first.group.clone(), first.kind.clone());
             let end = rest.iter().position(|o| (&o.group, &o.kind) != (&kind.0, &kind.1)).unwrap_or(rest.len());
             let (now, later) = rest.split_at(end);
-            let answers = stream::iter(now).map(|object| async move { (object, self.one(object).await) }).buffered(self.concurrency.max(1));
-            for (object, answer) in answers.collect::<Vec<_>>().await {
+            let deletions: Vec<_> = now.iter().map(|object| self.one(object)).collect();
+            let answers: Vec<_> = stream::iter(deletions).buffered(self.concurrency.max(1)).collect().await;
+            for (object, answer) in now.iter().zip(answers) {
                 match answer {
                     Ok(change) => pruned.changes.push((object.clone(), change)),
                     Err(error) => pruned.failures.push((object.clone(), error)),

@@ -4,18 +4,18 @@ use crate::expression::{CompileError, Expression};
 use serde_json::Value;
 
 /// One entry of `healthCheckExprs`, as written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HealthFields<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
     /// `apiVersion` of the objects; its version does not matter.
-    pub api_version: &'a str,
+    pub api_version: String,
     /// `kind` of the objects; without one, the entry is for the whole group.
-    pub kind: Option<&'a str>,
+    pub kind: Option<String>,
     /// When an object is as desired.
-    pub current: &'a str,
+    pub current: String,
     /// When it is on its way.
-    pub in_progress: Option<&'a str>,
+    pub in_progress: Option<String>,
     /// When it will not get there.
-    pub failed: Option<&'a str>,
+    pub failed: Option<String>,
 }
 
 /// Why `healthCheckExprs` cannot be used. Flux does not try again before they are changed.
@@ -93,11 +93,11 @@ impl HealthExpressions {
     ///
     /// # Errors
     /// The first entry that does not compile or is for the same objects as an earlier one.
-    pub fn compile<'a>(entries: impl IntoIterator<Item = HealthFields<'a>>) -> Result<Self, HealthError> {
+    pub fn compile(entries: &[HealthCheck]) -> Result<Self, HealthError> {
         let mut compiled: Vec<Entry> = Vec::new();
-        for (index, fields) in entries.into_iter().enumerate() {
+        for (index, fields) in entries.iter().enumerate() {
             let group = fields.api_version.split_once('/').map_or("", |(group, _)| group);
-            let kind = fields.kind.filter(|k| !k.is_empty());
+            let kind = fields.kind.as_deref().filter(|k| !k.is_empty());
             if compiled
                 .iter()
                 .any(|e| e.group == group && e.kind.as_deref() == kind)
@@ -109,7 +109,7 @@ impl HealthExpressions {
                     kind,
                 });
             }
-            let expression = HealthExpression::compile(index, &fields)?;
+            let expression = HealthExpression::compile(index, fields)?;
             compiled.push(Entry {
                 group: group.to_owned(),
                 kind: kind.map(str::to_owned),
@@ -167,7 +167,7 @@ impl HealthExpression {
         Judgement::InProgress
     }
 
-    fn compile(index: usize, fields: &HealthFields<'_>) -> Result<Self, HealthError> {
+    fn compile(index: usize, fields: &HealthCheck) -> Result<Self, HealthError> {
         if fields.current.is_empty() {
             return Err(HealthError::NoCurrent { index });
         }
@@ -178,9 +178,9 @@ impl HealthExpression {
             text.filter(|t| !t.is_empty()).map(|t| one(field, t)).transpose()
         };
         Ok(Self {
-            current: one("Current", fields.current)?,
-            failed: optional("Failed", fields.failed)?,
-            in_progress: optional("InProgress", fields.in_progress)?,
+            current: one("Current", &fields.current)?,
+            failed: optional("Failed", fields.failed.as_deref())?,
+            in_progress: optional("InProgress", fields.in_progress.as_deref())?,
         })
     }
 }

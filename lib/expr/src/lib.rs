@@ -17,4 +17,4 @@ mod types;
 mod value;
 
 pub use expression::{CompileError, EvaluateError, Expression};
-pub use health::{HealthError, HealthExpression, HealthExpressions, HealthFields, Judgement};
+pub use health::{HealthCheck, HealthError, HealthExpression, HealthExpressions, Judgement};

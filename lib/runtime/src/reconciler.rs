@@ -353,6 +353,7 @@ impl<R: Reconciler> Shell<R> {
             Requeue::Interval(interval) => jitter(interval, self.tools.jitter, rand::random()),
             Requeue::After(delay) => delay,
             Requeue::Backoff => self.tools.backoff.delay(failures),
+            Requeue::BackoffUpTo(limit) => self.tools.backoff.delay(failures).min(limit),
             Requeue::Never => return,
         };
         self.queue.add_after(key.clone(), delay);

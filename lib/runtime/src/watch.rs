@@ -1,10 +1,10 @@
 //! What the cluster holds of a kind, kept current by a watch, and a word to whoever cares when it changes.
 
 use crate::{Key, telemetry::chain};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use kube::{
     Api, Client, Resource, ResourceExt as _,
-    core::{DeserializeGuard, NamespaceResourceScope, error_boundary::InvalidObject},
+    core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta, error_boundary::InvalidObject},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -106,7 +106,17 @@ pub async fn run<K>(
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let stream = watcher(api, config).default_backoff();
+    follow(watcher(api, config).default_backoff(), store, changed, undecodable).await;
+}
+
+async fn follow<K>(
+    stream: impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send,
+    store: Arc<Store<K>>,
+    changed: impl Fn(Change<K>) + Send,
+    undecodable: impl Fn(Undecodable) + Send,
+) where
+    K: Resource<DynamicType = ()> + Send + Sync,
+{
     let mut stream = pin!(stream);
     let mut listed: HashSet<Key> = HashSet::new();
     while let Some(event) = stream.next().await {
@@ -163,5 +173,34 @@ fn newer<K: Resource>(old: &K, new: &K) -> bool {
     match (version(old), version(new)) {
         (Some(old), Some(new)) => old > new,
         _ => false,
+    }
+}
+
+/// As [`run`], with the metadata of objects alone, for kinds of which nothing else is needed.
+pub async fn run_metadata<K>(
+    client: Client,
+    namespace: Option<&str>,
+    config: watcher::Config,
+    store: Arc<Store<PartialObjectMeta<K>>>,
+    changed: impl Fn(Change<PartialObjectMeta<K>>) + Send,
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let api: Api<PartialObjectMeta<K>> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let stream = watcher(api, config).default_backoff();
+    follow(stream.map(|event| event.map(guarded)), store, changed, |_| {}).await;
+}
+
+fn guarded<K>(event: Event<K>) -> Event<DeserializeGuard<K>> {
+    let ok = |object| DeserializeGuard(Ok(object));
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(ok(object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(ok(object)),
+        Event::Delete(object) => Event::Delete(ok(object)),
     }
 }

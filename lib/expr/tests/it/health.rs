@@ -1,23 +1,23 @@
 //! `healthCheckExprs`: which entry is for an object, and what it says.
 
-use expr::{HealthExpressions, HealthFields, Judgement};
+use expr::{HealthCheck, HealthExpressions, Judgement};
 use serde_json::{Value, json};
 use std::error::Error as _;
 
 const READY: &str = "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'True')";
 
-fn fields<'a>(api_version: &'a str, kind: Option<&'a str>, current: &'a str) -> HealthFields<'a> {
-    HealthFields {
-        api_version,
-        kind,
-        current,
+fn fields(api_version: &str, kind: Option<&str>, current: &str) -> HealthCheck {
+    HealthCheck {
+        api_version: api_version.to_owned(),
+        kind: kind.map(str::to_owned),
+        current: current.to_owned(),
         in_progress: None,
         failed: None,
     }
 }
 
-fn judge(fields: HealthFields<'_>, object: &Value) -> Judgement {
-    let expressions = HealthExpressions::compile([fields]).expect("it compiles");
+fn judge(fields: HealthCheck, object: &Value) -> Judgement {
+    let expressions = HealthExpressions::compile(&[fields]).expect("it compiles");
     expressions
         .for_object("", "ConfigMap")
         .expect("it is for ConfigMaps")
@@ -26,9 +26,9 @@ fn judge(fields: HealthFields<'_>, object: &Value) -> Judgement {
 
 #[test]
 fn order() {
-    let all = HealthFields {
-        in_progress: Some("spec.p"),
-        failed: Some("spec.f"),
+    let all = HealthCheck {
+        in_progress: Some("spec.p".to_owned()),
+        failed: Some("spec.f".to_owned()),
         ..fields("v1", Some("ConfigMap"), "spec.c")
     };
     let cases = [
@@ -38,13 +38,16 @@ fn order() {
         (false, false, false, Judgement::InProgress),
     ];
     for (p, f, c, expected) in cases {
-        assert_eq!(judge(all, &json!({"spec": {"p": p, "f": f, "c": c}})), expected);
+        assert_eq!(
+            judge(all.clone(), &json!({"spec": {"p": p, "f": f, "c": c}})),
+            expected
+        );
     }
     assert_eq!(
         judge(
-            HealthFields {
-                in_progress: Some(""),
-                failed: Some(""),
+            HealthCheck {
+                in_progress: Some(String::new()),
+                failed: Some(String::new()),
                 ..all
             },
             &json!({"spec": {"c": true}})
@@ -58,17 +61,17 @@ fn generation() {
     let always = fields("v1", None, "true");
     let object =
         |observed: Value| json!({"metadata": {"generation": 2}, "status": {"observedGeneration": observed}});
-    assert_eq!(judge(always, &object(json!(1))), Judgement::InProgress);
-    assert_eq!(judge(always, &object(json!(2))), Judgement::Current);
+    assert_eq!(judge(always.clone(), &object(json!(1))), Judgement::InProgress);
+    assert_eq!(judge(always.clone(), &object(json!(2))), Judgement::Current);
     assert_eq!(
-        judge(always, &json!({"metadata": {"generation": 2}})),
+        judge(always.clone(), &json!({"metadata": {"generation": 2}})),
         Judgement::Current
     );
     assert_eq!(
-        judge(always, &json!({"status": {"observedGeneration": 2}})),
+        judge(always.clone(), &json!({"status": {"observedGeneration": 2}})),
         Judgement::Current
     );
-    assert_eq!(judge(always, &json!(null)), Judgement::Current);
+    assert_eq!(judge(always.clone(), &json!(null)), Judgement::Current);
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn errors_as_recorded_from_flux() {
 #[test]
 fn choice() {
     let object = json!({"apiVersion": "x", "spec": {}});
-    let expressions = HealthExpressions::compile([
+    let expressions = HealthExpressions::compile(&[
         fields("apps/v1", None, "false"),
         fields("apps/v1beta1", Some("Deployment"), "true"),
         fields("v1", Some("Secret"), "true"),
@@ -113,8 +116,8 @@ fn choice() {
 
 #[test]
 fn mistakes() {
-    let message = |entries: &[HealthFields<'_>]| {
-        let error = HealthExpressions::compile(entries.iter().copied()).expect_err("there is a mistake");
+    let message = |entries: &[HealthCheck]| {
+        let error = HealthExpressions::compile(entries).expect_err("there is a mistake");
         (
             error.to_string(),
             error.source().map(ToString::to_string).unwrap_or_default(),
@@ -122,9 +125,9 @@ fn mistakes() {
     };
     let good = fields("apps/v1", Some("Deployment"), "true");
     let (text, source) = message(&[
-        good,
-        HealthFields {
-            failed: Some("a ="),
+        good.clone(),
+        HealthCheck {
+            failed: Some("a =".to_owned()),
             ..fields("v1", None, "true")
         },
     ]);
