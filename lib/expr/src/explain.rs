@@ -1,4 +1,4 @@
-//! The interpreter's errors in the words of cel-go, and without the values they are about.
+//! The interpreter's errors in the words of cel-go, without the operands that its own messages print.
 
 use crate::attributes::Attribute;
 use cel::{ExecutionError, Value};

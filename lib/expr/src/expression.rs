@@ -72,7 +72,7 @@ pub enum CompileError {
     },
 }
 
-/// Why an expression has no value for some input. The words are those of Flux and cel-go; no value is ever in them.
+/// Why an expression has no value for some input. The words are those of Flux and cel-go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluateError {
     /// A variable or field is missing, or of a type that does not fit.
