@@ -307,6 +307,12 @@ pub enum Error {
         /// Source or target and problem.
         problem: String,
     },
+    /// A var that cannot be resolved.
+    #[error("{problem}")]
+    Var {
+        /// The var and what is wrong with it.
+        problem: String,
+    },
     /// An unknown word in `sortOptions` or `buildMetadata`.
     #[error("{problem}")]
     Option {

@@ -23,6 +23,7 @@ pub use error::{Error, Missing};
 pub use inputs::Inputs;
 pub use output::{Build, Resource};
 
+use accumulate::Accumulated;
 use artifact::Tree;
 use kustomization::Kustomization;
 use load::Loader;
@@ -70,9 +71,10 @@ pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Build, Error>
     let inputs = RefCell::new(Inputs::default());
     let loader = Loader::new(tree, path, options.load, &options.display_root, &inputs)?;
     let kustomization = Kustomization::load(&loader)?;
-    let mut objects = accumulate::directory(&loader, &kustomization)?;
+    let Accumulated { mut objects, vars } = accumulate::directory(&loader, &kustomization)?;
     accumulate::add_hashes(&mut objects)?;
     name_refs::apply(&mut objects)?;
+    vars.resolve(&mut objects)?;
     let mut objects = objects.into_list();
     objects.retain(|object| !is_local_config(object));
     let legacy = match &kustomization.sort_options {

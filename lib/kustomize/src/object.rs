@@ -17,6 +17,8 @@ pub(crate) struct Object {
     pub(crate) suffixes: Vec<String>,
     /// Whether the content's hash goes into the name.
     pub(crate) needs_hash: bool,
+    /// Names of the vars that are about this object.
+    pub(crate) vars: Vec<String>,
     /// What a generator says about an object of the same name.
     pub(crate) behavior: Behavior,
 }
@@ -49,6 +51,7 @@ impl Object {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             needs_hash: false,
+            vars: Vec::new(),
             behavior: Behavior::Unspecified,
         }
     }
@@ -193,6 +196,7 @@ impl Object {
         self.prefixes = old.prefixes.clone();
         self.suffixes = old.suffixes.clone();
         self.needs_hash &= old.needs_hash;
+        self.vars = old.vars.clone();
     }
 
     /// Adds the `data` and `binaryData` of `old` where this object has no such key.

@@ -114,6 +114,17 @@ pub(crate) struct Target {
     pub(crate) options: Option<FieldOptions>,
 }
 
+/// An entry of `vars`.
+#[derive(Debug, Clone)]
+pub(crate) struct Var {
+    pub(crate) name: String,
+    pub(crate) gvk: Gvk,
+    /// Name of the object it is about.
+    pub(crate) object: String,
+    pub(crate) namespace: String,
+    pub(crate) field_path: String,
+}
+
 /// Which part of a field, and whether to create it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FieldOptions {
@@ -317,6 +328,38 @@ impl Selector {
             name: fields.string("name")?,
             namespace: fields.string("namespace")?,
             ..Selector::default()
+        })
+    }
+}
+
+impl Var {
+    /// `objref` names the kind by `apiVersion`, or by `group` and `version`.
+    pub(super) fn read(fields: &mut Fields) -> Result<Var, Error> {
+        let name = fields.string("name")?;
+        let object = fields.object("objref", |fields| {
+            let api_version = fields.string("apiVersion")?;
+            let mut gvk = Gvk {
+                group: fields.string("group")?,
+                version: fields.string("version")?,
+                kind: fields.string("kind")?,
+            };
+            match api_version.split('/').collect::<Vec<_>>()[..] {
+                [group, version] => (gvk.group, gvk.version) = (group.to_string(), version.to_string()),
+                [version] if !version.is_empty() => gvk.version = version.to_string(),
+                _ => {}
+            }
+            Ok((gvk, fields.string("name")?, fields.string("namespace")?))
+        })?;
+        let (gvk, object, namespace) = object.unwrap_or_default();
+        let field_path = fields
+            .object("fieldref", |fields| fields.string("fieldPath"))?
+            .unwrap_or_default();
+        Ok(Var {
+            name,
+            gvk,
+            object,
+            namespace,
+            field_path,
         })
     }
 }

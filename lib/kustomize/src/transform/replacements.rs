@@ -1,6 +1,6 @@
 //! `replacements`: values copied from one object into fields of others.
 
-mod path;
+pub(super) mod path;
 mod structured;
 
 use crate::Error;
