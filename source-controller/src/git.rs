@@ -24,6 +24,7 @@ mod remote;
 mod resolve;
 mod secret;
 mod ssh;
+mod verify;
 
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ pub use reference::{Reference, ReferenceSpec, revision, same_revision};
 pub use resolve::Resolved;
 pub use secret::Secret;
 pub use ssh::SshError;
+pub use verify::{SignatureError, Verified, VerifyError, VerifyMode, verify};
 
 /// What a GitRepository asks for.
 #[derive(Debug, Clone)]

@@ -4,3 +4,4 @@ mod fetching;
 mod origin;
 mod references;
 mod ssh;
+mod verify;
