@@ -336,10 +336,12 @@ fn ssh(url: &Url, secret: Credentials<'_>) -> Result<SshAuth, AuthError> {
         passphrase,
         known_hosts,
     };
-    match super::ssh::parse_identity(&auth) {
+    match super::identity::parse_identity(&auth) {
         Ok(_) => Ok(auth),
-        Err(super::ssh::IdentityError::Encrypted) => Err(AuthError::NoPassphrase(secret.name.to_owned())),
-        Err(super::ssh::IdentityError::Invalid) => Err(AuthError::Identity(secret.name.to_owned())),
+        Err(super::identity::IdentityError::Encrypted) => {
+            Err(AuthError::NoPassphrase(secret.name.to_owned()))
+        }
+        Err(super::identity::IdentityError::Invalid) => Err(AuthError::Identity(secret.name.to_owned())),
     }
 }
 

@@ -58,6 +58,11 @@ impl Mirror {
         }
     }
 
+    /// Where it is, for logs.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The repository, found from an earlier run or made. Whoever calls it holds the gate.
     pub(super) fn open(&self) -> Result<(Arc<Generation>, Repository), MirrorError> {
         let mut current = lock(&self.current);

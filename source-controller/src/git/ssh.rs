@@ -9,7 +9,7 @@ use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
 use percent_encoding::percent_decode_str;
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
-use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -18,20 +18,12 @@ use super::auth::SshAuth;
 use super::deadline::{Deadline, runtime};
 use super::error::RemoteError;
 use super::http::{Failure, lock};
+use super::identity::parse_identity;
 use super::known_hosts::{HostKeyError, KnownHosts};
 use super::remote::{BoxedTransport, Call};
 
 /// How much of what the other side complains about is kept, in bytes.
 const MAX_COMPLAINT: usize = 2048;
-
-/// Why a private key cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IdentityError {
-    /// It needs a passphrase and none was given.
-    Encrypted,
-    /// It is no key, or the passphrase is wrong.
-    Invalid,
-}
 
 /// What can go wrong between us and an SSH server.
 #[derive(Debug, thiserror::Error)]
@@ -69,21 +61,6 @@ pub enum SshError {
     /// A runtime for network calls cannot be made.
     #[error("cannot start the network runtime")]
     Runtime(#[source] io::Error),
-}
-
-/// Reads the private key, decrypting it if need be.
-pub(super) fn parse_identity(auth: &SshAuth) -> Result<PrivateKey, IdentityError> {
-    let text = std::str::from_utf8(auth.identity.expose()).map_err(|_| IdentityError::Invalid)?;
-    let passphrase = auth
-        .passphrase
-        .as_ref()
-        .map(|secret| String::from_utf8_lossy(secret.expose()));
-    match decode_secret_key(text, passphrase.as_deref()) {
-        Ok(key) if key.is_encrypted() => Err(IdentityError::Encrypted),
-        Ok(key) => Ok(key),
-        Err(russh::keys::Error::KeyIsEncrypted) => Err(IdentityError::Encrypted),
-        Err(_) => Err(IdentityError::Invalid),
-    }
 }
 
 /// Connects, logs in and starts `git-upload-pack`. The transport keeps the deadline and the limit on what is received.

@@ -205,17 +205,24 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Basic auth user:right and bearer token guard paths below `private`.
+/// Paths below `private` are for user:right or the token, those below `app` for an app whose token is right.
 fn answer(root: &Path, seen: &Seen, asked: Asked, stream: TcpStream) {
     seen.requests
         .lock()
         .unwrap()
         .push(format!("{} {}", asked.method, asked.path));
-    let path = match asked.path.strip_prefix("/private") {
+    let guarded = [
+        ("/private", "Basic dXNlcjpyaWdodA=="),
+        ("/app", "Basic eC1hY2Nlc3MtdG9rZW46cmlnaHQ="),
+    ];
+    let guard = guarded
+        .iter()
+        .find_map(|(prefix, login)| Some((asked.path.strip_prefix(prefix)?, *login)));
+    let path = match guard {
         None => asked.path.clone(),
-        Some(path) => {
+        Some((path, login)) => {
             let given = asked.headers.get("authorization").map(String::as_str);
-            if !matches!(given, Some("Basic dXNlcjpyaWdodA==" | "Bearer token")) {
+            if given != Some(login) && given != Some("Bearer token") {
                 return respond(
                     stream,
                     "401 Unauthorized",
