@@ -16,7 +16,7 @@ use super::github_app::Tokens;
 use super::http::lock;
 use super::mirror::{Mirror, Want, fetch, holds};
 use super::reference::Reference;
-use super::remote::{Advertised, Call};
+use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
 
 /// What a remote may cost.
@@ -166,17 +166,64 @@ impl Mirrors {
             .ok_or(GitError::Mirror(MirrorError::Busy))?;
         let wanted = find(call, &request.reference, cannot_clone(call))?;
         let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
-        let resolved = bring(call, &repository, wanted)?;
+        let brought = bring(call, &repository, wanted);
         drop(inside);
-        let origin = Origin {
-            mirror: Arc::clone(mirror),
-            _generation: generation,
+        let mut checkout = match brought {
+            Ok(resolved) => {
+                let origin = Origin {
+                    mirror: Arc::clone(mirror),
+                    _generation: generation,
+                };
+                Checkout::open(origin, repository, resolved)?
+            }
+            Err(GitError::Checkout(CheckoutError::NoCommit(commit))) => {
+                self.search(request, call, &commit)?
+            }
+            Err(error) => return Err(error),
         };
-        let mut checkout = Checkout::open(origin, repository, resolved)?;
         if request.recurse_submodules {
             checkout.submodules = self.submodules(&checkout, request, call, depth)?;
         }
         Ok(checkout)
+    }
+
+    /// Looks for a commit in the histories of all branches, where a server of the old protocol lets nobody ask for it by name.
+    fn search(&self, request: &Request, call: Call<'_>, commit: &str) -> Result<Checkout, GitError> {
+        let no_commit = || GitError::Checkout(CheckoutError::NoCommit(commit.to_owned()));
+        let failed = |failure| in_context(failure, cannot_clone(call));
+        let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
+        if !matches!(request.reference, Reference::Commit { branch: None, .. }) {
+            return Err(no_commit());
+        }
+        let (branches, modern) = list_and_version(call, &["refs/heads/"]).map_err(failed)?;
+        if modern {
+            return Err(no_commit());
+        }
+        let branches: Vec<Advertised> = branches
+            .into_iter()
+            .filter(|branch| branch.name.starts_with("refs/heads/"))
+            .collect();
+        let mirror = self.mirror(request, true);
+        let _inside = mirror
+            .gate
+            .enter(call.deadline.at())
+            .ok_or(GitError::Mirror(MirrorError::Busy))?;
+        let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
+        if !repository.has_object(id) {
+            fetch(call, &repository, Want::Histories(&branches)).map_err(failed)?;
+        }
+        repository.find_commit(id).map_err(|_| no_commit())?;
+        let resolved = Wanted::Commit(commit.to_owned())
+            .resolved()
+            .ok_or_else(no_commit)?;
+        Checkout::open(
+            Origin {
+                mirror: Arc::clone(&mirror),
+                _generation: generation,
+            },
+            repository,
+            resolved,
+        )
     }
 
     /// The mirror of a URL for a credential. Whole histories are kept apart from single commits: a shallow repository cannot
@@ -245,7 +292,7 @@ fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result
             let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
             let tip = match holds(repository, &branch.name, branch.id) {
                 true => branch.id,
-                false => fetch(Want::History(&branch))?
+                false => fetch(Want::Histories(std::slice::from_ref(&branch)))?
                     .first()
                     .copied()
                     .ok_or_else(no_commit)?,

@@ -1,5 +1,6 @@
 //! Repositories fetched from the real `git`: every kind of reference, every login, and peers that mean harm.
 
+mod conformance;
 mod fetching;
 mod github_app;
 mod hostile;

@@ -138,7 +138,7 @@ fn may_sign(key: &SignedPublicKey, subkey: &SignedPublicSubKey, now: u64) -> boo
     })
 }
 
-fn is_expired(key: &(impl KeyDetails + VerifyingKey), signature: &Signature, now: u64) -> bool {
+fn is_expired(key: &impl VerifyingKey, signature: &Signature, now: u64) -> bool {
     let lifetime = signature
         .key_expiration_time()
         .map_or(0, |lifetime| u64::from(lifetime.as_secs()));

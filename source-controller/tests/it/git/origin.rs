@@ -205,7 +205,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Paths below `private` are for user:right or the token, those below `app` for an app whose token is right.
+/// Paths below `private` are for user:right or the token, those below `app` for an app whose token is right,
+/// and those below `old` are served as if protocol 2 had never been invented.
 fn answer(root: &Path, seen: &Seen, asked: Asked, stream: TcpStream) {
     seen.requests
         .lock()
@@ -214,6 +215,7 @@ fn answer(root: &Path, seen: &Seen, asked: Asked, stream: TcpStream) {
     let guarded = [
         ("/private", "Basic dXNlcjpyaWdodA=="),
         ("/app", "Basic eC1hY2Nlc3MtdG9rZW46cmlnaHQ="),
+        ("/old", ""),
     ];
     let guard = guarded
         .iter()
@@ -222,7 +224,7 @@ fn answer(root: &Path, seen: &Seen, asked: Asked, stream: TcpStream) {
         None => asked.path.clone(),
         Some((path, login)) => {
             let given = asked.headers.get("authorization").map(String::as_str);
-            if given != Some(login) && given != Some("Bearer token") {
+            if !login.is_empty() && given != Some(login) && given != Some("Bearer token") {
                 return respond(
                     stream,
                     "401 Unauthorized",
@@ -243,7 +245,14 @@ fn answer(root: &Path, seen: &Seen, asked: Asked, stream: TcpStream) {
         .env("REQUEST_METHOD", &asked.method)
         .env("CONTENT_TYPE", header("content-type"))
         .env("CONTENT_LENGTH", asked.body.len().to_string())
-        .env("GIT_PROTOCOL", header("git-protocol"))
+        .env(
+            "GIT_PROTOCOL",
+            if asked.path.starts_with("/old") {
+                String::new()
+            } else {
+                header("git-protocol")
+            },
+        )
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
