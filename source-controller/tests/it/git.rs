@@ -8,4 +8,5 @@ mod origin;
 mod references;
 mod ssh;
 mod submodules;
+mod transport;
 mod verify;
