@@ -1,6 +1,7 @@
 //! What was built and written for each Kustomization: kept in memory, rebuilt after a restart.
 
 use apply::{
+    apply::Change,
     id::ObjectRef,
     order::Stage,
     plan::Written,
@@ -42,6 +43,8 @@ pub struct Memory {
     pub healthy: Option<(String, i64)>,
     /// Whether the last pass wrote something whose health was not yet judged.
     pub changed: bool,
+    /// What was written by passes that had to wait, and is told when one comes through.
+    pub untold: Vec<(ObjectRef, Change)>,
     /// Corrections of each object in a row, for damping.
     pub fights: HashMap<ObjectId, Fight>,
 }

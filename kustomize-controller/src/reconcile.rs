@@ -27,7 +27,7 @@ impl Reconciler for Kustomize {
 
     async fn reconcile(&self, object: &Object) -> Outcome<KustomizationStatus> {
         let begin = Instant::now();
-        let end = self.pass(object, begin).await;
+        let end = self.pass(object).await;
         record::outcome(object, end, begin.elapsed(), runtime::reconciler::now(), &self.0.settings)
     }
 
@@ -46,7 +46,7 @@ impl Reconciler for Kustomize {
 
 impl Kustomize {
     /// One pass. Each step gives what the next one needs, or a reason to stop.
-    async fn pass(&self, object: &Object, begin: Instant) -> Result<Done, Stop> {
+    async fn pass(&self, object: &Object) -> Result<Done, Stop> {
         let context = &*self.0;
         let memory = context.ledger.of(&Key::of(&**object));
         // Pure: what the object refers to, as last seen.
@@ -60,7 +60,7 @@ impl Kustomize {
         // I/O where something not ours is to be judged; else what the live view shows.
         let health = observe::run(context, object, &resolved, &identity, &built, &applied, &memory).await;
         let health = health.map_err(|failure: Failure| Stop::Failed(failure.after(&resolved, &built, &applied)))?;
-        Ok(Done { resolved, built, applied, health, took: begin.elapsed() })
+        Ok(Done { resolved, built, applied, health })
     }
 
     async fn write(

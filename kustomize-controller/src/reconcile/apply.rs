@@ -63,10 +63,21 @@ pub async fn run(
     };
     let end = writer.stages().await;
     let mut memory = ledger::lock(memory);
-    memory.changed |= writer.applied.changes.iter().any(|(_, c)| matches!(c, Change::Created | Change::Configured));
+    memory.changed |= writer.applied.changes.iter().any(|(_, c)| told_of(*c));
     match end {
+        Err(Stop::Waiting { .. }) => {
+            memory.untold.append(&mut writer.applied.changes);
+            memory.watches.extend(writer.watches);
+            end.map(|()| Applied::default())
+        }
         Ok(()) => {
             memory.staging = None;
+            let mut changes = std::mem::take(&mut memory.untold);
+            changes.retain(|(object, _)| !writer.applied.changes.iter().any(|(o, c)| o == object && told_of(*c)));
+            writer.applied.changes.retain(|(object, c)| told_of(*c) || !changes.iter().any(|(o, _)| o == object));
+            changes.append(&mut writer.applied.changes);
+            order::sort_by_ref(&mut changes, &context.settings.custom_stage, |(o, _)| o);
+            writer.applied.changes = changes;
             memory.watches = writer.watches;
             let kept: HashSet<ObjectId> = built.objects.iter().map(|p| p.object.id()).collect();
             memory.written.retain(|id, _| kept.contains(id));
@@ -395,7 +406,7 @@ impl Writer<'_> {
     }
 
     fn waiting(&self, message: String, left: Duration) -> Stop {
-        Stop::Waiting { message, resolved: self.resolved.clone(), applied: self.applied.clone(), left }
+        Stop::Waiting { message, resolved: self.resolved.clone(), left }
     }
 }
 
@@ -415,8 +426,12 @@ fn with_changes(message: String, changes: &[(ObjectRef, Change)]) -> String {
     format!("{message}\n{}", told(changes))
 }
 
-/// One line for each object that was created, changed or deleted.
+fn told_of(change: Change) -> bool {
+    matches!(change, Change::Created | Change::Configured)
+}
+
+/// One line for each object that was created or changed.
 pub fn told(changes: &[(ObjectRef, Change)]) -> String {
-    let lines = changes.iter().filter(|(_, c)| matches!(c, Change::Created | Change::Configured));
+    let lines = changes.iter().filter(|(_, c)| told_of(*c));
     lines.map(|(object, change)| format!("{object} {}", change.word())).collect::<Vec<_>>().join("\n")
 }

@@ -145,7 +145,7 @@ async fn make(
         custom_stage: context.settings.custom_stage.clone(),
     };
     // Building is pure computation: it does not hold up the threads that serve watches.
-    let (inputs, manifests) = tokio::task::spawn_blocking(move || job.run())
+    let Output { inputs, manifests, digest } = tokio::task::spawn_blocking(move || job.run())
         .await
         .map_err(|panic| Failure::new(Step::Build, format!("the build broke off: {panic}")))??;
     let custom = &context.settings.custom_stage;
@@ -155,9 +155,6 @@ async fn make(
         stage: Stage::of(&m.object, custom),
         asks: Toggles::of(&m.value),
     });
-    let mut hash = Sha256::new();
-    manifests.iter().for_each(|m| hash.update(yaml::to_string(&m.value)));
-    let digest = format!("sha256:{}", hex::encode(hash.finalize()));
     Ok((Built { key, artifact: artifact.to_owned(), inputs, objects: objects.collect(), digest }, manifests))
 }
 
@@ -170,8 +167,15 @@ struct Job {
     custom_stage: Vec<String>,
 }
 
+/// What a build gives.
+struct Output {
+    inputs: Inputs,
+    manifests: Vec<Manifest>,
+    digest: String,
+}
+
 impl Job {
-    fn run(self) -> Result<(Inputs, Vec<Manifest>), Failure> {
+    fn run(self) -> Result<Output, Failure> {
         let spec = &self.object.spec;
         let given = spec.path.as_deref().unwrap_or_default();
         let path = inside(given);
@@ -185,18 +189,22 @@ impl Job {
         let generated = generate::generate(&self.tree, &path, spec).map_err(|e| failed(&e))?;
         let (inputs, resources) = build(&self.tree, &path, generated)?;
         let mut manifests = Vec::new();
-        for (id, value) in resources {
+        let mut text = Sha256::new();
+        for (at, (id, value)) in resources.into_iter().enumerate() {
             let value = match &self.variables {
                 Some(variables) => substitute::object(&value, variables, self.strict)
-                    .map_err(|e| Failure::new(Step::Build, format!("post build failed for '{id}': {}", chain(&e))))?,
+                    .map_err(|e| Failure::new(Step::Build, format!("post build failed for '{id}': envsubst error: {}", chain(&e))))?,
                 None => value,
             };
+            // The digest in history is that of the stream of documents, before anything of ours is added.
+            text.update(if at > 0 { "---\n" } else { "" });
+            text.update(yaml::to_string(&value));
             for value in expand(value) {
                 manifests.push(self.finish(value)?);
             }
         }
         order::sort_by_ref(&mut manifests, &self.custom_stage, |m| &m.object);
-        Ok((inputs, manifests))
+        Ok(Output { inputs, manifests, digest: format!("sha256:{}", hex::encode(text.finalize())) })
     }
 
     fn finish(&self, mut value: Value) -> Result<Manifest, Failure> {

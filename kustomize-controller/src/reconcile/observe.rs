@@ -46,7 +46,7 @@ pub async fn run(
     }
     let begin = begin(resolved, memory);
     let expressions = HealthExpressions::compile(&object.spec.health_check_exprs.iter().map(expression).collect::<Vec<_>>())
-        .map_err(|e| Failure::new(Step::Health, e.to_string()))?;
+        .map_err(|e| Failure::new(Step::Health, runtime::telemetry::chain(&e)))?;
     let mut awaited = Vec::new();
     for target in targets(object, built, applied) {
         let condition = judge(context, identity, &expressions, &target, memory).await;

@@ -42,7 +42,7 @@ pub fn outcome(
         Err(Stop::NoSource { message, again }) => record.no_source(message, again),
         Err(Stop::Dependency { message, revision }) => record.dependency(message, &revision),
         Err(Stop::Terminal { reason, message }) => record.terminal(reason, message),
-        Err(Stop::Waiting { message, resolved, applied, left }) => record.waiting(message, &resolved, &applied, left),
+        Err(Stop::Waiting { message, resolved, left }) => record.waiting(message, &resolved, left),
         Err(Stop::Failed(failure)) => record.failed(failure),
     }
 }
@@ -141,10 +141,8 @@ impl Record<'_> {
         self.end(Requeue::Never, Some(message))
     }
 
-    fn waiting(mut self, message: String, resolved: &resolve::Resolved, applied: &Applied, left: Duration) -> Outcome<KustomizationStatus> {
-        let revision = resolved.artifact.revision.clone();
-        self.tell_changes(applied, &revision);
-        self.status.last_attempted_revision = Some(revision);
+    fn waiting(mut self, message: String, resolved: &resolve::Resolved, left: Duration) -> Outcome<KustomizationStatus> {
+        self.status.last_attempted_revision = Some(resolved.artifact.revision.clone());
         let mut conditions = self.conditions();
         conditions.reconciling(reason::PROGRESSING, message);
         conditions.mark_unknown(READY, reason::PROGRESSING, IN_PROGRESS);

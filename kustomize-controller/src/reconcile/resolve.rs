@@ -114,7 +114,7 @@ fn dependencies(context: &Context, object: &Kustomization, artifact: &Artifact) 
         };
         let expression = dependency.ready_expr.as_deref().filter(|e| !e.is_empty());
         if let Some(text) = expression {
-            let expression = Expression::compile(text).map_err(|e| Stop::Terminal {
+            let expression = Expression::compile_checked(text, &["self", "dep"]).map_err(|e| Stop::Terminal {
                 reason: reason::INVALID_CEL_EXPRESSION,
                 message: format!("Reconciliation failed terminally due to configuration error: failed to parse readyExpr of dependency '{key}': {e}"),
             })?;

@@ -17,8 +17,6 @@ pub struct Done {
     pub applied: Applied,
     /// How it is doing.
     pub health: Health,
-    /// How long the pass took.
-    pub took: Duration,
 }
 
 /// What was written and deleted, and what belongs to the object now.
@@ -83,8 +81,6 @@ pub enum Stop {
         message: String,
         /// What was referred to.
         resolved: Resolved,
-        /// What was written so far.
-        applied: Applied,
         /// How long to wait without a call.
         left: Duration,
     },

@@ -44,8 +44,8 @@ pub(super) enum Want<'a> {
     Tips(&'a [Advertised]),
     /// This commit alone.
     Commit(ObjectId),
-    /// This reference with all its history.
-    History(&'a Advertised),
+    /// These references with all their history.
+    Histories(&'a [Advertised]),
 }
 
 impl Mirror {
@@ -56,6 +56,11 @@ impl Mirror {
             current: Mutex::new(None),
             next: AtomicU64::new(0),
         }
+    }
+
+    /// Where it is, for logs.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The repository, found from an earlier run or made. Whoever calls it holds the gate.
@@ -193,7 +198,10 @@ pub(super) fn fetch(
     let (names, shallow) = match want {
         Want::Tips(tips) => (tips.iter().map(|tip| tip.name.clone()).collect(), depth_one()),
         Want::Commit(id) => (vec![id.to_string()], depth_one()),
-        Want::History(tip) => (vec![tip.name.clone()], Shallow::NoChange),
+        Want::Histories(tips) => (
+            tips.iter().map(|tip| tip.name.clone()).collect(),
+            Shallow::NoChange,
+        ),
     };
     let (transport, failure) = transport(call)?;
     let interrupt = AtomicBool::new(false);

@@ -98,7 +98,7 @@ fn logins() {
             .fetch(&request)
             .map(|_| ())
             .map_err(|error| chain(&error));
-        assert_eq!(found.as_ref().map(|()| ()).map_err(String::as_str), expected);
+        assert_eq!(found.as_ref().copied().map_err(String::as_str), expected);
         if expected.is_err() {
             let error = origin.mirrors.resolve(&request).err().unwrap();
             assert!(
