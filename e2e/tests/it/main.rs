@@ -1,3 +1,4 @@
 //! End-to-end tests, one promise a file.
 
 mod control_plane;
+mod origin;
