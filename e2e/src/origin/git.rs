@@ -17,7 +17,6 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::io::ReaderStream;
 
 use super::{Identity, repository};
@@ -34,8 +33,8 @@ pub struct GitServer {
     address: SocketAddr,
     scheme: &'static str,
     shared: Arc<Shared>,
+    /// Whether requests are held up; the server ends when this is gone.
     held: watch::Sender<bool>,
-    task: JoinHandle<()>,
 }
 
 /// What a client has to show before it is served.
@@ -179,19 +178,27 @@ impl GitServer {
             held: hold,
         });
         let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let mut alive = shared.held.clone();
+        let ended = async move { while alive.changed().await.is_ok() {} };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let (scheme, task) = match tls {
-            None => (
-                "http",
-                tokio::spawn(async move { drop(axum::serve(listener, app).await) }),
-            ),
+        let scheme = match tls {
+            None => {
+                tokio::spawn(
+                    axum::serve(listener, app)
+                        .with_graceful_shutdown(ended)
+                        .into_future(),
+                );
+                "http"
+            }
             Some(tls) => {
                 let listener = TlsListener::new(listener, tls)?;
-                (
-                    "https",
-                    tokio::spawn(async move { drop(axum::serve(listener, app).await) }),
-                )
+                tokio::spawn(
+                    axum::serve(listener, app)
+                        .with_graceful_shutdown(ended)
+                        .into_future(),
+                );
+                "https"
             }
         };
         Ok(Self {
@@ -199,14 +206,7 @@ impl GitServer {
             scheme,
             shared,
             held,
-            task,
         })
-    }
-}
-
-impl Drop for GitServer {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

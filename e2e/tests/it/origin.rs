@@ -96,6 +96,13 @@ async fn http_serves_what_was_committed_and_counts() {
     server.set_status(Some(503)).unwrap();
     let broken = clones(&world, &server.url("team/fleet"), &[]).await.unwrap_err();
     assert!(broken.contains("503"), "{broken}");
+
+    let address = server.address();
+    drop(server);
+    eventually("the server is gone", || {
+        std::net::TcpStream::connect(address).is_err()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
