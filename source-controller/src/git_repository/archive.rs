@@ -3,7 +3,7 @@
 use super::{KIND, includes, record::Failure, request::Verification};
 use crate::{
     context::Context,
-    git::{Checkout, Listing, Request},
+    git::{self, Checkout, Listing, Request, VerifyMode},
     storage::Storage,
 };
 use artifact::{Limits, pack, unpack};
@@ -72,7 +72,13 @@ fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolv
 }
 
 /// Checks the signatures that are asked for; gives the mode and what was found.
-fn verify(_checkout: &Checkout, verification: &Verification) -> Result<(String, String), Failure> {
-    let text = format!("verification mode '{}' is not supported yet", verification.mode.as_str());
-    Err(Failure::unverified(reason::INVALID_VERIFICATION_MODE, text))
+fn verify(checkout: &Checkout, verification: &Verification) -> Result<(String, String), Failure> {
+    let mode = verification.mode;
+    let wanted = VerifyMode::parse(mode.as_str()).unwrap_or_default();
+    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    let verified = git::verify(checkout, wanted, &verification.keys, now).map_err(|error| {
+        let failure = Failure::unverified(error.reason(), chain(&error));
+        if error.stalls() { failure.stalled() } else { failure }
+    })?;
+    Ok((mode.as_str().to_owned(), verified.message))
 }
