@@ -1,4 +1,6 @@
 //! A manifest goes in and comes out again: nothing that the schema knows is lost, nothing is made up.
+//!
+//! As with Go's `omitempty`, false and 0 are as good as absent in fields that may be absent.
 
 use crds::{helm, kustomize, notification, source};
 use serde::{Serialize, de::DeserializeOwned};
@@ -183,7 +185,6 @@ fn object(schema: &Value, fields: Fields) -> Value {
         let required = schema["required"]
             .as_array()
             .is_some_and(|r| r.iter().any(|r| r == name));
-        // What Go's omitempty leaves out when it is zero is not zero here: samples have 7 and true.
         if required || !matches!(fields, Fields::Required) {
             object.insert(name.clone(), value(property, fields));
         }

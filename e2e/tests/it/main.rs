@@ -1,3 +1,5 @@
 //! End-to-end tests, one promise a file.
 
 mod control_plane;
+mod layers;
+mod origin;
