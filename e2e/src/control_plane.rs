@@ -1,7 +1,7 @@
 //! A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, and kwok as kubelet.
 
 use crate::{
-    process::{Process, free_port},
+    process::{Janitor, Process, free_port},
     tools::Tools,
 };
 use anyhow::{Context as _, Result};
@@ -12,6 +12,7 @@ use kube::{
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,11 +23,12 @@ pub struct ControlPlane {
     kubelet: Option<Process>,
     scheduler: Option<Process>,
     manager: Option<Process>,
-    apiserver: Option<Process>,
+    apiserver: Mutex<Option<Process>>,
     etcd: Option<Process>,
     tools: Tools,
     ports: Ports,
     admin_token: String,
+    _janitor: Janitor,
     dir: tempfile::TempDir,
 }
 
@@ -52,11 +54,12 @@ impl ControlPlane {
             kubelet: None,
             scheduler: None,
             manager: None,
-            apiserver: None,
+            apiserver: Mutex::default(),
             etcd: None,
             tools: tools.clone(),
             ports,
             admin_token,
+            _janitor: Janitor::of(dir.path())?,
             dir,
         };
         plane.write_keys()?;
@@ -108,8 +111,8 @@ impl ControlPlane {
     }
 
     /// Takes the API server away, as an outage does; everything else keeps running.
-    pub fn stop_apiserver(&mut self) {
-        if let Some(mut apiserver) = self.apiserver.take() {
+    pub fn stop_apiserver(&self) {
+        if let Some(mut apiserver) = self.apiserver().take() {
             apiserver.kill();
         }
     }
@@ -118,7 +121,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub async fn start_apiserver(&mut self) -> Result<()> {
+    pub async fn start_apiserver(&self) -> Result<()> {
         let pki = self.dir().join("pki");
         let at = |file: &str| pki.join(file).display().to_string();
         let args = [
@@ -144,13 +147,17 @@ impl ControlPlane {
             if ready.is_ok_and(|r| r.status().is_success()) {
                 break;
             }
-            process.wait_until(Duration::ZERO.max(Duration::from_secs(1)), || true)?;
             anyhow::ensure!(process.alive(), "kube-apiserver ended early:\n{}", crate::process::tail(process.log()));
             anyhow::ensure!(tokio::time::Instant::now() < deadline, "kube-apiserver is not ready after {START:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        self.apiserver = Some(process);
+        *self.apiserver() = Some(process);
         Ok(())
+    }
+
+    /// Processor time and requests are read from here.
+    fn apiserver(&self) -> MutexGuard<'_, Option<Process>> {
+        self.apiserver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_keys(&self) -> Result<()> {

@@ -3,10 +3,14 @@
 use anyhow::{Context as _, Result, bail};
 use std::{
     ffi::OsStr,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -140,7 +144,63 @@ pub fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(25)..].join("\n")
 }
 
-/// A loopback port that is free now.
+/// Removes a folder when we are gone, however that happens; it does nothing when it is dropped in order.
+#[derive(Debug)]
+pub struct Janitor {
+    shell: Child,
+    lifeline: Option<ChildStdin>,
+}
+
+/// Waits for a word; without one (standard input closed: we were killed, or ended without dropping) removes `$1`, again
+/// and again for the programs that still write there while they end.
+const SWEEP: &str = r#"read -r _ && exit; n=0; while [ $n -lt 6 ]; do rm -rf "$1" 2>/dev/null; sleep 1; n=$((n+1)); done"#;
+
+impl Janitor {
+    /// Watches over a folder.
+    ///
+    /// # Errors
+    /// When the shell cannot be started.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let mut shell = Command::new("sh")
+            .arg("-c")
+            .arg(SWEEP)
+            .arg("sh")
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("start the janitor")?;
+        let lifeline = shell.stdin.take();
+        Ok(Self { shell, lifeline })
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        if let Some(mut lifeline) = self.lifeline.take() {
+            let _ = lifeline.write_all(b"done\n");
+        }
+        let _ = self.shell.wait();
+    }
+}
+
+/// A loopback port that is free now, and that nobody is given by chance: it lies below the range from which the kernel
+/// takes ports for outgoing connections (32768 on Linux), and no two calls of a process get the same.
+///
+/// # Errors
+/// When no port is free.
 pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    const RANGE: std::ops::Range<u16> = 10_000..32_000;
+    let next = NEXT.get_or_init(|| AtomicU16::new(rand::random_range(RANGE)));
+    for _ in RANGE {
+        let step = |port: u16| Some(if port + 1 < RANGE.end { port + 1 } else { RANGE.start });
+        let port = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).unwrap_or(RANGE.start);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free from {} to {}", RANGE.start, RANGE.end)
 }
