@@ -5,7 +5,9 @@ use crate::generate::{self, Kind, hash};
 use crate::kustomization::Kustomization;
 use crate::load::Loader;
 use crate::objects::Objects;
-use crate::transform::{annotations, images, labels, namespace, prefix_suffix, replicas};
+use crate::transform::{
+    annotations, images, labels, namespace, patches, prefix_suffix, replacements, replicas,
+};
 use crate::{documents, object::Object};
 
 /// Builds what a directory and all below it give, names without hashes and references not yet followed.
@@ -118,22 +120,31 @@ fn generators(
 }
 
 fn transformers(
-    _loader: &Loader<'_>,
+    loader: &Loader<'_>,
     kustomization: &Kustomization,
     objects: &mut Objects,
 ) -> Result<(), Error> {
+    for entry in &kustomization.patches_strategic_merge {
+        patches::apply_partial(loader, objects, entry)?;
+    }
+    for patch in &kustomization.patches {
+        patches::apply(loader, objects, patch)?;
+    }
     namespace::apply(objects, &kustomization.namespace)?;
     prefix_suffix::prefix(objects, &kustomization.name_prefix);
     prefix_suffix::suffix(objects, &kustomization.name_suffix);
     labels::apply(objects, &kustomization.labels, &kustomization.common_labels)?;
     annotations::apply(objects, &kustomization.common_annotations)?;
+    for patch in &kustomization.patches_json6902 {
+        patches::apply_operations(loader, objects, patch)?;
+    }
     for replica in &kustomization.replicas {
         replicas::apply(objects, replica)?;
     }
     for image in &kustomization.images {
         images::apply(objects, image)?;
     }
-    Ok(())
+    replacements::apply(loader, objects, &kustomization.replacements)
 }
 
 /// Puts the hash of their content behind the names of generated objects.

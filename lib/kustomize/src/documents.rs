@@ -2,23 +2,18 @@
 
 use crate::Error;
 use crate::object::Object;
+use std::collections::VecDeque;
 use yaml::{Limits, Node, Schema};
 
 /// Reads every object of a file or inline text.
 ///
+/// A list of kind `*List` stands for its items, which come after all that is not in such a list.
+///
 /// # Errors
-/// Malformed YAML, something without kind or name, a null in a list.
+/// Malformed YAML, something without kind or name.
 pub(crate) fn objects(bytes: &[u8]) -> Result<Vec<Object>, Error> {
     let mut objects = Vec::new();
-    for node in checked(documents(bytes)?)? {
-        flatten(node, &mut objects)?;
-    }
-    Ok(objects)
-}
-
-/// A list of kind `*List` stands for its items.
-fn flatten(node: Node, objects: &mut Vec<Object>) -> Result<(), Error> {
-    let mut waiting = std::collections::VecDeque::from([node]);
+    let mut waiting = VecDeque::from(checked(documents(bytes)?)?);
     while let Some(mut node) = waiting.pop_front() {
         let kind = node
             .get("kind")
@@ -48,7 +43,7 @@ fn flatten(node: Node, objects: &mut Vec<Object>) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    Ok(objects)
 }
 
 /// The documents of a stream that are not empty.
@@ -71,9 +66,8 @@ fn documents(bytes: &[u8]) -> Result<Vec<Node>, Error> {
         };
         let kind = node.get("kind").and_then(Node::as_text).unwrap_or_default();
         if single && matches!(kind, "List" | "ResourceList") && node.get("items").is_some() {
-            match node.as_map_mut().and_then(|map| map.remove("items")) {
-                Some(Node::Seq(items)) => nodes.extend(items),
-                Some(_) | None => {}
+            if let Some(Node::Seq(items)) = node.as_map_mut().and_then(|map| map.remove("items")) {
+                nodes.extend(items);
             }
             continue;
         }
@@ -117,13 +111,6 @@ fn checked(nodes: Vec<Node>) -> Result<Vec<Node>, Error> {
             continue;
         }
         check(&node)?;
-        let mut path = Vec::new();
-        if null_item(&node, &mut path) {
-            return Err(Error::NullItem {
-                path: path.join("."),
-                object: show(&node),
-            });
-        }
         good.push(node);
     }
     Ok(good)
@@ -153,21 +140,6 @@ fn check(node: &Node) -> Result<(), Error> {
         return bad("missing metadata.name");
     }
     Ok(())
-}
-
-fn null_item(node: &Node, path: &mut Vec<String>) -> bool {
-    match node {
-        Node::Scalar(_) => false,
-        Node::Seq(items) => items.iter().any(|item| item.is_null() || null_item(item, path)),
-        Node::Map(map) => map.pairs.iter().any(|(key, value)| {
-            path.push(key.text.clone());
-            let found = null_item(value, path);
-            if !found {
-                path.pop();
-            }
-            found
-        }),
-    }
 }
 
 /// Kind and name; never more, because the object may be a Secret.

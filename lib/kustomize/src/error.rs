@@ -74,9 +74,18 @@ pub enum Error {
         /// As written.
         url: String,
     },
+    /// A file that is not there, found when its place is checked.
+    #[error("{0}")]
+    NoFileBelow(Missing),
     /// A file that is not there.
     #[error("open {path}: no such file or directory")]
     NoFile {
+        /// Its path.
+        path: String,
+    },
+    /// A directory where a file is wanted, found when the file's place is checked.
+    #[error("'{path}' must resolve to a file")]
+    NotAFile {
         /// Its path.
         path: String,
     },
@@ -103,12 +112,10 @@ pub enum Error {
         root: String,
     },
     /// A base that is not there.
-    #[error(
-        "must build at directory: not a valid directory: evalsymlink failure on '{path}' : lstat {path}: no such file or directory"
-    )]
+    #[error("must build at directory: not a valid directory: {missing}")]
     NoDirectory {
-        /// Its path.
-        path: String,
+        /// Where the path breaks off.
+        missing: Missing,
     },
     /// A base that is a file.
     #[error("must build at directory: '{path}': file is not directory")]
@@ -173,14 +180,6 @@ pub enum Error {
         /// `missing Resource metadata`, `missing kind` or `missing metadata.name`.
         problem: &'static str,
         /// The object, as far as it can be named.
-        object: String,
-    },
-    /// A null item in a list.
-    #[error("empty item at {path} in object {object}")]
-    NullItem {
-        /// The list's path.
-        path: String,
-        /// The object.
         object: String,
     },
     /// A `*List` whose items are no list.
@@ -323,6 +322,18 @@ pub enum Error {
         #[source]
         cause: yaml::Error,
     },
+}
+
+/// A path that leads nowhere, and the first part of it that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("evalsymlink failure on '{path}' : lstat {part}: {}", if *.through_file { "not a directory" } else { "no such file or directory" })]
+pub struct Missing {
+    /// The whole path.
+    pub path: String,
+    /// The part.
+    pub part: String,
+    /// True if a file stands where the path needs a directory.
+    pub through_file: bool,
 }
 
 impl Error {

@@ -5,7 +5,7 @@ mod defaults;
 use crate::id::Gvk;
 use yaml::{Node, Scalar, Style, Tag};
 
-pub(crate) use defaults::{DEFAULTS, Defaults, NameReference};
+pub(crate) use defaults::{DEFAULTS, NameReference};
 
 /// A path that counts for the objects `gvk` selects.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::kustomization::{ConfigMapArgs, GeneratorOptions};
 use crate::load::Loader;
 use crate::object::{Behavior, Object};
+use crate::transform::bare_key;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use yaml::{Map, Node, Scalar, Style, Tag};
@@ -43,7 +44,7 @@ pub(crate) fn generate(
         if !pairs.is_empty() {
             let pairs = pairs
                 .iter()
-                .map(|(k, v)| (Scalar::string(k), Node::string(v)))
+                .map(|(k, v)| (bare_key(k), Node::string(v)))
                 .collect();
             metadata.set(field, Node::Map(Map { pairs }));
         }
@@ -94,13 +95,11 @@ fn data(object: &mut Map, kind: Kind, pairs: Vec<(String, &[u8])>) {
     let (mut data, mut binary) = (Map::default(), Map::default());
     for (key, bytes) in pairs {
         match std::str::from_utf8(bytes) {
-            Ok(text) if kind == Kind::ConfigMap => data.pairs.push((Scalar::string(key), Node::string(text))),
-            Err(_) if kind == Kind::ConfigMap => binary
-                .pairs
-                .push((Scalar::string(key), Node::string(encode(bytes)))),
-            _ => data
-                .pairs
-                .push((Scalar::string(key), Node::string(encode(bytes)))),
+            Ok(text) if kind == Kind::ConfigMap => data.pairs.push((bare_key(&key), Node::string(text))),
+            Err(_) if kind == Kind::ConfigMap => {
+                binary.pairs.push((bare_key(&key), Node::string(encode(bytes))))
+            }
+            _ => data.pairs.push((bare_key(&key), Node::string(encode(bytes)))),
         }
     }
     if kind == Kind::Secret || !data.is_empty() {

@@ -8,8 +8,8 @@ use crate::load::Loader;
 use decode::Fields;
 
 pub(crate) use entries::{
-    ConfigMapArgs, GeneratorOptions, Image, Label, Patch, Replacement, Replica, Selector, SortOptions,
-    Source, Target,
+    ConfigMapArgs, FieldOptions, GeneratorOptions, Image, Label, Patch, Replacement, Replica, Selector,
+    SortOptions, Source, Target,
 };
 
 /// A kustomization or component, legacy spellings folded in.
@@ -62,6 +62,18 @@ impl Kustomization {
         }
         if empty {
             return Err(Error::KustomizationEmpty);
+        }
+        for option in &kustomization.build_metadata {
+            let field = match option.as_str() {
+                "managedByLabel" => continue,
+                "originAnnotations" => "buildMetadata: originAnnotations",
+                "transformerAnnotations" => "buildMetadata: transformerAnnotations",
+                _ => continue,
+            };
+            return Err(Error::Unsupported {
+                file: loader.show_in_root(file),
+                field,
+            });
         }
         kustomization.check(&api_version, loader)?;
         Ok(kustomization)

@@ -15,9 +15,11 @@ mod load;
 mod object;
 mod objects;
 mod output;
+mod schema;
+mod selector;
 mod transform;
 
-pub use error::Error;
+pub use error::{Error, Missing};
 pub use inputs::Inputs;
 pub use output::{Build, Resource};
 
@@ -25,7 +27,7 @@ use artifact::Tree;
 use kustomization::Kustomization;
 use load::Loader;
 use std::cell::RefCell;
-use transform::{name_refs, sort};
+use transform::{labels, name_refs, sort};
 
 /// In which order objects come out, unless `sortOptions` of the first kustomization says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,6 +81,13 @@ pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Build, Error>
     };
     if legacy {
         sort::legacy(&mut objects, kustomization.sort_options.as_ref());
+    }
+    if kustomization
+        .build_metadata
+        .iter()
+        .any(|option| option == "managedByLabel")
+    {
+        objects.iter_mut().try_for_each(labels::managed_by)?;
     }
     let resources = objects
         .into_iter()

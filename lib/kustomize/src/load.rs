@@ -1,5 +1,6 @@
 //! Reading files and entering bases, within the rules of where a build may look.
 
+use crate::error::Missing;
 use crate::{Error, Inputs, Load};
 use artifact::Tree;
 use std::cell::RefCell;
@@ -39,8 +40,9 @@ impl<'a> Loader<'a> {
             display_root,
             roots: Vec::new(),
         };
-        let root = artifact::clean_path(path).map_err(|_| Error::NoDirectory {
-            path: loader.show(path.trim_start_matches('/')),
+        let root = artifact::clean_path(path).map_err(|_| Error::LeavesTree {
+            path: path.to_string(),
+            root: loader.show(""),
         })?;
         let root = loader.directory(root)?;
         Ok(Loader {
@@ -70,6 +72,11 @@ impl<'a> Loader<'a> {
             });
         }
         let full = self.join(path)?;
+        if self.load == Load::RootOnly && self.tree.is_dir(&full) {
+            return Err(Error::NotAFile {
+                path: self.show(&full),
+            });
+        }
         let below =
             self.root().is_empty() || full.strip_prefix(self.root()).is_some_and(|r| r.starts_with('/'));
         if self.load == Load::RootOnly && !below && full != self.root() {
@@ -82,10 +89,10 @@ impl<'a> Loader<'a> {
         let Some(file) = self.tree.file(&full) else {
             inputs.absent(full.as_str());
             let path = self.show(&full);
-            return Err(if self.tree.is_dir(&full) {
-                Error::IsDirectory { path }
-            } else {
-                Error::NoFile { path }
+            return Err(match self.load {
+                _ if self.tree.is_dir(&full) => Error::IsDirectory { path },
+                Load::Anywhere => Error::NoFile { path },
+                Load::RootOnly => Error::NoFileBelow(self.missing(&full)),
             });
         };
         inputs.read(full, *file.digest());
@@ -178,12 +185,38 @@ impl<'a> Loader<'a> {
         if self.tree.is_dir(&path) {
             return Ok(path);
         }
-        let shown = self.show(&path);
         if self.tree.file(&path).is_some() {
-            return Err(Error::NotADirectory { path: shown });
+            return Err(Error::NotADirectory {
+                path: self.show(&path),
+            });
         }
+        let missing = self.missing(&path);
         self.inputs.borrow_mut().absent(path);
-        Err(Error::NoDirectory { path: shown })
+        Err(Error::NoDirectory { missing })
+    }
+
+    /// Where a path breaks off that leads nowhere.
+    fn missing(&self, path: &str) -> Missing {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let mut through_file = false;
+        for end in ends {
+            if !self.tree.is_dir(&path[..end]) {
+                if self.tree.file(&path[..end]).is_some() {
+                    through_file = true;
+                    continue;
+                }
+                return Missing {
+                    path: self.show(path),
+                    part: self.show(&path[..end]),
+                    through_file,
+                };
+            }
+        }
+        Missing {
+            path: self.show(path),
+            part: self.show(path),
+            through_file,
+        }
     }
 
     fn show(&self, path: &str) -> String {

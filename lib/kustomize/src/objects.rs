@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::id::Id;
 use crate::object::{Behavior, Object};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Objects in order; no two have the same current id.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +52,20 @@ impl Objects {
     /// As [`Objects::append`].
     pub(crate) fn append_all(&mut self, objects: impl IntoIterator<Item = Object>) -> Result<(), Error> {
         objects.into_iter().try_for_each(|object| self.append(object))
+    }
+
+    /// Checks that no two objects have the same id after a change.
+    ///
+    /// # Errors
+    /// The second of two.
+    pub(crate) fn check_ids(&self) -> Result<(), Error> {
+        let mut seen = HashSet::with_capacity(self.list.len());
+        match self.list.iter().find(|object| !seen.insert(object.id().key())) {
+            Some(object) => Err(Error::IdTaken {
+                id: object.id().to_string(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Takes in a generated object: a new one is added, an existing one merged or replaced as it wants.

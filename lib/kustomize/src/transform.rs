@@ -2,17 +2,21 @@
 
 pub(crate) mod annotations;
 pub(crate) mod images;
+pub(crate) mod json6902;
 pub(crate) mod labels;
 pub(crate) mod name_refs;
 pub(crate) mod namespace;
+pub(crate) mod patches;
 pub(crate) mod prefix_suffix;
+pub(crate) mod replacements;
 pub(crate) mod replicas;
 pub(crate) mod sort;
+pub(crate) mod strategic_merge;
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec};
 use crate::object::Object;
-use yaml::{Node, Scalar, Style, Tag};
+use yaml::{Map, Node, Scalar, Schema, Style, Tag};
 
 /// Sets string pairs under every path of `specs` that counts for the object, pair by pair.
 fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String)]) -> Result<(), Error> {
@@ -23,7 +27,7 @@ fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String
                     *node = Node::map();
                 }
                 let map = node.as_map_mut().ok_or("wrong node kind: expected MappingNode")?;
-                map.set(key, Node::string(value));
+                set_pair(map, key, value);
                 Ok(())
             })?;
         }
@@ -54,11 +58,27 @@ fn selected<'a>(object: &Object, specs: &'a [FieldSpec]) -> Vec<&'a FieldSpec> {
         .collect()
 }
 
-/// Writes a string over a node.
+/// Changes a leaf's text. What kind of value it was stays, as kustomize leaves it; other nodes become text.
 fn set_string(node: &mut Node, text: &str) {
-    *node = Node::Scalar(Scalar {
-        text: text.to_string(),
-        tag: Tag::Str,
+    match node {
+        Node::Scalar(scalar) if scalar.tag != Tag::Null => scalar.text = text.to_string(),
+        Node::Scalar(_) | Node::Map(_) | Node::Seq(_) => *node = Node::string(text),
+    }
+}
+
+/// Sets a pair of strings. kustomize writes such keys bare, so that one like `true` is no text when it is read again.
+pub(crate) fn set_pair(map: &mut Map, key: &str, value: &str) {
+    match map.get_mut(key) {
+        Some(old) => *old = Node::string(value),
+        None => map.pairs.push((bare_key(key), Node::string(value))),
+    }
+}
+
+/// A key as kustomize writes it: without quotes.
+pub(crate) fn bare_key(key: &str) -> Scalar {
+    Scalar {
+        text: key.to_string(),
+        tag: yaml::resolve(key, Schema::GoV3),
         style: Style::Plain,
-    });
+    }
 }

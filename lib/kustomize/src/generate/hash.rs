@@ -67,43 +67,42 @@ fn encode(object: &Object, always: &[&str], optional: &[&str], secret: bool) -> 
 
 fn json(node: &Node) -> Result<String, yaml::Error> {
     let mut out = String::new();
-    write(&yaml::to_value(node, Schema::GoV3)?, &mut out);
+    write(node, &mut out)?;
     Ok(out)
 }
 
-fn write(value: &serde_json::Value, out: &mut String) {
-    match value {
-        serde_json::Value::Object(map) => {
-            let mut pairs: Vec<_> = map.iter().collect();
-            pairs.sort_unstable_by_key(|(key, _)| key.as_str());
+fn write(node: &Node, out: &mut String) -> Result<(), yaml::Error> {
+    match node {
+        Node::Scalar(_) => match yaml::to_value(node, Schema::GoV3)? {
+            serde_json::Value::String(text) => out.push_str(&json_string(&text)),
+            other => out.push_str(&other.to_string()),
+        },
+        Node::Map(map) => {
+            let mut pairs: Vec<_> = map.pairs.iter().collect();
+            pairs.sort_by(|(a, _), (b, _)| a.text.cmp(&b.text));
             out.push('{');
             for (at, (key, value)) in pairs.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                out.push_str(&json_string(key));
+                out.push_str(if at > 0 { "," } else { "" });
+                out.push_str(&json_string(&key.text));
                 out.push(':');
-                write(value, out);
+                write(value, out)?;
             }
             out.push('}');
         }
-        serde_json::Value::Array(items) => {
+        Node::Seq(items) => {
             out.push('[');
             for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write(item, out);
+                out.push_str(if at > 0 { "," } else { "" });
+                write(item, out)?;
             }
             out.push(']');
         }
-        serde_json::Value::String(text) => out.push_str(&json_string(text)),
-        other => out.push_str(&other.to_string()),
     }
+    Ok(())
 }
 
 /// A JSON string as Go writes it: `<`, `>`, `&` and the line separators escaped.
-fn json_string(text: &str) -> String {
+pub(crate) fn json_string(text: &str) -> String {
     let plain = serde_json::Value::String(text.to_string()).to_string();
     let mut out = String::with_capacity(plain.len());
     for c in plain.chars() {

@@ -4,6 +4,8 @@ use super::decode::Fields;
 use crate::Error;
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
+use crate::load::Loader;
+use serde_json::Value;
 
 /// An entry of `labels`.
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ pub(crate) struct Replica {
 }
 
 /// An entry of `patches` or `patchesJson6902`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Patch {
     pub(crate) path: String,
     pub(crate) patch: String,
@@ -271,7 +273,42 @@ impl Replacement {
     }
 }
 
+impl Replacement {
+    /// Reads a file that holds one replacement or a list of them; unlike the kustomization it may have other fields.
+    ///
+    /// # Errors
+    /// No file, no YAML, a wrong type.
+    pub(crate) fn load(loader: &Loader<'_>, path: &str) -> Result<Vec<Replacement>, Error> {
+        let value = yaml::parse(loader.read(path)?).map_err(|cause| Error::KustomizationYaml { cause })?;
+        let items = match value {
+            Value::Array(items) => items,
+            Value::Object(_) => vec![value],
+            _ => {
+                let problem = "unsupported replacement type encountered within replacement path".to_string();
+                return Err(Error::Replacement { problem });
+            }
+        };
+        items
+            .into_iter()
+            .map(|item| Replacement::read(&mut Fields::open(item, "Replacement", "Replacement")?))
+            .collect()
+    }
+}
+
 impl Selector {
+    /// True if it asks for anything in an id.
+    pub(crate) fn names_id(&self) -> bool {
+        [
+            &self.group,
+            &self.version,
+            &self.kind,
+            &self.name,
+            &self.namespace,
+        ]
+        .iter()
+        .any(|part| !part.is_empty())
+    }
+
     fn read_id(fields: &mut Fields) -> Result<Selector, Error> {
         Ok(Selector {
             group: fields.string("group")?,

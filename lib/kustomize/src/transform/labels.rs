@@ -5,6 +5,7 @@ use crate::Error;
 use crate::fieldspec::{DEFAULTS, FieldSpec};
 use crate::id::Gvk;
 use crate::kustomization::Label;
+use crate::object::Object;
 use crate::objects::Objects;
 
 /// Sets the pairs of each entry of `labels`, in order, then `commonLabels`.
@@ -17,6 +18,16 @@ pub(crate) fn apply(
         set(objects, &specs(label)?, &label.pairs)?;
     }
     set(objects, &DEFAULTS.common_labels, common)
+}
+
+/// `buildMetadata: [managedByLabel]`: says which version of kustomize this stands in for.
+pub(crate) fn managed_by(object: &mut Object) -> Result<(), Error> {
+    let spec = FieldSpec::new(Gvk::default(), "metadata/labels", true);
+    let pair = (
+        "app.kubernetes.io/managed-by".to_string(),
+        "kustomize-v5.8.1".to_string(),
+    );
+    set_pairs(object, &[&spec], &[pair])
 }
 
 fn set(objects: &mut Objects, specs: &[FieldSpec], pairs: &[(String, String)]) -> Result<(), Error> {

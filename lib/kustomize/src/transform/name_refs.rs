@@ -175,7 +175,7 @@ impl Search<'_> {
         if let Some(target) = self.select(old, None, false, ambiguous)?
             && target.id.name != old
         {
-            *node = Node::string(&target.id.name);
+            super::set_string(node, &target.id.name);
         }
         Ok(())
     }

@@ -81,7 +81,7 @@ fn key(id: &Id, first: &[String], last: &[String]) -> (i64, String, String) {
     let (group, version) = (or(&id.gvk.group, "~G"), or(&id.gvk.version, "~V"));
     let shown_kind = or(kind, "~K");
     // Among kinds called Namespace, the core one is first.
-    let gvk = if kind == "Namespace" && id.gvk.group.is_empty() {
+    let gvk = if rank != 0 && kind == "Namespace" && id.gvk.group.is_empty() {
         String::new()
     } else {
         format!("{group}_{version}_{shown_kind}")

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 fn check(text: &str, error: &str) {
-    assert_eq!(yaml::parse(text.as_bytes()).unwrap_err().to_string(), error);
+    assert_eq!(
+        yaml::parse(text.as_bytes()).map_err(|e| e.to_string()),
+        Err(error.to_string())
+    );
 }
 
 #[test]

@@ -1,0 +1,306 @@
+//! `patches`, `patchesStrategicMerge` and `patchesJson6902`: which patch goes to which object.
+
+use super::json6902::{self, Operation};
+use super::strategic_merge::{self, Chosen};
+use crate::Error;
+use crate::documents;
+use crate::kustomization::Patch;
+use crate::load::Loader;
+use crate::object::Object;
+use crate::objects::Objects;
+use crate::schema::Schema;
+use crate::selector::Matcher;
+use serde_json::Value;
+use yaml::Node;
+
+/// What a patch's text turned out to be.
+enum Content {
+    Nothing,
+    Partial(Vec<Object>),
+    Operations(Vec<Operation>),
+}
+
+/// Applies an entry of `patches`.
+///
+/// # Errors
+/// Text that is neither or both kinds of patch, no object for it, or one that it does not fit.
+pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -> Result<(), Error> {
+    let configuring = |error: Error| {
+        error.during(format!(
+            "trouble configuring builtin PatchTransformer with config: `\n{}`",
+            shown(patch)
+        ))
+    };
+    let (text, source) = text(loader, patch).map_err(configuring)?;
+    match (content(&text, &source).map_err(configuring)?, &patch.target) {
+        (Content::Nothing, _) => Ok(()),
+        (Content::Partial(partial), None) => {
+            for part in partial {
+                let at = target(objects, &part).map_err(|error| {
+                    let id = part.original_id().to_string();
+                    error.during(format!("no resource matches strategic merge patch {id:?}"))
+                })?;
+                lay_over(&mut objects.list_mut()[at], &part, patch)?;
+            }
+            drop_deleted(objects);
+            Ok(())
+        }
+        (Content::Partial(partial), Some(selector)) => {
+            let [part] = partial.as_slice() else {
+                let problem = format!(
+                    "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to set `patches.target` \
+                     field: {source}"
+                );
+                return Err(Error::Patch { problem });
+            };
+            let matcher = Matcher::new(selector)?;
+            for object in objects
+                .list_mut()
+                .iter_mut()
+                .filter(|object| matcher.selects(object))
+            {
+                lay_over(object, &of_version(part, object), patch)?;
+            }
+            drop_deleted(objects);
+            objects.check_ids()
+        }
+        (Content::Operations(_), None) => Err(Error::Patch {
+            problem: format!("must specify a target for JSON patch {source}"),
+        }),
+        (Content::Operations(operations), Some(selector)) => {
+            let matcher = Matcher::new(selector)?;
+            for object in objects
+                .list_mut()
+                .iter_mut()
+                .filter(|object| matcher.selects(object))
+            {
+                object.remember_id();
+                operate(object, &operations)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Applies an entry of `patchesStrategicMerge`: text, or else the name of a file.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) fn apply_partial(loader: &Loader<'_>, objects: &mut Objects, entry: &str) -> Result<(), Error> {
+    let partial = match documents::objects(entry.as_bytes()) {
+        Ok(partial) => partial,
+        Err(_) => loader
+            .read(entry)
+            .and_then(documents::objects)
+            .map_err(|e| e.in_file(entry))?,
+    };
+    if partial.is_empty() {
+        let problem = format!("patch appears to be empty; files=[{entry}], Patch=");
+        return Err(Error::Patch { problem });
+    }
+    let plain = Patch::default();
+    for part in partial {
+        let at = target(objects, &part)?;
+        let part = of_version(&part, &objects.list()[at]);
+        lay_over(&mut objects.list_mut()[at], &part, &plain)?;
+        drop_deleted(objects);
+    }
+    objects.check_ids()
+}
+
+/// Applies an entry of `patchesJson6902`.
+///
+/// # Errors
+/// As [`apply`]; no target or no name in it.
+pub(crate) fn apply_operations(
+    loader: &Loader<'_>,
+    objects: &mut Objects,
+    patch: &Patch,
+) -> Result<(), Error> {
+    let bad = |problem: &str| Error::Patch {
+        problem: problem.to_string(),
+    };
+    let selector = patch
+        .target
+        .as_ref()
+        .ok_or_else(|| bad("must specify the target field of patchesJson6902"))?;
+    if selector.name.is_empty() {
+        return Err(bad("must specify the target name"));
+    }
+    let text = match (patch.path.as_str(), patch.patch.as_str()) {
+        ("", "") => return Err(bad("empty file path and empty jsonOp")),
+        ("", text) => text.to_string(),
+        (path, "") => String::from_utf8_lossy(loader.read(path)?).into_owned(),
+        _ => return Err(bad("must specify a file path or jsonOp, not both")),
+    };
+    let operations = json6902::decode(&text).map_err(|problem| Error::Patch { problem })?;
+    if operations.is_empty() {
+        return Err(Error::Patch {
+            problem: format!("patch appears to be empty; file={}, JsonOp={text}", patch.path),
+        });
+    }
+    let matcher = Matcher::new(selector)?;
+    for object in objects
+        .list_mut()
+        .iter_mut()
+        .filter(|object| matcher.selects(object))
+    {
+        operate(object, &operations)?;
+    }
+    Ok(())
+}
+
+/// The patch's text and how messages call it.
+fn text(loader: &Loader<'_>, patch: &Patch) -> Result<(String, String), Error> {
+    let inline = patch.patch.trim();
+    let bad = |problem: &str| {
+        Err(Error::Patch {
+            problem: problem.to_string(),
+        })
+    };
+    match (inline, patch.path.as_str()) {
+        ("", "") => bad("must specify one of patch and path in an entry of patches"),
+        ("", path) => {
+            let bytes = loader
+                .read(path)
+                .map_err(|e| e.during(format!("failed to get the patch file from path({path})")))?;
+            Ok((
+                String::from_utf8_lossy(bytes).into_owned(),
+                format!("[path: {path:?}]"),
+            ))
+        }
+        (inline, "") => Ok((inline.to_string(), format!("[patch: {inline:?}]"))),
+        _ => bad("patch and path can't be set at the same time in an entry of patches"),
+    }
+}
+
+/// The entry as kustomize repeats it in messages.
+fn shown(patch: &Patch) -> String {
+    let strings = |pairs: &[(&str, &String)]| {
+        let set = pairs.iter().filter(|(_, value)| !value.is_empty());
+        set.map(|(key, value)| ((*key).to_string(), Value::String((*value).clone())))
+            .collect::<serde_json::Map<_, _>>()
+    };
+    let mut entry = strings(&[("patch", &patch.patch), ("path", &patch.path)]);
+    if let Some(target) = &patch.target {
+        let target = strings(&[
+            ("annotationSelector", &target.annotation_selector),
+            ("group", &target.group),
+            ("kind", &target.kind),
+            ("labelSelector", &target.label_selector),
+            ("name", &target.name),
+            ("namespace", &target.namespace),
+            ("version", &target.version),
+        ]);
+        entry.insert("target".to_string(), Value::Object(target));
+    }
+    let options = [
+        ("allowKindChange", patch.allow_kind_change),
+        ("allowNameChange", patch.allow_name_change),
+    ];
+    let options: serde_json::Map<_, _> = options
+        .into_iter()
+        .filter(|(_, set)| *set)
+        .map(|(key, set)| (key.to_string(), Value::Bool(set)))
+        .collect();
+    if !options.is_empty() {
+        entry.insert("options".to_string(), Value::Object(options));
+    }
+    yaml::to_string(&Value::Object(entry))
+}
+
+fn content(text: &str, source: &str) -> Result<Content, Error> {
+    let operations = if text.is_empty() {
+        Err(String::new())
+    } else {
+        json6902::decode(text)
+    };
+    match (documents::objects(text.as_bytes()), operations) {
+        (Ok(partial), Ok(operations)) if !partial.is_empty() && !operations.is_empty() => Err(Error::Patch {
+            problem: format!("illegally qualifies as both an SM and JSON patch: {source}"),
+        }),
+        (Ok(partial), _) if partial.is_empty() => Ok(Content::Nothing),
+        (Ok(partial), _) => Ok(Content::Partial(partial)),
+        (Err(_), Ok(operations)) if operations.is_empty() => Ok(Content::Nothing),
+        (Err(_), Ok(operations)) => Ok(Content::Operations(operations)),
+        (Err(_), Err(_)) => Err(Error::Patch {
+            problem: format!("unable to parse SM or JSON patch from {source}"),
+        }),
+    }
+}
+
+/// The one object that has or had the patch's id.
+fn target(objects: &Objects, part: &Object) -> Result<usize, Error> {
+    let id = part.original_id();
+    let found = match objects.find_any(&id)[..] {
+        [at] => return Ok(at),
+        [] => "no matches",
+        [..] => "multiple matches",
+    };
+    Err(Error::PatchTarget {
+        id: id.to_string(),
+        found,
+    })
+}
+
+/// The patch with the `apiVersion` of the object it goes to.
+fn of_version(part: &Object, object: &Object) -> Object {
+    let mut part = part.clone();
+    if let Some(map) = part.node.as_map_mut() {
+        map.set("apiVersion", Node::string(object.api_version()));
+    }
+    part
+}
+
+/// Merges; what the object is called stays unless the patch may change it.
+fn lay_over(object: &mut Object, part: &Object, patch: &Patch) -> Result<(), Error> {
+    let id = object.id();
+    if patch.allow_name_change || patch.allow_kind_change {
+        object.remember_id();
+    }
+    let mut node = part.node.clone();
+    match strategic_merge::merge(&mut object.node, &mut node, Schema::default()) {
+        Err(problem) => {
+            return Err(Error::PatchMismatch {
+                id: id.to_string(),
+                problem,
+            });
+        }
+        Ok(Chosen::Dest) => {}
+        Ok(Chosen::Patch) => object.node = node,
+        Ok(Chosen::Neither) => object.node = Node::map(),
+    }
+    if is_deleted(object) {
+        return Ok(());
+    }
+    if !patch.allow_kind_change {
+        object.set_kind(&id.gvk.kind);
+    }
+    if !patch.allow_name_change {
+        object.set_name(&id.name);
+    }
+    object.set_namespace(&id.namespace);
+    Ok(())
+}
+
+fn operate(object: &mut Object, operations: &[Operation]) -> Result<(), Error> {
+    let id = object.id().to_string();
+    let mut value =
+        yaml::to_value_strict(&object.node, yaml::Schema::GoV3).map_err(|cause| Error::Output {
+            id: id.clone(),
+            cause,
+        })?;
+    json6902::apply(&mut value, operations).map_err(|problem| Error::PatchMismatch { id, problem })?;
+    object.node = json6902::to_node(&value);
+    Ok(())
+}
+
+fn is_deleted(object: &Object) -> bool {
+    object.node.as_map().is_none_or(yaml::Map::is_empty)
+}
+
+fn drop_deleted(objects: &mut Objects) {
+    if objects.list().iter().any(is_deleted) {
+        objects.list_mut().retain(|object| !is_deleted(object));
+    }
+}
