@@ -48,7 +48,11 @@ impl ControlPlane {
     /// When a program ends early or is not ready within 90 seconds; the error carries the tail of its log.
     pub async fn start(tools: &Tools) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("sluice-").tempdir()?;
-        let ports = Ports { etcd: free_port()?, peer: free_port()?, api: free_port()? };
+        let ports = Ports {
+            etcd: free_port()?,
+            peer: free_port()?,
+            api: free_port()?,
+        };
         let admin_token = hex::encode(rand::random::<[u8; 16]>());
         let mut plane = Self {
             kubelet: None,
@@ -140,15 +144,24 @@ impl ControlPlane {
         let url = format!("{}/readyz", self.url());
         let token = self.admin_token.clone();
         // Readiness alone is asked without checking the certificate: the server has just made it.
-        let http = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build()?;
+        let http = reqwest::Client::builder()
+            .tls_danger_accept_invalid_certs(true)
+            .build()?;
         let deadline = tokio::time::Instant::now() + START;
         loop {
             let ready = http.get(&url).bearer_auth(&token).send().await;
             if ready.is_ok_and(|r| r.status().is_success()) {
                 break;
             }
-            anyhow::ensure!(process.alive(), "kube-apiserver ended early:\n{}", crate::process::tail(process.log()));
-            anyhow::ensure!(tokio::time::Instant::now() < deadline, "kube-apiserver is not ready after {START:?}");
+            anyhow::ensure!(
+                process.alive(),
+                "kube-apiserver ended early:\n{}",
+                crate::process::tail(process.log())
+            );
+            anyhow::ensure!(
+                tokio::time::Instant::now() < deadline,
+                "kube-apiserver is not ready after {START:?}"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         *self.apiserver() = Some(process);
@@ -166,7 +179,10 @@ impl ControlPlane {
         let key = rcgen::KeyPair::generate().context("make the service account key")?;
         std::fs::write(pki.join("sa.key"), key.serialize_pem())?;
         std::fs::write(pki.join("sa.pub"), key.public_key_pem())?;
-        std::fs::write(pki.join("tokens.csv"), format!("{},admin,admin,\"system:masters\"\n", self.admin_token))?;
+        std::fs::write(
+            pki.join("tokens.csv"),
+            format!("{},admin,admin,\"system:masters\"\n", self.admin_token),
+        )?;
         std::fs::write(self.dir().join("stages.yaml"), include_str!("stages.yaml"))?;
         Ok(())
     }
@@ -187,7 +203,9 @@ impl ControlPlane {
                 "--log-level=warn".into(),
             ],
         )?;
-        process.wait_until(START, || std::net::TcpStream::connect(("127.0.0.1", etcd)).is_ok())?;
+        process.wait_until(START, || {
+            std::net::TcpStream::connect(("127.0.0.1", etcd)).is_ok()
+        })?;
         self.etcd = Some(process);
         Ok(())
     }
@@ -199,7 +217,10 @@ impl ControlPlane {
             "kube-controller-manager",
             [
                 kubeconfig.clone(),
-                format!("--service-account-private-key-file={}", pki.join("sa.key").display()),
+                format!(
+                    "--service-account-private-key-file={}",
+                    pki.join("sa.key").display()
+                ),
                 format!("--root-ca-file={}", pki.join("apiserver.crt").display()),
                 "--use-service-account-credentials".into(),
                 "--leader-elect=false".into(),
@@ -210,7 +231,11 @@ impl ControlPlane {
         )?);
         self.scheduler = Some(self.spawn(
             "kube-scheduler",
-            [kubeconfig.clone(), "--leader-elect=false".into(), "--secure-port=0".into()],
+            [
+                kubeconfig.clone(),
+                "--leader-elect=false".into(),
+                "--secure-port=0".into(),
+            ],
         )?);
         self.kubelet = Some(self.spawn(
             "kwok",
@@ -227,12 +252,20 @@ impl ControlPlane {
     async fn add_node(&self, name: &str) -> Result<()> {
         let nodes: kube::Api<k8s_openapi::api::core::v1::Node> = kube::Api::all(self.admin().await?);
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/os": "linux"}}});
-        nodes.create(&Default::default(), &serde_json::from_value(node)?).await?;
+        nodes
+            .create(&Default::default(), &serde_json::from_value(node)?)
+            .await?;
         Ok(())
     }
 
     fn spawn(&self, program: &str, args: impl IntoIterator<Item = String>) -> Result<Process> {
-        Process::start(program, &self.tools.path(program), args, &[], &self.dir().join(format!("{program}.log")))
+        Process::start(
+            program,
+            &self.tools.path(program),
+            args,
+            &[],
+            &self.dir().join(format!("{program}.log")),
+        )
     }
 }
 

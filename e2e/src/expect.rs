@@ -13,7 +13,11 @@ pub const PAUSE: Duration = Duration::from_millis(25);
 /// # Errors
 /// When the time is over, with what was awaited and the last error of `probe`, if it had one. Errors before that are
 /// only remembered: a server that is restarting may come back.
-pub async fn eventually<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+pub async fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
         let last = match tokio::time::timeout_at(deadline, probe()).await {
@@ -61,5 +65,6 @@ pub fn condition(object: &Value, type_: &str) -> Option<Condition> {
 /// The Ready condition, if it is about what the object says now and is either True or False.
 pub fn verdict(object: &Value) -> Option<Condition> {
     let ready = condition(object, "Ready")?;
-    (ready.status != "Unknown" && Some(ready.generation) == object["metadata"]["generation"].as_i64()).then_some(ready)
+    (ready.status != "Unknown" && Some(ready.generation) == object["metadata"]["generation"].as_i64())
+        .then_some(ready)
 }

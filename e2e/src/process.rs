@@ -57,8 +57,17 @@ impl Process {
         let stdout = shell.stdout.take().context("shell without stdout")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let pid = line.trim().parse().with_context(|| format!("start {name}: no pid from the shell"))?;
-        Ok(Self { name: name.into(), pid, log: log.into(), shell, lifeline })
+        let pid = line
+            .trim()
+            .parse()
+            .with_context(|| format!("start {name}: no pid from the shell"))?;
+        Ok(Self {
+            name: name.into(),
+            pid,
+            log: log.into(),
+            shell,
+            lifeline,
+        })
     }
 
     /// The program's process id.
@@ -80,7 +89,11 @@ impl Process {
     pub fn peak_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+        line.split_whitespace()
+            .nth(1)?
+            .parse::<u64>()
+            .ok()
+            .map(|kib| kib * 1024)
     }
 
     /// Processor time used so far, user and system (fields 14 and 15 of proc(5) `stat`, at 100 ticks a second).
@@ -93,7 +106,11 @@ impl Process {
 
     /// Sends a signal by name (`TERM`, `KILL`, `STOP`, `CONT`) to the program alone.
     pub fn signal(&self, signal: &str) {
-        let _ = Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).stderr(Stdio::null()).status();
+        let _ = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.pid.to_string())
+            .stderr(Stdio::null())
+            .status();
     }
 
     /// Ends the program: politely, then after `grace` by force. Returns when it is gone.
@@ -153,7 +170,8 @@ pub struct Janitor {
 
 /// Waits for a word; without one (standard input closed: we were killed, or ended without dropping) removes `$1`, again
 /// and again for the programs that still write there while they end.
-const SWEEP: &str = r#"read -r _ && exit; n=0; while [ $n -lt 6 ]; do rm -rf "$1" 2>/dev/null; sleep 1; n=$((n+1)); done"#;
+const SWEEP: &str =
+    r#"read -r _ && exit; n=0; while [ $n -lt 6 ]; do rm -rf "$1" 2>/dev/null; sleep 1; n=$((n+1)); done"#;
 
 impl Janitor {
     /// Watches over a folder.
@@ -196,8 +214,16 @@ pub fn free_port() -> Result<u16> {
     const RANGE: std::ops::Range<u16> = 10_000..32_000;
     let next = NEXT.get_or_init(|| AtomicU16::new(rand::random_range(RANGE)));
     for _ in RANGE {
-        let step = |port: u16| Some(if port + 1 < RANGE.end { port + 1 } else { RANGE.start });
-        let port = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).unwrap_or(RANGE.start);
+        let step = |port: u16| {
+            Some(if port + 1 < RANGE.end {
+                port + 1
+            } else {
+                RANGE.start
+            })
+        };
+        let port = next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+            .unwrap_or(RANGE.start);
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }

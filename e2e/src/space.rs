@@ -40,7 +40,12 @@ impl<'w> Space<'w> {
         let cluster = world.cluster().await?;
         cluster.namespace(name).await?;
         let repo = Repo::create(&world.repositories(), name)?;
-        Ok(Self { world, cluster, repo, name: name.to_owned() })
+        Ok(Self {
+            world,
+            cluster,
+            repo,
+            name: name.to_owned(),
+        })
     }
 
     /// The namespace's name, and the repository's.
@@ -58,7 +63,8 @@ impl<'w> Space<'w> {
     /// # Errors
     /// When the API server refuses it.
     pub async fn git_repository(&self, change: Value) -> Result<()> {
-        self.apply(with(flux::git_repository("app", &self.url()), &change)).await
+        self.apply(with(flux::git_repository("app", &self.url()), &change))
+            .await
     }
 
     /// Applies a Kustomization of a path in the repository, changed by `change`; what it applies goes to this namespace.
@@ -67,7 +73,11 @@ impl<'w> Space<'w> {
     /// When the API server refuses it.
     pub async fn kustomization(&self, name: &str, path: &str, change: Value) -> Result<()> {
         let plain = json!({"spec": {"targetNamespace": self.name}});
-        self.apply(with(with(flux::kustomization(name, "app", path), &plain), &change)).await
+        self.apply(with(
+            with(flux::kustomization(name, "app", path), &plain),
+            &change,
+        ))
+        .await
     }
 
     /// Applies any object, in this namespace if it names none.
@@ -106,8 +116,15 @@ impl<'w> Space<'w> {
     /// # Errors
     /// When the object is not there, or the API server refuses.
     pub async fn patch(&self, api_version: &str, kind: &str, name: &str, change: Value) -> Result<()> {
-        let params = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
-        let patched = self.api(api_version, kind).await?.patch(name, &params, &Patch::Merge(&change)).await;
+        let params = PatchParams {
+            field_manager: Some("kubectl-edit".to_owned()),
+            ..PatchParams::default()
+        };
+        let patched = self
+            .api(api_version, kind)
+            .await?
+            .patch(name, &params, &Patch::Merge(&change))
+            .await;
         patched.map(drop).with_context(|| format!("change {kind} {name}"))
     }
 
@@ -116,7 +133,11 @@ impl<'w> Space<'w> {
     /// # Errors
     /// When the object is not there.
     pub async fn delete(&self, api_version: &str, kind: &str, name: &str) -> Result<()> {
-        let deleted = self.api(api_version, kind).await?.delete(name, &DeleteParams::default()).await;
+        let deleted = self
+            .api(api_version, kind)
+            .await?
+            .delete(name, &DeleteParams::default())
+            .await;
         deleted.map(drop).with_context(|| format!("delete {kind} {name}"))
     }
 
@@ -141,7 +162,12 @@ impl<'w> Space<'w> {
     ///
     /// # Errors
     /// When the time is over; with all that this namespace and the logs tell.
-    pub async fn until<T>(&self, what: &str, limit: Duration, probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    pub async fn until<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        probe: impl AsyncFnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
         match eventually(what, limit, probe).await {
             Ok(value) => Ok(value),
             Err(error) => {
@@ -155,8 +181,18 @@ impl<'w> Space<'w> {
     ///
     /// # Errors
     /// As [`Space::until`].
-    pub async fn holds(&self, what: &str, api_version: &str, kind: &str, name: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
-        self.until(what, LIMIT, async || Ok(self.get(api_version, kind, name).await?.filter(&holds))).await
+    pub async fn holds(
+        &self,
+        what: &str,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        self.until(what, LIMIT, async || {
+            Ok(self.get(api_version, kind, name).await?.filter(&holds))
+        })
+        .await
     }
 
     /// Waits until an object is gone.
@@ -165,7 +201,10 @@ impl<'w> Space<'w> {
     /// As [`Space::until`].
     pub async fn gone(&self, api_version: &str, kind: &str, name: &str) -> Result<()> {
         let what = format!("{kind} {name} is gone");
-        self.until(&what, LIMIT, async || Ok(self.get(api_version, kind, name).await?.is_none().then_some(()))).await
+        self.until(&what, LIMIT, async || {
+            Ok(self.get(api_version, kind, name).await?.is_none().then_some(()))
+        })
+        .await
     }
 
     /// Waits until a Kustomization is ready at a commit of `main`.
@@ -186,7 +225,13 @@ impl<'w> Space<'w> {
     ///
     /// # Errors
     /// As [`Space::until`].
-    pub async fn verdict(&self, api_version: &str, kind: &str, name: &str, reason: &str) -> Result<Condition> {
+    pub async fn verdict(
+        &self,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        reason: &str,
+    ) -> Result<Condition> {
         let what = format!("{kind} {name} says {reason}");
         let says = |object: &Value| expect::verdict(object).is_some_and(|v| v.reason == reason);
         let object = self.holds(&what, api_version, kind, name, says).await?;
@@ -208,7 +253,11 @@ impl<'w> Space<'w> {
             if before == after {
                 return Ok(());
             }
-            let restless: Vec<&String> = after.iter().filter(|(k, v)| before.get(*k) != Some(*v)).map(|(k, _)| k).collect();
+            let restless: Vec<&String> = after
+                .iter()
+                .filter(|(k, v)| before.get(*k) != Some(*v))
+                .map(|(k, _)| k)
+                .collect();
             if Instant::now() > deadline {
                 bail!("still written to: {restless:?}\n{}", self.dump().await?);
             }
@@ -221,16 +270,29 @@ impl<'w> Space<'w> {
         let mut versions = BTreeMap::new();
         for object in self.flux_objects().await? {
             let metadata = &object["metadata"];
-            versions.insert(format!("{} {}", object["kind"], metadata["name"]), metadata["resourceVersion"].to_string());
-            let entries = object["status"]["inventory"]["entries"].as_array().cloned().unwrap_or_default();
+            versions.insert(
+                format!("{} {}", object["kind"], metadata["name"]),
+                metadata["resourceVersion"].to_string(),
+            );
+            let entries = object["status"]["inventory"]["entries"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             for entry in entries {
                 let id: crds::meta::ObjectId = entry["id"].as_str().unwrap_or_default().parse()?;
                 let version = entry["v"].as_str().unwrap_or_default();
-                let api_version = if id.group.is_empty() { version.to_owned() } else { format!("{}/{version}", id.group) };
+                let api_version = if id.group.is_empty() {
+                    version.to_owned()
+                } else {
+                    format!("{}/{version}", id.group)
+                };
                 let namespace = Some(id.namespace.as_str());
                 let api = self.cluster.api(&api_version, &id.kind, namespace).await?;
                 let live = api.get_opt(&id.name).await?;
-                versions.insert(id.to_string(), live.and_then(|o| o.resource_version()).unwrap_or_default());
+                versions.insert(
+                    id.to_string(),
+                    live.and_then(|o| o.resource_version()).unwrap_or_default(),
+                );
             }
         }
         Ok(versions)
@@ -239,7 +301,12 @@ impl<'w> Space<'w> {
     async fn flux_objects(&self) -> Result<Vec<Value>> {
         let mut objects = Vec::new();
         for (api_version, kind) in [(SOURCE, "GitRepository"), (KUSTOMIZE, "Kustomization")] {
-            for object in self.api(api_version, kind).await?.list(&ListParams::default()).await? {
+            for object in self
+                .api(api_version, kind)
+                .await?
+                .list(&ListParams::default())
+                .await?
+            {
                 let mut object = serde_json::to_value(object)?;
                 object["kind"] = json!(kind);
                 objects.push(object);
@@ -256,12 +323,27 @@ impl<'w> Space<'w> {
         let mut text = String::new();
         for object in self.flux_objects().await? {
             let status = &object["status"];
-            text += &format!("--- {} {} ---\nspec: {}\n", object["kind"], object["metadata"]["name"], object["spec"]);
+            text += &format!(
+                "--- {} {} ---\nspec: {}\n",
+                object["kind"], object["metadata"]["name"], object["spec"]
+            );
             for condition in status["conditions"].as_array().into_iter().flatten() {
                 let part = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
-                text += &format!("{} {} {}: {}\n", part("type"), part("status"), part("reason"), part("message"));
+                text += &format!(
+                    "{} {} {}: {}\n",
+                    part("type"),
+                    part("status"),
+                    part("reason"),
+                    part("message")
+                );
             }
-            for key in ["observedGeneration", "lastAppliedRevision", "lastAttemptedRevision", "artifact", "inventory"] {
+            for key in [
+                "observedGeneration",
+                "lastAppliedRevision",
+                "lastAttemptedRevision",
+                "artifact",
+                "inventory",
+            ] {
                 if !status[key].is_null() {
                     text += &format!("{key}: {}\n", status[key]);
                 }
@@ -275,7 +357,10 @@ impl<'w> Space<'w> {
                 event.involved_object.kind.unwrap_or_default(),
                 event.involved_object.name.unwrap_or_default()
             );
-            let (reason, message) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
+            let (reason, message) = (
+                event.reason.unwrap_or_default(),
+                event.message.unwrap_or_default(),
+            );
             text += &format!("{about} {reason} ×{}: {message}\n", event.count.unwrap_or(1));
         }
         Ok(text + &self.world.suite.logs())

@@ -62,7 +62,10 @@ impl Suite {
     /// When they cannot be built, the API server refuses what we ship, or one is not ready after 30 seconds.
     pub async fn start(plane: &ControlPlane, cluster: &Cluster, options: &Options) -> Result<Self> {
         let folder = tokio::task::spawn_blocking(binaries).await??;
-        let definitions = crds::all().iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?;
+        let definitions = crds::all()
+            .iter()
+            .map(serde_json::to_value)
+            .collect::<Result<Vec<Value>, _>>()?;
         cluster.define(&definitions).await?;
         cluster.namespace(NAMESPACE).await?;
         let storage = plane.dir().join("storage");
@@ -77,7 +80,11 @@ impl Suite {
         let source = Controller::new(plane, cluster, &folder, "source-controller", source).await?;
         let kustomize = options.kustomize.clone();
         let kustomize = Controller::new(plane, cluster, &folder, "kustomize-controller", kustomize).await?;
-        let suite = Self { source, kustomize, storage };
+        let suite = Self {
+            source,
+            kustomize,
+            storage,
+        };
         for controller in suite.controllers() {
             controller.start()?;
         }
@@ -99,7 +106,9 @@ impl Suite {
 
     /// The ends of all logs, for a test that failed.
     pub fn logs(&self) -> String {
-        let tails = self.controllers().map(|c| format!("--- {} ---\n{}\n", c.name, tail(&c.log)));
+        let tails = self
+            .controllers()
+            .map(|c| format!("--- {} ---\n{}\n", c.name, tail(&c.log)));
         tails.concat()
     }
 }
@@ -124,7 +133,16 @@ impl Controller {
             ("NO_PROXY", "127.0.0.1".to_owned()),
         ];
         let log = plane.dir().join(format!("{name}.log"));
-        Ok(Self { name, binary: folder.join(name), args, env, log, health, metrics, process: Mutex::default() })
+        Ok(Self {
+            name,
+            binary: folder.join(name),
+            args,
+            env,
+            log,
+            health,
+            metrics,
+            process: Mutex::default(),
+        })
     }
 
     /// The controller's name, which is also its ServiceAccount's.
@@ -156,10 +174,16 @@ impl Controller {
         let http = http()?;
         let what = format!("{} is ready", self.name);
         let ready = eventually(&what, START, async || {
-            ensure!(self.process().as_ref().is_some_and(Process::alive), "{} has ended", self.name);
+            ensure!(
+                self.process().as_ref().is_some_and(Process::alive),
+                "{} has ended",
+                self.name
+            );
             Ok(http.get(&url).send().await?.status().is_success().then_some(()))
         });
-        ready.await.with_context(|| format!("the log of {} ends so:\n{}", self.name, tail(&self.log)))
+        ready
+            .await
+            .with_context(|| format!("the log of {} ends so:\n{}", self.name, tail(&self.log)))
     }
 
     /// Ends it at once, as `kill -9` does.
@@ -198,7 +222,12 @@ impl Controller {
     /// # Errors
     /// When the metrics port does not answer.
     pub async fn metric(&self, name: &str, label: &str) -> Result<f64> {
-        let text = http()?.get(format!("http://127.0.0.1:{}/metrics", self.metrics)).send().await?.text().await?;
+        let text = http()?
+            .get(format!("http://127.0.0.1:{}/metrics", self.metrics))
+            .send()
+            .await?
+            .text()
+            .await?;
         Ok(sum(&text, name, label))
     }
 
@@ -212,7 +241,8 @@ pub fn sum(text: &str, name: &str, label: &str) -> f64 {
     let series = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
         let (labels, value) = rest.rsplit_once(' ')?;
-        ((labels.is_empty() || labels.starts_with('{')) && labels.contains(label)).then(|| value.parse::<f64>().ok())?
+        ((labels.is_empty() || labels.starts_with('{')) && labels.contains(label))
+            .then(|| value.parse::<f64>().ok())?
     });
     series.sum()
 }
@@ -228,7 +258,10 @@ pub fn deployed(controller: &str, file: &str) -> Result<String> {
 
 /// The folder of the whole workspace.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 /// Builds the controllers as this program was built, once, and gives the folder they are in.
@@ -244,7 +277,11 @@ pub fn binaries() -> Result<PathBuf> {
 fn build() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     // Tests and benchmarks are one folder deeper than programs.
-    let folder = program.ancestors().skip(1).find(|f| !f.ends_with("deps")).context("a program without a folder")?;
+    let folder = program
+        .ancestors()
+        .skip(1)
+        .find(|f| !f.ends_with("deps"))
+        .context("a program without a folder")?;
     let profile = match folder.file_name().and_then(|n| n.to_str()) {
         Some("debug") => "dev",
         Some(profile) => profile,
@@ -259,17 +296,30 @@ fn build() -> Result<PathBuf> {
         .args(["build", "--quiet", "--profile", profile, "--target-dir"])
         .arg(target)
         // Named beside them, so that features are unified as for this program and nothing is compiled twice.
-        .args(["-p", "e2e", "-p", "source-controller", "-p", "kustomize-controller"])
+        .args([
+            "-p",
+            "e2e",
+            "-p",
+            "source-controller",
+            "-p",
+            "kustomize-controller",
+        ])
         .args(["--bin", "source-controller", "--bin", "kustomize-controller"])
         .status()
         .context("run cargo build")?;
     ensure!(status.success(), "cargo build of the controllers failed");
-    eprintln!("setting up: the controllers are built after {:.0} s", begin.elapsed().as_secs_f64());
+    eprintln!(
+        "setting up: the controllers are built after {:.0} s",
+        begin.elapsed().as_secs_f64()
+    );
     Ok(folder.to_owned())
 }
 
 fn http() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()?)
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(5))
+        .build()?)
 }
 
 #[cfg(test)]
@@ -279,7 +329,12 @@ mod tests {
     #[test]
     fn metrics_are_summed_by_name_and_label() {
         let text = "# TYPE a counter\na_total{m=\"GET\",c=\"200\"} 2\na_total{m=\"PATCH\",c=\"200\"} 3\na_total_x 9\nb 1.5\n";
-        for (name, label, expected) in [("a_total", "", 5.0), ("a_total", "m=\"GET\"", 2.0), ("b", "", 1.5), ("c", "", 0.0)] {
+        for (name, label, expected) in [
+            ("a_total", "", 5.0),
+            ("a_total", "m=\"GET\"", 2.0),
+            ("b", "", 1.5),
+            ("c", "", 0.0),
+        ] {
             assert_eq!(sum(text, name, label), expected, "{name} {label}");
         }
     }

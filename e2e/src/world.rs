@@ -48,11 +48,15 @@ impl World {
     pub async fn shared() -> Result<&'static Self> {
         static SHARED: OnceLock<Result<(World, tokio::runtime::Runtime), String>> = OnceLock::new();
         let begin = || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()?;
             let world = runtime.block_on(Self::start(&Options::default()))?;
             anyhow::Ok((world, runtime))
         };
-        let thread = std::thread::spawn(move || SHARED.get_or_init(|| begin().map_err(|error| format!("{error:?}"))));
+        let thread =
+            std::thread::spawn(move || SHARED.get_or_init(|| begin().map_err(|error| format!("{error:?}"))));
         let shared = tokio::task::spawn_blocking(move || thread.join()).await?;
         match shared.map_err(|_| anyhow::Error::msg("starting the shared world panicked"))? {
             Ok((world, _)) => Ok(world),
@@ -73,7 +77,9 @@ impl World {
     /// # Errors
     /// When the API server or Git refuses, or the name was taken before.
     pub async fn space(&self, name: &str) -> Result<Space<'_>> {
-        Space::new(self, name).await.with_context(|| format!("make room for {name}"))
+        Space::new(self, name)
+            .await
+            .with_context(|| format!("make room for {name}"))
     }
 
     /// The folder with the repositories that the Git server serves.
