@@ -69,18 +69,16 @@ pub(crate) fn to_node(value: &Value) -> Node {
         Value::Bool(value) => scalar(value.to_string(), Tag::Bool),
         Value::Number(number) => {
             let float = number.as_f64().unwrap_or_default();
-            if float.fract() == 0.0 && float.abs() < 1e21 {
-                scalar(
-                    if float == 0.0 {
-                        "0".to_string()
-                    } else {
-                        float.to_string()
-                    },
-                    Tag::Int,
-                )
+            let text = if float == 0.0 {
+                "0".to_string()
+            } else {
+                float.to_string()
+            };
+            if text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok() {
+                scalar(text, Tag::Int)
             } else {
                 scalar(
-                    Number::from_f64(float).map_or_else(|| number.to_string(), |n| n.to_string()),
+                    Number::from_f64(float).map_or(text, |n| n.to_string()),
                     Tag::Float,
                 )
             }
