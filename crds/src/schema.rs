@@ -12,6 +12,16 @@ pub(crate) fn date_time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time"})
 }
 
+/// The schema of a field that takes any JSON value.
+pub(crate) fn anything(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// The schema of Go's `int`, whose width is not told.
+pub(crate) fn int(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer"})
+}
+
 /// CEL rules with their messages, for `x-kubernetes-validations`.
 pub(crate) fn rules(rules: &[(&str, &str)]) -> Value {
     rules
@@ -25,6 +35,8 @@ pub(crate) fn rules(rules: &[(&str, &str)]) -> Value {
 pub(crate) enum NewStatus {
     /// So that tools can tell an object that no controller has seen from one that is up to date.
     Unobserved,
+    /// The kind has no status, or nobody observes its generation.
+    Bare,
 }
 
 /// A column of `kubectl get`: its title, the path of its value, and the value's type.

@@ -1,14 +1,78 @@
 //! The kinds of `source.toolkit.fluxcd.io/v1`: where configuration comes from.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::meta::Artifact;
+
+mod bucket;
+mod external_artifact;
 mod git_repository;
+mod helm_chart;
+mod helm_repository;
+mod oci_repository;
+mod verification;
 
 pub mod condition;
 pub mod reason;
 
+pub use bucket::{Bucket, BucketProvider, BucketSpec, BucketStatus, BucketSts, StsProvider};
+pub use external_artifact::{ExternalArtifact, ExternalArtifactSpec, ExternalArtifactStatus};
 pub use git_repository::{
     GitInclude, GitProvider, GitReference, GitRepository, GitRepositorySpec, GitRepositoryStatus,
     GitVerification, GitVerificationMode,
 };
+pub use helm_chart::{
+    ChartSourceKind, ChartSourceReference, HelmChart, HelmChartSpec, HelmChartStatus, HelmChartVerification,
+    ReconcileStrategy,
+};
+pub use helm_repository::{
+    AccessFrom, HelmRepository, HelmRepositorySpec, HelmRepositoryStatus, HelmRepositoryType,
+    NamespaceSelector,
+};
+pub use oci_repository::{
+    OCIRepository, OCIRepositorySpec, OCIRepositoryStatus, OciLayerOperation, OciLayerSelector, OciReference,
+};
+pub use verification::{OciVerification, OidcIdentity, VerificationProvider};
 
 /// The API group of all sources.
 pub const GROUP: &str = "source.toolkit.fluxcd.io";
+
+/// An object whose status offers an artifact.
+pub trait Source {
+    /// The artifact, if there is one yet.
+    fn artifact(&self) -> Option<&Artifact>;
+}
+
+macro_rules! source {
+    ($($kind:ty),+) => {$(
+        impl Source for $kind {
+            fn artifact(&self) -> Option<&Artifact> {
+                self.status.as_ref()?.artifact.as_ref()
+            }
+        }
+    )+};
+}
+source!(
+    Bucket,
+    ExternalArtifact,
+    GitRepository,
+    HelmChart,
+    HelmRepository,
+    OCIRepository
+);
+
+/// Whose credentials are used for a container registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OciProvider {
+    /// Those in the Secret or of the ServiceAccount, if any.
+    #[default]
+    Generic,
+    /// Amazon's registry, by workload identity.
+    Aws,
+    /// Azure's registry, by workload identity.
+    Azure,
+    /// Google's registry, by workload identity.
+    Gcp,
+}

@@ -1,7 +1,7 @@
 //! A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, and kwok as kubelet.
 
 use crate::{
-    process::{Process, free_port},
+    process::{Janitor, Process, free_port},
     tools::Tools,
 };
 use anyhow::{Context as _, Result};
@@ -12,6 +12,7 @@ use kube::{
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,11 +23,12 @@ pub struct ControlPlane {
     kubelet: Option<Process>,
     scheduler: Option<Process>,
     manager: Option<Process>,
-    apiserver: Option<Process>,
+    apiserver: Mutex<Option<Process>>,
     etcd: Option<Process>,
     tools: Tools,
     ports: Ports,
     admin_token: String,
+    _janitor: Janitor,
     dir: tempfile::TempDir,
 }
 
@@ -46,17 +48,22 @@ impl ControlPlane {
     /// When a program ends early or is not ready within 90 seconds; the error carries the tail of its log.
     pub async fn start(tools: &Tools) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("sluice-").tempdir()?;
-        let ports = Ports { etcd: free_port()?, peer: free_port()?, api: free_port()? };
+        let ports = Ports {
+            etcd: free_port()?,
+            peer: free_port()?,
+            api: free_port()?,
+        };
         let admin_token = hex::encode(rand::random::<[u8; 16]>());
         let mut plane = Self {
             kubelet: None,
             scheduler: None,
             manager: None,
-            apiserver: None,
+            apiserver: Mutex::default(),
             etcd: None,
             tools: tools.clone(),
             ports,
             admin_token,
+            _janitor: Janitor::of(dir.path())?,
             dir,
         };
         plane.write_keys()?;
@@ -108,8 +115,8 @@ impl ControlPlane {
     }
 
     /// Takes the API server away, as an outage does; everything else keeps running.
-    pub fn stop_apiserver(&mut self) {
-        if let Some(mut apiserver) = self.apiserver.take() {
+    pub fn stop_apiserver(&self) {
+        if let Some(mut apiserver) = self.apiserver().take() {
             apiserver.kill();
         }
     }
@@ -118,7 +125,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub async fn start_apiserver(&mut self) -> Result<()> {
+    pub async fn start_apiserver(&self) -> Result<()> {
         let pki = self.dir().join("pki");
         let at = |file: &str| pki.join(file).display().to_string();
         let args = [
@@ -137,20 +144,33 @@ impl ControlPlane {
         let url = format!("{}/readyz", self.url());
         let token = self.admin_token.clone();
         // Readiness alone is asked without checking the certificate: the server has just made it.
-        let http = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).build()?;
+        let http = reqwest::Client::builder()
+            .tls_danger_accept_invalid_certs(true)
+            .build()?;
         let deadline = tokio::time::Instant::now() + START;
         loop {
             let ready = http.get(&url).bearer_auth(&token).send().await;
             if ready.is_ok_and(|r| r.status().is_success()) {
                 break;
             }
-            process.wait_until(Duration::ZERO.max(Duration::from_secs(1)), || true)?;
-            anyhow::ensure!(process.alive(), "kube-apiserver ended early:\n{}", crate::process::tail(process.log()));
-            anyhow::ensure!(tokio::time::Instant::now() < deadline, "kube-apiserver is not ready after {START:?}");
+            anyhow::ensure!(
+                process.alive(),
+                "kube-apiserver ended early:\n{}",
+                crate::process::tail(process.log())
+            );
+            anyhow::ensure!(
+                tokio::time::Instant::now() < deadline,
+                "kube-apiserver is not ready after {START:?}"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        self.apiserver = Some(process);
+        *self.apiserver() = Some(process);
         Ok(())
+    }
+
+    /// Processor time and requests are read from here.
+    fn apiserver(&self) -> MutexGuard<'_, Option<Process>> {
+        self.apiserver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_keys(&self) -> Result<()> {
@@ -159,7 +179,10 @@ impl ControlPlane {
         let key = rcgen::KeyPair::generate().context("make the service account key")?;
         std::fs::write(pki.join("sa.key"), key.serialize_pem())?;
         std::fs::write(pki.join("sa.pub"), key.public_key_pem())?;
-        std::fs::write(pki.join("tokens.csv"), format!("{},admin,admin,\"system:masters\"\n", self.admin_token))?;
+        std::fs::write(
+            pki.join("tokens.csv"),
+            format!("{},admin,admin,\"system:masters\"\n", self.admin_token),
+        )?;
         std::fs::write(self.dir().join("stages.yaml"), include_str!("stages.yaml"))?;
         Ok(())
     }
@@ -180,7 +203,9 @@ impl ControlPlane {
                 "--log-level=warn".into(),
             ],
         )?;
-        process.wait_until(START, || std::net::TcpStream::connect(("127.0.0.1", etcd)).is_ok())?;
+        process.wait_until(START, || {
+            std::net::TcpStream::connect(("127.0.0.1", etcd)).is_ok()
+        })?;
         self.etcd = Some(process);
         Ok(())
     }
@@ -192,7 +217,10 @@ impl ControlPlane {
             "kube-controller-manager",
             [
                 kubeconfig.clone(),
-                format!("--service-account-private-key-file={}", pki.join("sa.key").display()),
+                format!(
+                    "--service-account-private-key-file={}",
+                    pki.join("sa.key").display()
+                ),
                 format!("--root-ca-file={}", pki.join("apiserver.crt").display()),
                 "--use-service-account-credentials".into(),
                 "--leader-elect=false".into(),
@@ -203,7 +231,11 @@ impl ControlPlane {
         )?);
         self.scheduler = Some(self.spawn(
             "kube-scheduler",
-            [kubeconfig.clone(), "--leader-elect=false".into(), "--secure-port=0".into()],
+            [
+                kubeconfig.clone(),
+                "--leader-elect=false".into(),
+                "--secure-port=0".into(),
+            ],
         )?);
         self.kubelet = Some(self.spawn(
             "kwok",
@@ -220,12 +252,20 @@ impl ControlPlane {
     async fn add_node(&self, name: &str) -> Result<()> {
         let nodes: kube::Api<k8s_openapi::api::core::v1::Node> = kube::Api::all(self.admin().await?);
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/os": "linux"}}});
-        nodes.create(&Default::default(), &serde_json::from_value(node)?).await?;
+        nodes
+            .create(&Default::default(), &serde_json::from_value(node)?)
+            .await?;
         Ok(())
     }
 
     fn spawn(&self, program: &str, args: impl IntoIterator<Item = String>) -> Result<Process> {
-        Process::start(program, &self.tools.path(program), args, &[], &self.dir().join(format!("{program}.log")))
+        Process::start(
+            program,
+            &self.tools.path(program),
+            args,
+            &[],
+            &self.dir().join(format!("{program}.log")),
+        )
     }
 }
 

@@ -3,10 +3,14 @@
 use anyhow::{Context as _, Result, bail};
 use std::{
     ffi::OsStr,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -53,8 +57,17 @@ impl Process {
         let stdout = shell.stdout.take().context("shell without stdout")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let pid = line.trim().parse().with_context(|| format!("start {name}: no pid from the shell"))?;
-        Ok(Self { name: name.into(), pid, log: log.into(), shell, lifeline })
+        let pid = line
+            .trim()
+            .parse()
+            .with_context(|| format!("start {name}: no pid from the shell"))?;
+        Ok(Self {
+            name: name.into(),
+            pid,
+            log: log.into(),
+            shell,
+            lifeline,
+        })
     }
 
     /// The program's process id.
@@ -76,7 +89,11 @@ impl Process {
     pub fn peak_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+        line.split_whitespace()
+            .nth(1)?
+            .parse::<u64>()
+            .ok()
+            .map(|kib| kib * 1024)
     }
 
     /// Processor time used so far, user and system (fields 14 and 15 of proc(5) `stat`, at 100 ticks a second).
@@ -89,7 +106,11 @@ impl Process {
 
     /// Sends a signal by name (`TERM`, `KILL`, `STOP`, `CONT`) to the program alone.
     pub fn signal(&self, signal: &str) {
-        let _ = Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).stderr(Stdio::null()).status();
+        let _ = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.pid.to_string())
+            .stderr(Stdio::null())
+            .status();
     }
 
     /// Ends the program: politely, then after `grace` by force. Returns when it is gone.
@@ -140,7 +161,72 @@ pub fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(25)..].join("\n")
 }
 
-/// A loopback port that is free now.
+/// Removes a folder when we are gone, however that happens; it does nothing when it is dropped in order.
+#[derive(Debug)]
+pub struct Janitor {
+    shell: Child,
+    lifeline: Option<ChildStdin>,
+}
+
+/// Waits for a word; without one (standard input closed: we were killed, or ended without dropping) removes `$1`, again
+/// and again for the programs that still write there while they end.
+const SWEEP: &str =
+    r#"read -r _ && exit; n=0; while [ $n -lt 6 ]; do rm -rf "$1" 2>/dev/null; sleep 1; n=$((n+1)); done"#;
+
+impl Janitor {
+    /// Watches over a folder.
+    ///
+    /// # Errors
+    /// When the shell cannot be started.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let mut shell = Command::new("sh")
+            .arg("-c")
+            .arg(SWEEP)
+            .arg("sh")
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("start the janitor")?;
+        let lifeline = shell.stdin.take();
+        Ok(Self { shell, lifeline })
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        if let Some(mut lifeline) = self.lifeline.take() {
+            let _ = lifeline.write_all(b"done\n");
+        }
+        let _ = self.shell.wait();
+    }
+}
+
+/// A loopback port that is free now, and that nobody is given by chance: it lies below the range from which the kernel
+/// takes ports for outgoing connections (32768 on Linux), and no two calls of a process get the same.
+///
+/// # Errors
+/// When no port is free.
 pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    const RANGE: std::ops::Range<u16> = 10_000..32_000;
+    let next = NEXT.get_or_init(|| AtomicU16::new(rand::random_range(RANGE)));
+    for _ in RANGE {
+        let step = |port: u16| {
+            Some(if port + 1 < RANGE.end {
+                port + 1
+            } else {
+                RANGE.start
+            })
+        };
+        let port = next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+            .unwrap_or(RANGE.start);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free from {} to {}", RANGE.start, RANGE.end)
 }

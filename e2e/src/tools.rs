@@ -23,13 +23,24 @@ struct Module {
 }
 
 const CONTROL_PLANE: &[Module] = &[
-    Module { name: "etcd", programs: &[("etcd", "go.etcd.io/etcd/server/v3")], ldflags: "-s -w" },
-    Module { name: "kwok", programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")], ldflags: "-s -w" },
+    Module {
+        name: "etcd",
+        programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "kwok",
+        programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
+        ldflags: "-s -w",
+    },
     Module {
         name: "kubernetes",
         programs: &[
             ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
-            ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+            (
+                "kube-controller-manager",
+                "k8s.io/kubernetes/cmd/kube-controller-manager",
+            ),
             ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
         ],
         // A binary built outside the release scripts calls itself v0.0.0-master, which it then refuses to emulate.
@@ -82,7 +93,9 @@ impl Tools {
 
 impl Module {
     fn build(&self, dir: &Path) -> Result<()> {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(self.name);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tools")
+            .join(self.name);
         let stamp = self.stamp(&source)?;
         for (program, package) in self.programs {
             let target = dir.join(program);
@@ -95,17 +108,30 @@ impl Module {
             let built = target.with_extension("new");
             let output = Command::new("go")
                 .current_dir(&source)
-                .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", self.ldflags, "-o"])
+                .args([
+                    "build",
+                    "-trimpath",
+                    "-buildvcs=false",
+                    "-ldflags",
+                    self.ldflags,
+                    "-o",
+                ])
                 .arg(&built)
                 .arg(package)
                 .output()
                 .with_context(|| format!("run go build for {program}"))?;
             if !output.status.success() {
-                bail!("go build of {program} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+                bail!(
+                    "go build of {program} failed:\n{}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
             }
             std::fs::rename(&built, &target)?;
             std::fs::write(&mark, &stamp)?;
-            eprintln!("setting up: {program} is ready after {:.0} s", begin.elapsed().as_secs_f64());
+            eprintln!(
+                "setting up: {program} is ready after {:.0} s",
+                begin.elapsed().as_secs_f64()
+            );
         }
         Ok(())
     }
@@ -114,7 +140,9 @@ impl Module {
     fn stamp(&self, source: &Path) -> Result<String> {
         let mut hash = Sha256::new();
         for file in ["go.mod", "go.sum"] {
-            hash.update(std::fs::read(source.join(file)).with_context(|| format!("read {file} of {}", self.name))?);
+            hash.update(
+                std::fs::read(source.join(file)).with_context(|| format!("read {file} of {}", self.name))?,
+            );
         }
         hash.update(self.ldflags);
         Ok(hex::encode(hash.finalize()))

@@ -1,1 +1,100 @@
-//! kustomize-controller.
+//! kustomize-controller: artifacts in, a cluster that equals them out.
+
+mod args;
+mod context;
+mod generate;
+mod ledger;
+mod reconcile;
+mod sources;
+pub mod substitute;
+mod triggers;
+
+pub use args::Args;
+
+use apply::{discovery::Discovery, fields::Ownership, view::View};
+use context::Context;
+use crds::kustomize::Kustomization;
+use runtime::{
+    client::Identity,
+    fetch::Artifacts,
+    process::{Names, Process, ProcessError},
+    queue::Queue,
+    reconciler::Shell,
+    watch::{self, Store},
+};
+use std::sync::Arc;
+use triggers::Triggers;
+
+/// The features of Flux's kustomize-controller that `--feature-gates` may name.
+const FEATURES: &[&str] = &[
+    "AdditiveCELDependencyCheck",
+    "CacheSecretsAndConfigMaps",
+    "CancelHealthCheckOnNewRevision",
+    "DirectSourceFetch",
+    "DisableConfigWatchers",
+    "DisableFailFastBehavior",
+    "DisableStatusPollerCache",
+    "ExternalArtifact",
+    "GroupChangeLog",
+    "MigrateAPIVersion",
+    "ObjectLevelWorkloadIdentity",
+    "StrictPostBuildSubstitutions",
+];
+
+const NAMES: Names =
+    Names { controller: "kustomize-controller", manager: "gotk-kustomize-controller", features: FEATURES };
+
+/// The field manager of applied objects.
+const FIELD_MANAGER: &str = "kustomize-controller";
+
+/// Runs the controller until it is told to end.
+///
+/// # Errors
+/// When it cannot start, or loses its leadership.
+pub async fn run(args: Args) -> Result<(), ProcessError> {
+    Process::run(NAMES, args.common.clone(), |process| work(process, args)).await
+}
+
+async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let own = process.tools.clients.of(&Identity::Controller);
+    let ownership = Ownership { manager: FIELD_MANAGER, overrides: args.override_manager.clone() };
+    let (view, seen) = View::new(process.tools.clients.clone(), ownership.clone());
+    let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
+    let concurrency = process.args.concurrent.unwrap_or(4);
+    let context = Arc::new(Context {
+        clients: process.tools.clients.clone(),
+        artifacts: Artifacts::new(args.http_retry)?,
+        discovery: Discovery::new(own.clone()),
+        view,
+        ownership,
+        sources: sources::Sources::new(args.common.feature("ExternalArtifact", false)),
+        kustomizations: store.clone(),
+        ledger: ledger::Ledger::default(),
+        settings: context::Settings::from(&args),
+    });
+    let shell = Shell::new(reconcile::Kustomize(context.clone()), store.clone(), queue.clone(), process.tools.clone());
+    let triggers = Arc::new(Triggers::new(context.clone(), queue));
+
+    triggers.clone().follow_objects(seen);
+    triggers.clone().follow_sources(own.clone(), process.scope());
+    triggers.clone().follow_configs(own.clone(), process.scope(), &process.args.watch_configs_label_selector);
+    let (on_change, unreadable) = ((shell.clone(), triggers), shell.clone());
+    let config = process.own_objects();
+    let scope = process.scope();
+    let own_watch = watch::run(
+        own,
+        scope.as_deref(),
+        config,
+        store,
+        move |change| {
+            on_change.1.kustomization_changed(&change);
+            on_change.0.changed(&change);
+        },
+        move |invalid| unreadable.undecodable(invalid),
+    );
+    context.sources.synced(own_watch, shell.run(concurrency, process.stopped())).await;
+    Ok(())
+}
+
+/// The kind that this controller reconciles.
+type Object = Arc<Kustomization>;

@@ -84,31 +84,30 @@ pub struct CommonMetadata {
 }
 
 /// Which objects are meant; every field that is set has to match.
-///
-/// The fields stand in Flux's order, which the digests of a HelmRelease's status depend on.
+// The fields stand in Flux's order, which the digests of a HelmRelease's status depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Selector {
     /// API group, as an anchored regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub group: Option<String>,
     /// API version, as an anchored regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub version: Option<String>,
     /// Kind, as an anchored regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub kind: Option<String>,
     /// Namespace, as an anchored regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub namespace: Option<String>,
     /// Name, as an anchored regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub name: Option<String>,
     /// Annotations, in the syntax of a Kubernetes label selector.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub annotation_selector: Option<String>,
     /// Labels, in the syntax of a Kubernetes label selector.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub label_selector: Option<String>,
 }
 
@@ -129,13 +128,13 @@ pub struct Image {
     /// The image's name as the manifests have it, without tag.
     pub name: String,
     /// The name to use instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub new_name: Option<String>,
     /// The tag to use instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub new_tag: Option<String>,
     /// The digest to use instead of a tag; with it, `newTag` is ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_blank")]
     pub digest: Option<String>,
 }
 
@@ -166,4 +165,9 @@ pub struct IgnoreRule {
     /// The objects; all by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Selector>,
+}
+
+/// Whether Go leaves the field out; the digests of a HelmRelease's status depend on it.
+fn is_blank(text: &Option<String>) -> bool {
+    text.as_deref().is_none_or(str::is_empty)
 }

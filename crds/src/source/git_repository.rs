@@ -157,6 +157,17 @@ pub enum GitVerificationMode {
     TagAndHead,
 }
 
+impl GitVerificationMode {
+    /// The word that status stores; the one for the commit has only its newer spelling there.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LegacyHead | Self::Head => "HEAD",
+            Self::Tag => "Tag",
+            Self::TagAndHead => "TagAndHEAD",
+        }
+    }
+}
+
 /// Whose credentials are used for Git.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -203,10 +214,9 @@ pub struct GitRepositoryStatus {
     /// `spec.sparseCheckout` as it was when the artifact was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed_sparse_checkout: Vec<String>,
-    /// What was verified when the artifact was made.
+    /// What was verified when the artifact was made, one of the words of `spec.verify.mode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub source_verification_mode: Option<GitVerificationMode>,
+    pub source_verification_mode: Option<String>,
 }
 
 flux_object!(GitRepository, GitRepositoryStatus, GROUP, "v1", interval: |object| Some(&object.spec.interval));

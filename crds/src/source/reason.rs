@@ -102,3 +102,7 @@ pub const CHART_VERIFICATION_ERROR: &str = "ChartVerificationError";
 pub const RESOLVED_DEPENDENCIES: &str = "ResolvedDependencies";
 /// The cause is not known.
 pub const UNKNOWN: &str = "Unknown";
+/// Event: all objects of the bucket were read, and nothing changed.
+pub const BUCKET_OPERATION_SUCCEEDED: &str = "BucketOperationSucceeded";
+/// The cache of indexes could not be used.
+pub const CACHE_OPERATION_FAILED: &str = "CacheOperationFailed";

@@ -1,3 +1,36 @@
 //! End-to-end tests, one promise a file.
 
+mod api_outage;
+mod artifact_lost;
+mod bad_input;
+mod commit_to_cluster;
 mod control_plane;
+mod depends_on;
+mod deploy;
+mod drift;
+mod health;
+mod layers;
+mod origin;
+mod prune;
+mod restart;
+mod ssh;
+mod suspend;
+mod tenancy;
+mod upgrade;
+
+#[test]
+fn no_test_file_is_forgotten() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for entry in std::fs::read_dir(folder).expect("the folder of tests") {
+        let name = entry
+            .expect("a file")
+            .file_name()
+            .into_string()
+            .expect("a name in UTF-8");
+        let module = name.trim_end_matches(".rs");
+        assert!(
+            module == "main" || include_str!("main.rs").contains(&format!("mod {module};")),
+            "{name}"
+        );
+    }
+}

@@ -1,1 +1,13 @@
-//! apply.
+//! Desired objects meet the cluster: what to write, in which order, what is healthy, what has drifted, what goes.
+
+pub mod apply;
+pub mod discovery;
+pub mod fields;
+pub mod health;
+pub mod id;
+pub mod order;
+pub mod plan;
+pub mod prepare;
+pub mod prune;
+pub mod toggles;
+pub mod view;

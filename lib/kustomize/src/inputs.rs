@@ -30,6 +30,12 @@ impl Inputs {
         self.listings.insert(dir, digest);
     }
 
+    /// Takes back what was noted about the file: its content was the caller's, not the tree's.
+    pub fn forget(&mut self, path: &str) {
+        self.files.remove(path);
+        self.absent.remove(path);
+    }
+
     /// Takes over all that `other` noted.
     pub fn merge(&mut self, other: Inputs) {
         self.files.extend(other.files);

@@ -35,7 +35,7 @@ pub async fn serve(health: SocketAddr, metrics_addr: SocketAddr, readiness: Read
     let probes = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(move || async move { if readiness.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting") } }));
-    let counted = Router::new().route("/metrics", get(move || async move { expose(&metrics) }));
+    let counted = Router::new().route("/metrics", get(move || async move { expose(metrics.render()) }));
     for (address, router) in [(health, probes), (metrics_addr, counted)] {
         let listener = TcpListener::bind(address).await.map_err(|e| io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -43,6 +43,6 @@ pub async fn serve(health: SocketAddr, metrics_addr: SocketAddr, readiness: Read
     Ok(())
 }
 
-fn expose(metrics: &Metrics) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.render())
+fn expose(text: String) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }

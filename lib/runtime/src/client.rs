@@ -2,9 +2,11 @@
 
 use crate::metrics::Metrics;
 use http::HeaderValue;
-use kube::{Client, Config, client::ClientBuilder};
+use kube::{
+    Client, Config,
+    client::{Body, ClientBuilder},
+};
 use thiserror::Error;
-use tower::{ServiceBuilder, ServiceExt as _};
 
 /// In whose name requests are made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,21 +92,16 @@ impl Clients {
         config.read_timeout = Some(std::time::Duration::from_secs(295));
         let namespace = config.default_namespace.clone();
         let metrics = metrics.clone();
-        let http = ClientBuilder::try_from(config).map_err(ClientsError::Build)?.build::<kube::client::Body>();
-        let counted = ServiceBuilder::new()
-            .layer_fn(move |inner: Client| {
-                let metrics = metrics.clone();
-                tower::service_fn(move |request: http::Request<kube::client::Body>| {
-                    let (inner, metrics) = (inner.clone(), metrics.clone());
-                    let method = request.method().as_str().to_owned();
-                    async move {
-                        let answer = inner.oneshot(request).await;
-                        metrics.requested(&method, answer.as_ref().map_or(0, |r| r.status().as_u16()));
-                        answer
-                    }
-                })
-            })
-            .service(http);
+        let http = ClientBuilder::try_from(config).map_err(ClientsError::Build)?.build();
+        let counted = tower::service_fn(move |request: http::Request<Body>| {
+            let (http, metrics) = (http.clone(), metrics.clone());
+            async move {
+                let method = request.method().as_str().to_owned();
+                let answer = http.send(request).await;
+                metrics.requested(&method, answer.as_ref().map_or(0, |r| r.status().as_u16()));
+                answer
+            }
+        });
         Ok(Self { own: Client::new(counted, namespace) })
     }
 
@@ -114,12 +111,12 @@ impl Clients {
             Identity::Controller => return self.own.clone(),
             Identity::ServiceAccount(account) => account.user.clone(),
         };
-        let impersonating = ServiceBuilder::new()
-            .map_request(move |mut request: http::Request<kube::client::Body>| {
-                request.headers_mut().insert("impersonate-user", user.clone());
-                request
-            })
-            .service(self.own.clone());
+        let own = self.own.clone();
+        let impersonating = tower::service_fn(move |mut request: http::Request<Body>| {
+            request.headers_mut().insert("impersonate-user", user.clone());
+            let own = own.clone();
+            async move { own.send(request).await }
+        });
         Client::new(impersonating, self.own.default_namespace())
     }
 }

@@ -1,6 +1,6 @@
 //! Kubernetes Events on the objects they concern, as Flux's controllers write them; repeated ones are counted.
 
-use crate::{Key, telemetry::chain};
+use crate::telemetry::chain;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Event as CoreEvent, EventSource, ObjectReference},
@@ -60,6 +60,22 @@ impl Event {
     }
 }
 
+/// The object that an event is about.
+pub type Subject = ObjectReference;
+
+/// The subject for an object's kind and metadata.
+pub fn subject<K: Resource<DynamicType = ()>>(meta: &ObjectMeta) -> Subject {
+    Subject {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
+        ..Default::default()
+    }
+}
+
 /// Repetitions within this time are counted on the first event (client-go's correlator uses the same).
 const WINDOW: Duration = Duration::from_secs(600);
 /// How many recent events are remembered.
@@ -93,10 +109,10 @@ impl Recorder {
     }
 
     /// Writes an event about `object`. A failure is logged and otherwise without effect: the status has the truth.
-    pub async fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, event: &Event) {
-        let key = Key::of(object);
-        let fingerprint = fingerprint(object, event);
-        let api: Api<CoreEvent> = Api::namespaced(self.client.clone(), &key.namespace);
+    pub async fn publish(&self, subject: &Subject, event: &Event) {
+        let fingerprint = fingerprint(subject, event);
+        let (namespace, object) = (subject.namespace.as_deref().unwrap_or("default"), subject.name.as_deref().unwrap_or_default());
+        let api: Api<CoreEvent> = Api::namespaced(self.client.clone(), namespace);
         let now = Time(Timestamp::now());
         let answer = match self.repeated(fingerprint) {
             Some((name, count)) => {
@@ -104,47 +120,14 @@ impl Recorder {
                 api.patch(&name, &PatchParams::default(), &Patch::Merge(body)).await.map(|_| ())
             }
             None => {
-                let name = format!("{}.{:x}", key.name, Timestamp::now().as_nanosecond());
+                let name = format!("{object}.{:x}", Timestamp::now().as_nanosecond());
                 self.remember(fingerprint, name.clone());
-                api.create(&PostParams::default(), &self.event(object, event, name, now)).await.map(|_| ())
+                api.create(&PostParams::default(), &core_event(&self.component, subject, event, name, now)).await.map(|_| ())
             }
         };
         if let Err(error) = answer {
             self.lock().remove(&fingerprint);
-            warn!(namespace = key.namespace, name = key.name, reason = event.reason, error = chain(&error), "cannot write the event");
-        }
-    }
-
-    fn event<K: Resource<DynamicType = ()>>(&self, object: &K, event: &Event, name: String, now: Time) -> CoreEvent {
-        let meta = object.meta();
-        CoreEvent {
-            metadata: ObjectMeta {
-                name: Some(name),
-                namespace: meta.namespace.clone(),
-                annotations: (!event.metadata.is_empty()).then(|| event.metadata.clone()),
-                ..Default::default()
-            },
-            involved_object: ObjectReference {
-                api_version: Some(K::api_version(&()).into_owned()),
-                kind: Some(K::kind(&()).into_owned()),
-                name: meta.name.clone(),
-                namespace: meta.namespace.clone(),
-                uid: meta.uid.clone(),
-                resource_version: meta.resource_version.clone(),
-                ..Default::default()
-            },
-            type_: Some(match event.severity {
-                Severity::Normal => "Normal".into(),
-                Severity::Warning => "Warning".into(),
-            }),
-            reason: Some(event.reason.clone()),
-            message: Some(cut(&event.message)),
-            count: Some(1),
-            first_timestamp: Some(now.clone()),
-            last_timestamp: Some(now),
-            source: Some(EventSource { component: Some(self.component.clone()), ..Default::default() }),
-            reporting_component: Some(self.component.clone()),
-            ..Default::default()
+            warn!(namespace, name = object, reason = event.reason, error = chain(&error), "cannot write the event");
         }
     }
 
@@ -172,9 +155,33 @@ impl Recorder {
     }
 }
 
-fn fingerprint<K: Resource<DynamicType = ()>>(object: &K, event: &Event) -> u64 {
+fn core_event(component: &str, subject: &Subject, event: &Event, name: String, now: Time) -> CoreEvent {
+    CoreEvent {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: subject.namespace.clone(),
+            annotations: (!event.metadata.is_empty()).then(|| event.metadata.clone()),
+            ..Default::default()
+        },
+        involved_object: subject.clone(),
+        type_: Some(match event.severity {
+            Severity::Normal => "Normal".into(),
+            Severity::Warning => "Warning".into(),
+        }),
+        reason: Some(event.reason.clone()),
+        message: Some(cut(&event.message)),
+        count: Some(1),
+        first_timestamp: Some(now.clone()),
+        last_timestamp: Some(now),
+        source: Some(EventSource { component: Some(component.to_owned()), ..Default::default() }),
+        reporting_component: Some(component.to_owned()),
+        ..Default::default()
+    }
+}
+
+fn fingerprint(subject: &Subject, event: &Event) -> u64 {
     let mut hash = DefaultHasher::new();
-    (K::kind(&()), &object.meta().uid, &event.reason, &event.message, &event.metadata).hash(&mut hash);
+    (&subject.kind, &subject.uid, &event.reason, &event.message, &event.metadata).hash(&mut hash);
     hash.finish()
 }
 

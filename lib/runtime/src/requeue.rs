@@ -11,6 +11,8 @@ pub enum Requeue {
     After(Duration),
     /// After an exponential back-off that grows with each failure in a row.
     Backoff,
+    /// As `Backoff`, but never longer than this.
+    BackoffUpTo(Duration),
     /// Only when something changes.
     Never,
 }

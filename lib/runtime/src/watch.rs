@@ -1,10 +1,10 @@
 //! What the cluster holds of a kind, kept current by a watch, and a word to whoever cares when it changes.
 
 use crate::{Key, telemetry::chain};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use kube::{
-    Api, Resource, ResourceExt as _,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
+    Api, Client, Resource, ResourceExt as _,
+    core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta, error_boundary::InvalidObject},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -90,19 +90,33 @@ impl<K: Resource<DynamicType = ()>> Store<K> {
     }
 }
 
-/// Keeps `store` current for ever, and calls `changed` after each change and `undecodable` for each object that cannot
+/// Keeps `store` current for ever with the objects of one namespace or of all, and calls `changed` after each change and `undecodable` for each object that cannot
 /// be decoded. Errors of the watch are logged and retried with back-off.
 pub async fn run<K>(
-    api: Api<K>,
+    client: Client,
+    namespace: Option<&str>,
     config: watcher::Config,
     store: Arc<Store<K>>,
     changed: impl Fn(Change<K>) + Send,
     undecodable: impl Fn(Undecodable) + Send,
 ) where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let api: Api<DeserializeGuard<K>> = guarded(api);
-    let stream = watcher(api, config).default_backoff();
+    let api: Api<DeserializeGuard<K>> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    follow(watcher(api, config).default_backoff(), store, changed, undecodable).await;
+}
+
+async fn follow<K>(
+    stream: impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send,
+    store: Arc<Store<K>>,
+    changed: impl Fn(Change<K>) + Send,
+    undecodable: impl Fn(Undecodable) + Send,
+) where
+    K: Resource<DynamicType = ()> + Send + Sync,
+{
     let mut stream = pin!(stream);
     let mut listed: HashSet<Key> = HashSet::new();
     while let Some(event) = stream.next().await {
@@ -162,10 +176,31 @@ fn newer<K: Resource>(old: &K, new: &K) -> bool {
     }
 }
 
-fn guarded<K: Resource<DynamicType = ()>>(api: Api<K>) -> Api<DeserializeGuard<K>> {
-    let namespace = api.namespace().map(str::to_owned);
-    match namespace {
-        Some(namespace) => Api::namespaced_guarded(api.into_client(), &namespace),
-        None => Api::all(api.into_client()),
+/// As [`run`], with the metadata of objects alone, for kinds of which nothing else is needed.
+pub async fn run_metadata<K>(
+    client: Client,
+    namespace: Option<&str>,
+    config: watcher::Config,
+    store: Arc<Store<PartialObjectMeta<K>>>,
+    changed: impl Fn(Change<PartialObjectMeta<K>>) + Send,
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let api: Api<PartialObjectMeta<K>> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let stream = watcher(api, config).default_backoff();
+    follow(stream.map(|event| event.map(guarded)), store, changed, |_| {}).await;
+}
+
+fn guarded<K>(event: Event<K>) -> Event<DeserializeGuard<K>> {
+    let ok = |object| DeserializeGuard(Ok(object));
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(ok(object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(ok(object)),
+        Event::Delete(object) => Event::Delete(ok(object)),
     }
 }

@@ -1,0 +1,52 @@
+//! Flux objects as users write them, with the defaults that scenarios share.
+
+use serde_json::{Value, json};
+
+/// API version of sources.
+pub const SOURCE: &str = "source.toolkit.fluxcd.io/v1";
+/// API version of Kustomizations.
+pub const KUSTOMIZE: &str = "kustomize.toolkit.fluxcd.io/v1";
+
+/// A GitRepository of branch `main`. The interval is an hour: what happens sooner was not polled for.
+pub fn git_repository(name: &str, url: &str) -> Value {
+    json!({
+        "apiVersion": SOURCE, "kind": "GitRepository", "metadata": {"name": name},
+        "spec": {"interval": "1h", "url": url, "ref": {"branch": "main"}},
+    })
+}
+
+/// A Kustomization of a path in the GitRepository `source`, with pruning. The interval is an hour, as above.
+pub fn kustomization(name: &str, source: &str, path: &str) -> Value {
+    json!({
+        "apiVersion": KUSTOMIZE, "kind": "Kustomization", "metadata": {"name": name},
+        "spec": {
+            "interval": "1h", "path": path, "prune": true,
+            "sourceRef": {"kind": "GitRepository", "name": source},
+        },
+    })
+}
+
+/// The value with another merged in: objects by key, `null` removes, all else replaces (RFC 7396).
+#[must_use]
+pub fn with(mut value: Value, change: &Value) -> Value {
+    merge(&mut value, change);
+    value
+}
+
+fn merge(value: &mut Value, change: &Value) {
+    let Value::Object(change) = change else {
+        *value = change.clone();
+        return;
+    };
+    if !value.is_object() {
+        *value = json!({});
+    }
+    let Value::Object(value) = value else { return };
+    for (key, change) in change {
+        if change.is_null() {
+            value.remove(key);
+        } else {
+            merge(value.entry(key).or_insert(Value::Null), change);
+        }
+    }
+}

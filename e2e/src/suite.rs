@@ -1,0 +1,341 @@
+//! The controllers under test: built, given the identity and the rights that we ship, started, ended and restarted.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cluster::Cluster,
+    control_plane::ControlPlane,
+    expect::eventually,
+    process::{Process, free_port, tail},
+};
+
+/// Where Flux's controllers live, and so ours.
+pub const NAMESPACE: &str = "flux-system";
+
+/// The running controllers; they end when this is dropped.
+#[derive(Debug)]
+pub struct Suite {
+    /// source-controller.
+    pub source: Controller,
+    /// kustomize-controller.
+    pub kustomize: Controller,
+    storage: PathBuf,
+}
+
+/// Flags beyond those that the suite needs itself.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// For source-controller.
+    pub source: Vec<String>,
+    /// For kustomize-controller.
+    pub kustomize: Vec<String>,
+}
+
+/// A controller as a process under its own ServiceAccount.
+#[derive(Debug)]
+pub struct Controller {
+    name: &'static str,
+    binary: PathBuf,
+    args: Vec<String>,
+    env: Vec<(&'static str, String)>,
+    log: PathBuf,
+    health: u16,
+    metrics: u16,
+    process: Mutex<Option<Process>>,
+}
+
+/// How long a controller may take until it is ready, and until it has ended.
+const START: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(30);
+
+impl Suite {
+    /// Installs definitions, rights and identities, and starts the controllers.
+    ///
+    /// # Errors
+    /// When they cannot be built, the API server refuses what we ship, or one is not ready after 30 seconds.
+    pub async fn start(plane: &ControlPlane, cluster: &Cluster, options: &Options) -> Result<Self> {
+        let folder = tokio::task::spawn_blocking(binaries).await??;
+        let definitions = crds::all()
+            .iter()
+            .map(serde_json::to_value)
+            .collect::<Result<Vec<Value>, _>>()?;
+        cluster.define(&definitions).await?;
+        cluster.namespace(NAMESPACE).await?;
+        let storage = plane.dir().join("storage");
+        std::fs::create_dir_all(&storage)?;
+        let files = format!("127.0.0.1:{}", free_port()?);
+        let mut source = vec![
+            format!("--storage-path={}", storage.display()),
+            format!("--storage-addr={files}"),
+            format!("--storage-adv-addr={files}"),
+        ];
+        source.extend(options.source.iter().cloned());
+        let source = Controller::new(plane, cluster, &folder, "source-controller", source).await?;
+        let kustomize = options.kustomize.clone();
+        let kustomize = Controller::new(plane, cluster, &folder, "kustomize-controller", kustomize).await?;
+        let suite = Self {
+            source,
+            kustomize,
+            storage,
+        };
+        for controller in suite.controllers() {
+            controller.start()?;
+        }
+        for controller in suite.controllers() {
+            controller.ready().await?;
+        }
+        Ok(suite)
+    }
+
+    /// All controllers.
+    pub fn controllers(&self) -> [&Controller; 2] {
+        [&self.source, &self.kustomize]
+    }
+
+    /// The folder in which source-controller keeps artifacts.
+    pub fn storage(&self) -> &Path {
+        &self.storage
+    }
+
+    /// The ends of all logs, for a test that failed.
+    pub fn logs(&self) -> String {
+        let tails = self
+            .controllers()
+            .map(|c| format!("--- {} ---\n{}\n", c.name, tail(&c.log)));
+        tails.concat()
+    }
+}
+
+impl Controller {
+    async fn new(
+        plane: &ControlPlane,
+        cluster: &Cluster,
+        folder: &Path,
+        name: &'static str,
+        mut args: Vec<String>,
+    ) -> Result<Self> {
+        cluster.apply_yaml(&deployed(name, "rbac.yaml")?).await?;
+        let token = cluster.token(NAMESPACE, name).await?;
+        let kubeconfig = plane.write_kubeconfig(name, &token)?;
+        let (health, metrics) = (free_port()?, free_port()?);
+        args.push(format!("--health-addr=127.0.0.1:{health}"));
+        args.push(format!("--metrics-addr=127.0.0.1:{metrics}"));
+        let env = vec![
+            ("KUBECONFIG", kubeconfig.display().to_string()),
+            ("RUNTIME_NAMESPACE", NAMESPACE.to_owned()),
+            ("NO_PROXY", "127.0.0.1".to_owned()),
+        ];
+        let log = plane.dir().join(format!("{name}.log"));
+        Ok(Self {
+            name,
+            binary: folder.join(name),
+            args,
+            env,
+            log,
+            health,
+            metrics,
+            process: Mutex::default(),
+        })
+    }
+
+    /// The controller's name, which is also its ServiceAccount's.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Starts it; it is ready some time later, see [`Controller::ready`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self) -> Result<()> {
+        let process = Process::start(self.name, &self.binary, &self.args, &self.env, &self.log)?;
+        *self.process() = Some(process);
+        Ok(())
+    }
+
+    /// Waits until `/readyz` says yes.
+    ///
+    /// # Errors
+    /// When it ends or is not ready after 30 seconds; with the end of its log.
+    pub async fn ready(&self) -> Result<()> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.health);
+        let http = http()?;
+        let what = format!("{} is ready", self.name);
+        let ready = eventually(&what, START, async || {
+            ensure!(
+                self.process().as_ref().is_some_and(Process::alive),
+                "{} has ended",
+                self.name
+            );
+            Ok(http.get(&url).send().await?.status().is_success().then_some(()))
+        });
+        ready
+            .await
+            .with_context(|| format!("the log of {} ends so:\n{}", self.name, tail(&self.log)))
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&self) {
+        if let Some(mut process) = self.process().take() {
+            process.kill();
+        }
+    }
+
+    /// Ends it in order; returns how long that took.
+    pub fn stop(&self) -> Duration {
+        let begin = Instant::now();
+        if let Some(mut process) = self.process().take() {
+            process.stop(GRACE);
+        }
+        begin.elapsed()
+    }
+
+    /// Peak resident memory in bytes since it was started.
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.process().as_ref()?.peak_memory()
+    }
+
+    /// Processor time used since it was started.
+    pub fn cpu(&self) -> Option<Duration> {
+        self.process().as_ref()?.cpu()
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process().as_ref().map(Process::pid)
+    }
+
+    /// The sum of a metric over all series that contain `label`, such as `method="PATCH"`; an empty one takes all.
+    ///
+    /// # Errors
+    /// When the metrics port does not answer.
+    pub async fn metric(&self, name: &str, label: &str) -> Result<f64> {
+        let text = http()?
+            .get(format!("http://127.0.0.1:{}/metrics", self.metrics))
+            .send()
+            .await?
+            .text()
+            .await?;
+        Ok(sum(&text, name, label))
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sum of a metric's series that contain `label`, in Prometheus' text format.
+pub fn sum(text: &str, name: &str, label: &str) -> f64 {
+    let series = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let (labels, value) = rest.rsplit_once(' ')?;
+        ((labels.is_empty() || labels.starts_with('{')) && labels.contains(label))
+            .then(|| value.parse::<f64>().ok())?
+    });
+    series.sum()
+}
+
+/// What a controller ships: the text of `<controller>/deploy/<file>`.
+///
+/// # Errors
+/// When there is no such file.
+pub fn deployed(controller: &str, file: &str) -> Result<String> {
+    let path = workspace().join(controller).join("deploy").join(file);
+    std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+}
+
+/// The folder of the whole workspace.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
+}
+
+/// Builds the controllers as this program was built, once, and gives the folder they are in.
+///
+/// # Errors
+/// When `cargo build` fails; its own words are on standard error.
+pub fn binaries() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(anyhow::Error::msg)
+}
+
+fn build() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    // Tests and benchmarks are one folder deeper than programs.
+    let folder = program
+        .ancestors()
+        .skip(1)
+        .find(|f| !f.ends_with("deps"))
+        .context("a program without a folder")?;
+    let profile = match folder.file_name().and_then(|n| n.to_str()) {
+        Some("debug") => "dev",
+        Some(profile) => profile,
+        None => bail!("{} does not lie where cargo puts programs", program.display()),
+    };
+    let target = folder.parent().context("no target folder")?;
+    eprintln!("setting up: building the controllers with cargo build (profile {profile}) …");
+    let begin = Instant::now();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(workspace())
+        .args(["build", "--quiet", "--profile", profile, "--target-dir"])
+        .arg(target)
+        // Named beside them, so that features are unified as for this program and nothing is compiled twice.
+        .args([
+            "-p",
+            "e2e",
+            "-p",
+            "source-controller",
+            "-p",
+            "kustomize-controller",
+        ])
+        .args(["--bin", "source-controller", "--bin", "kustomize-controller"])
+        .status()
+        .context("run cargo build")?;
+    ensure!(status.success(), "cargo build of the controllers failed");
+    eprintln!(
+        "setting up: the controllers are built after {:.0} s",
+        begin.elapsed().as_secs_f64()
+    );
+    Ok(folder.to_owned())
+}
+
+fn http() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(5))
+        .build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum;
+
+    #[test]
+    fn metrics_are_summed_by_name_and_label() {
+        let text = "# TYPE a counter\na_total{m=\"GET\",c=\"200\"} 2\na_total{m=\"PATCH\",c=\"200\"} 3\na_total_x 9\nb 1.5\n";
+        for (name, label, expected) in [
+            ("a_total", "", 5.0),
+            ("a_total", "m=\"GET\"", 2.0),
+            ("b", "", 1.5),
+            ("c", "", 0.0),
+        ] {
+            assert_eq!(sum(text, name, label), expected, "{name} {label}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! An artifact that is deleted or damaged under the file server's feet is stored again, the same bytes.
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    app,
+    flux::{KUSTOMIZE, SOURCE},
+    world::World,
+};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[tokio::test]
+async fn a_lost_artifact_is_stored_again() -> Result<()> {
+    let world = World::shared().await?;
+    let space = world.space("artifact-lost").await?;
+    let commit = space.repo.commit(&[
+        ("a.yaml", &app::config_map("a", "1")),
+        ("late/b.yaml", &app::config_map("b", "1")),
+    ])?;
+    space.git_repository(json!({})).await?;
+    space.verdict(SOURCE, "GitRepository", "app", "Succeeded").await?;
+    let artifact = async || {
+        let source = space
+            .get(SOURCE, "GitRepository", "app")
+            .await?
+            .context("no GitRepository")?;
+        anyhow::Ok(source["status"]["artifact"].clone())
+    };
+    let before = artifact().await?;
+    let file: PathBuf = world
+        .suite
+        .storage()
+        .join(before["path"].as_str().context("no path")?);
+    let bytes = std::fs::read(&file)?;
+
+    std::fs::remove_file(&file)?;
+    space.request(SOURCE, "GitRepository", "app").await?;
+    space
+        .until("the file is back", e2e::space::LIMIT, async || {
+            Ok(file.exists().then_some(()))
+        })
+        .await?;
+    ensure!(std::fs::read(&file)? == bytes, "the same bytes");
+
+    std::fs::write(&file, b"not an archive")?;
+    space.request(SOURCE, "GitRepository", "app").await?;
+    let healed = async || Ok((std::fs::read(&file)? == bytes).then_some(()));
+    space
+        .until("the damaged file is whole again", e2e::space::LIMIT, healed)
+        .await?;
+
+    // Nobody is asked: whoever needs the file finds it missing, and it comes back all the same.
+    std::fs::remove_file(&file)?;
+    space.kustomization("late", "./late", json!({})).await?;
+    space.request(SOURCE, "GitRepository", "app").await?;
+    let ready = space.synced("late", &commit).await?;
+    ensure!(
+        ready["status"]["inventory"]["entries"][0]["id"] == "artifact-lost_b__ConfigMap",
+        "{}",
+        ready["status"]
+    );
+    ensure!(
+        artifact().await? == before,
+        "the status did not move: it is the same artifact"
+    );
+    space
+        .verdict(KUSTOMIZE, "Kustomization", "late", "ReconciliationSucceeded")
+        .await?;
+    space.at_rest().await
+}

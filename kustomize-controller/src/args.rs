@@ -1,0 +1,31 @@
+//! The flags of kustomize-controller, with Flux's names and defaults.
+
+use clap::{ArgAction, Parser};
+use runtime::args::CommonArgs;
+
+/// Keeps clusters equal to what sources say.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "kustomize-controller", version)]
+pub struct Args {
+    /// Flags of all controllers.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// How many objects of a Kustomization are written at once.
+    #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrent_ssa: u16,
+    /// Remote bases are always refused; accepted for compatibility.
+    #[arg(long, default_value = "true", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_remote_bases: bool,
+    /// How often an artifact's download is tried again.
+    #[arg(long, default_value = "9")]
+    pub http_retry: u32,
+    /// The ServiceAccount to act as where a Kustomization names none.
+    #[arg(long, default_value = "")]
+    pub default_service_account: String,
+    /// Further field managers whose fields are taken over, by prefix; may be repeated.
+    #[arg(long = "override-manager")]
+    pub override_manager: Vec<String>,
+    /// Kinds that are applied before all others but definitions and classes, as `group/Kind,…`.
+    #[arg(long, default_value = "", value_delimiter = ',')]
+    pub custom_apply_stage_kinds: Vec<String>,
+}

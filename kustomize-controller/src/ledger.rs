@@ -1,0 +1,222 @@
+//! What was built and written for each Kustomization: kept in memory, rebuilt after a restart.
+
+use apply::{
+    apply::Change,
+    id::ObjectRef,
+    order::Stage,
+    plan::Written,
+    toggles::Toggles,
+    view::{Live, Watch},
+};
+use crds::meta::ObjectId;
+use kustomize::Inputs;
+use runtime::Key;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// The memory of all Kustomizations.
+#[derive(Debug, Default)]
+pub struct Ledger(Mutex<HashMap<Key, Arc<Mutex<Memory>>>>);
+
+/// The memory of one Kustomization.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What the last build read and gave.
+    pub built: Option<Arc<Built>>,
+    /// The last writes, by object.
+    pub written: HashMap<ObjectId, Written>,
+    /// The watches that see the objects; held so that they go on.
+    pub watches: Vec<Arc<Watch>>,
+    /// The health of objects decides about the next pass.
+    pub awaits_health: bool,
+    /// Since when the health of the present state is awaited.
+    pub verifying: Option<Instant>,
+    /// The time for it is over, and that was told.
+    pub expired: bool,
+    /// Since when a stage is awaited.
+    pub staging: Option<Instant>,
+    /// The revision and generation whose health was last found good.
+    pub healthy: Option<(String, i64)>,
+    /// Whether the last pass wrote something whose health was not yet judged.
+    pub changed: bool,
+    /// What was written by passes that had to wait, and is told when one comes through.
+    pub untold: Vec<(ObjectRef, Change)>,
+    /// Corrections of each object in a row, for damping.
+    pub fights: HashMap<ObjectId, Fight>,
+}
+
+/// What a build read and gave; another build with the same key and inputs gives the same.
+#[derive(Debug)]
+pub struct Built {
+    /// Everything beside the files that a build depends on.
+    pub key: BuildKey,
+    /// The artifact it was last known to hold for.
+    pub artifact: String,
+    /// The files read and absences relied on.
+    pub inputs: Inputs,
+    /// The objects, in the order in which they are applied.
+    pub objects: Vec<Planned>,
+    /// The digest of the manifests (`sha256:…`), as history shows it.
+    pub digest: String,
+}
+
+/// Everything beside the files that a build depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildKey {
+    /// The Kustomization's identity and generation: its whole spec.
+    pub generation: (String, i64),
+    /// A digest of the values that are substituted.
+    pub variables: [u8; 32],
+}
+
+/// An object as far as planning needs it; its manifest is built again when it is to be written.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Its name.
+    pub object: ObjectRef,
+    /// The fingerprint of its manifest.
+    pub fingerprint: u64,
+    /// The stage it belongs to.
+    pub stage: Stage,
+    /// What its manifest asks for.
+    pub asks: Toggles,
+}
+
+/// A row of corrections of one object.
+#[derive(Debug, Clone, Copy)]
+pub struct Fight {
+    rounds: u32,
+    last: Instant,
+}
+
+/// Corrections further apart than this are no fight.
+const TRUCE: Duration = Duration::from_secs(60);
+/// So many corrections in a row are free.
+const FREE: u32 = 3;
+/// The longest pause in a fight.
+const PAUSE: Duration = Duration::from_secs(300);
+
+impl Ledger {
+    /// The memory of a Kustomization, made if there is none.
+    pub fn of(&self, key: &Key) -> Arc<Mutex<Memory>> {
+        self.lock().entry(key.clone()).or_default().clone()
+    }
+
+    /// The memory of a Kustomization, if there is one.
+    pub fn known(&self, key: &Key) -> Option<Arc<Mutex<Memory>>> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Forgets a Kustomization.
+    pub fn forget(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Mutex<Memory>>>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Locks a memory; it is only ever held for a moment, never across a wait.
+pub fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Memory {
+    /// Whether a change of a live object calls for a pass, and after which delay.
+    pub fn reaction(&mut self, id: &ObjectId, old: Option<&Live>, new: Option<&Live>, now: Instant) -> Option<Duration> {
+        let health_moved = old.map(|l| &l.health) != new.map(|l| &l.health);
+        if (self.awaits_health || self.staging.is_some()) && health_moved {
+            return Some(Duration::ZERO);
+        }
+        let written = self.written.get(id)?;
+        let drifted = match new {
+            None => true,
+            Some(live) if live.deleting => !old.is_some_and(|l| l.deleting),
+            Some(live) => live.uid != written.uid || live.owners.fingerprint != written.fields,
+        };
+        drifted.then(|| self.next_round(id, now))
+    }
+
+    /// The pause before the next correction of an object: none at first, longer the longer a fight goes on.
+    fn next_round(&mut self, id: &ObjectId, now: Instant) -> Duration {
+        self.fights.retain(|_, f| now.duration_since(f.last) < PAUSE + TRUCE);
+        let fight = self.fights.entry(id.clone()).or_insert(Fight { rounds: 0, last: now });
+        let pause = pause(fight.rounds);
+        if now.duration_since(fight.last) > TRUCE + pause {
+            fight.rounds = 0;
+        }
+        fight.rounds = fight.rounds.saturating_add(1);
+        fight.last = now;
+        self::pause(fight.rounds)
+    }
+
+    /// How often an object was corrected in a row, once that is a fight.
+    pub fn fight(&self, id: &ObjectId) -> Option<u32> {
+        self.fights.get(id).map(|f| f.rounds).filter(|r| *r > FREE)
+    }
+}
+
+fn pause(rounds: u32) -> Duration {
+    match rounds.checked_sub(FREE + 1) {
+        None => Duration::ZERO,
+        Some(over) => Duration::from_secs(2u64.saturating_pow(over.min(16))).min(PAUSE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apply::{fields::Owners, health::Health};
+
+    fn id() -> ObjectId {
+        ObjectId { namespace: "n".into(), name: "a".into(), group: String::new(), kind: "ConfigMap".into() }
+    }
+
+    fn live(fields: u64, health: Health) -> Live {
+        let owners = Owners { fingerprint: fields, ..Owners::default() };
+        Live { key: Key::new("n", "a"), uid: "u".into(), version: 1, owners, toggles: Toggles::default(), owner: None, health, deleting: false }
+    }
+
+    fn memory() -> Memory {
+        let mut memory = Memory::default();
+        memory.written.insert(id(), Written { desired: 1, fields: 7, uid: "u".into() });
+        memory
+    }
+
+    #[test]
+    fn only_what_touches_ours_calls_for_a_pass() {
+        let now = Instant::now();
+        let ours = live(7, Health::Current);
+        let busy = live(7, Health::InProgress(String::new()));
+        assert_eq!(memory().reaction(&id(), Some(&ours), Some(&busy), now), None);
+        assert_eq!(memory().reaction(&id(), Some(&ours), None, now), Some(Duration::ZERO));
+        assert_eq!(memory().reaction(&id(), Some(&ours), Some(&live(8, Health::Current)), now), Some(Duration::ZERO));
+        assert_eq!(Memory::default().reaction(&id(), Some(&ours), None, now), None);
+        let mut awaiting = Memory { awaits_health: true, ..memory() };
+        assert_eq!(awaiting.reaction(&id(), Some(&busy), Some(&ours), now), Some(Duration::ZERO));
+        let deleting = Live { deleting: true, ..ours.clone() };
+        assert_eq!(memory().reaction(&id(), Some(&ours), Some(&deleting), now), Some(Duration::ZERO));
+        assert_eq!(memory().reaction(&id(), Some(&deleting), Some(&deleting), now), None);
+    }
+
+    #[test]
+    fn a_fight_is_damped_and_ends_with_a_truce() {
+        let (mut memory, mut now) = (memory(), Instant::now());
+        let ours = live(7, Health::Current);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            let pause = memory.reaction(&id(), Some(&ours), None, now).unwrap();
+            pauses.push(pause.as_secs());
+            now += pause;
+        }
+        assert_eq!(pauses, [0, 0, 0, 1, 2, 4]);
+        assert_eq!(memory.fight(&id()), Some(6));
+        now += Duration::from_secs(300);
+        assert_eq!(memory.reaction(&id(), Some(&ours), None, now), Some(Duration::ZERO));
+    }
+}

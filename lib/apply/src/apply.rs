@@ -1,0 +1,315 @@
+//! I/O: server-side apply of one object, and what came of it.
+
+use crate::{discovery::{DiscoveryError, Resource}, fields::Ownership, id::ObjectRef, toggles::Toggles};
+use kube::{
+    Client,
+    api::{DeleteParams, Patch, PatchParams},
+    core::Status,
+};
+use serde_json::Value;
+use std::time::Duration;
+use thiserror::Error;
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was not there.
+    Created,
+    /// It was different.
+    Configured,
+    /// It was as desired.
+    Unchanged,
+    /// It asks to be left alone.
+    Skipped,
+    /// It is gone.
+    Deleted,
+}
+
+impl Change {
+    /// The word in Flux's events.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Configured => "configured",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// What a dry run showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The version of the live object; `None` when there is none.
+    pub version: Option<String>,
+    /// Fields are to be taken over from others.
+    pub takeover: bool,
+    /// The live object asks to be left alone, or exists and shall only be created.
+    pub skip: bool,
+    /// The object has to be deleted first, because a field cannot be changed.
+    pub recreate: bool,
+}
+
+/// Which of the two requests failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The dry run: nothing was written.
+    DryRun,
+    /// The write.
+    Apply,
+}
+
+/// Why an object cannot be applied.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// The API server refused it.
+    #[error("{}", refusal(object, *phase, status))]
+    Refused {
+        /// The object.
+        object: ObjectRef,
+        /// When.
+        phase: Phase,
+        /// What the API server said.
+        status: Box<Status>,
+    },
+    /// A namespaced object without a namespace.
+    #[error("{object} namespace not specified: the server could not find the requested resource")]
+    NoNamespace {
+        /// The object.
+        object: ObjectRef,
+    },
+    /// Its kind is not served, or nobody answers.
+    #[error("{object} dry-run failed")]
+    Kind {
+        /// The object.
+        object: ObjectRef,
+        /// Why.
+        #[source]
+        source: DiscoveryError,
+    },
+    /// The API server could not be asked.
+    #[error("{object} could not be applied")]
+    Request {
+        /// The object.
+        object: ObjectRef,
+        /// What happened.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// It was deleted to be replaced, and does not go.
+    #[error("{object} is to be replaced, but was not gone {limit:?} after its deletion")]
+    StillThere {
+        /// The object.
+        object: ObjectRef,
+        /// How long was waited.
+        limit: Duration,
+    },
+}
+
+impl ApplyError {
+    /// The object's namespace is being deleted, or is not there: a later attempt may succeed by itself.
+    pub fn awaits_namespace(&self) -> bool {
+        let Self::Refused { status, object, .. } = self else { return false };
+        let causes = status.details.iter().flat_map(|d| &d.causes);
+        let terminating = causes.into_iter().any(|c| c.reason == "NamespaceTerminating");
+        let missing = status.code == 404 && !object.namespace.is_empty() && status.message.starts_with("namespaces ");
+        terminating || missing
+    }
+
+    /// A field of the live object cannot be changed, so only a replacement helps.
+    fn immutable(&self) -> bool {
+        let Self::Refused { status, .. } = self else { return false };
+        let text = status.message.as_str();
+        matches!(status.code, 409 | 422)
+            && ["immutable", "may not change", "Forbidden: updates to", "are forbidden"].iter().any(|t| text.contains(t))
+    }
+}
+
+/// Flux's text for a refused object.
+fn refusal(object: &ObjectRef, phase: Phase, status: &Status) -> String {
+    if status.code == 404 {
+        return format!("{object} not found: {}", status.message);
+    }
+    let what = match phase {
+        Phase::DryRun => "dry-run failed",
+        Phase::Apply => "apply failed",
+    };
+    let reason = if status.reason.is_empty() { String::new() } else { format!(" ({})", status.reason) };
+    format!("{object} {what}{reason}: {}", status.message)
+}
+
+/// Applies objects of one kind of caller: whose client, whose fields.
+#[derive(Clone)]
+pub struct Applier {
+    /// The client of the identity that applies.
+    pub client: Client,
+    /// Our field manager, and whose fields we take over.
+    pub ownership: Ownership,
+}
+
+impl std::fmt::Debug for Applier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Applier({:?})", self.ownership)
+    }
+}
+
+/// How long a deleted object may take to go before its successor is written.
+const REPLACE: Duration = Duration::from_secs(10);
+
+impl Applier {
+    /// Asks the API server what writing would do. Nothing is written.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn check(&self, object: &ObjectRef, resource: &Resource, manifest: &Value, force: bool) -> Result<Checked, ApplyError> {
+        let asks = Toggles::of(manifest);
+        match self.patch(object, resource, manifest, Phase::DryRun).await {
+            Ok(answer) => {
+                let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str).filter(|v| !v.is_empty());
+                // The answer has the labels of both; what the manifest does not ask for, the live object does.
+                let live_asks = Toggles::of(&answer);
+                Ok(Checked {
+                    version: version.map(str::to_owned),
+                    takeover: version.is_some() && !asks.merge && self.ownership.read(&answer).foreign,
+                    skip: version.is_some() && (live_asks.ignore || asks.if_not_present),
+                    recreate: false,
+                })
+            }
+            Err(error) if (force || asks.force) && error.immutable() => {
+                Ok(Checked { version: None, takeover: false, skip: false, recreate: true })
+            }
+            // An object that shall be left alone is left alone, also where writing it would be refused.
+            Err(error) => match self.left_alone(object, resource, asks).await {
+                Some(version) => Ok(Checked { version: Some(version), takeover: false, skip: true, recreate: false }),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Writes an object and gives the live one.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn write(
+        &self,
+        object: &ObjectRef,
+        resource: &Resource,
+        manifest: &Value,
+        takeover: bool,
+        force: bool,
+    ) -> Result<Value, ApplyError> {
+        if takeover {
+            self.take_over(object, resource).await?;
+        }
+        match self.patch(object, resource, manifest, Phase::Apply).await {
+            Err(error) if (force || Toggles::of(manifest).force) && error.immutable() => self.replace(object, resource, manifest).await,
+            answer => answer,
+        }
+    }
+
+    /// Deletes an object and writes its successor once it is gone.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn replace(&self, object: &ObjectRef, resource: &Resource, manifest: &Value) -> Result<Value, ApplyError> {
+        let api = resource.api(self.client.clone(), &object.namespace);
+        match api.delete(&object.name, &DeleteParams::background()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(failed(object, Phase::Apply, error)),
+        }
+        let deadline = tokio::time::Instant::now() + REPLACE;
+        while api.get_metadata_opt(&object.name).await.map_err(|e| failed(object, Phase::Apply, e))?.is_some() {
+            if tokio::time::Instant::now() > deadline {
+                return Err(ApplyError::StillThere { object: object.clone(), limit: REPLACE });
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.patch(object, resource, manifest, Phase::Apply).await
+    }
+
+    async fn patch(&self, object: &ObjectRef, resource: &Resource, manifest: &Value, phase: Phase) -> Result<Value, ApplyError> {
+        if resource.namespaced && object.namespace.is_empty() {
+            return Err(ApplyError::NoNamespace { object: object.clone() });
+        }
+        let api = resource.api(self.client.clone(), &object.namespace);
+        let params = PatchParams {
+            dry_run: phase == Phase::DryRun,
+            force: true,
+            field_manager: Some(self.ownership.manager.into()),
+            ..Default::default()
+        };
+        let answer = api.patch(&object.name, &params, &Patch::Apply(manifest)).await.map_err(|e| failed(object, phase, e))?;
+        Ok(serde_json::to_value(answer).unwrap_or_default())
+    }
+
+    async fn take_over(&self, object: &ObjectRef, resource: &Resource) -> Result<(), ApplyError> {
+        let api = resource.api(self.client.clone(), &object.namespace);
+        for _ in 0..3 {
+            let live = api.get_opt(&object.name).await.map_err(|e| failed(object, Phase::Apply, e))?;
+            let live = live.map(|l| serde_json::to_value(l).unwrap_or_default());
+            let Some(patch) = live.and_then(|l| self.ownership.takeover(&l)) else { return Ok(()) };
+            let Ok(patch) = serde_json::from_value(patch) else { return Ok(()) };
+            let params = PatchParams { field_manager: Some(self.ownership.manager.into()), ..Default::default() };
+            match api.patch(&object.name, &params, &Patch::Json::<()>(patch)).await {
+                Ok(_) => return Ok(()),
+                // Someone wrote between the read and the patch: read again.
+                Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => {}
+                Err(error) => return Err(failed(object, Phase::Apply, error)),
+            }
+        }
+        // Somebody writes all the time. The apply itself still sets what is ours.
+        Ok(())
+    }
+
+    /// The version of a live object that must not be written, if it is one.
+    async fn left_alone(&self, object: &ObjectRef, resource: &Resource, asks: Toggles) -> Option<String> {
+        if resource.namespaced && object.namespace.is_empty() {
+            return None;
+        }
+        let live = resource.api(self.client.clone(), &object.namespace).get_opt(&object.name).await.ok()??;
+        let version = live.metadata.resource_version.clone()?;
+        let live = serde_json::to_value(live).unwrap_or_default();
+        (asks.if_not_present || Toggles::of(&live).ignore).then_some(version)
+    }
+}
+
+fn failed(object: &ObjectRef, phase: Phase, error: kube::Error) -> ApplyError {
+    match error {
+        kube::Error::Api(status) => ApplyError::Refused { object: object.clone(), phase, status },
+        source => ApplyError::Request { object: object.clone(), source: Box::new(source) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refused(code: u16, reason: &str, message: &str) -> ApplyError {
+        let status = serde_json::from_value(json!({"code": code, "reason": reason, "message": message})).unwrap();
+        let object = ObjectRef { group: String::new(), version: "v1".into(), kind: "ConfigMap".into(), namespace: "n".into(), name: "a".into() };
+        ApplyError::Refused { object, phase: Phase::DryRun, status: Box::new(status) }
+    }
+
+    #[test]
+    fn texts_are_flux_texts() {
+        for (error, text) in [
+            (refused(403, "Forbidden", "no"), "ConfigMap/n/a dry-run failed (Forbidden): no"),
+            (refused(500, "", "bad"), "ConfigMap/n/a dry-run failed: bad"),
+            (refused(404, "NotFound", "namespaces \"n\" not found"), "ConfigMap/n/a not found: namespaces \"n\" not found"),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn only_immutable_fields_call_for_replacement() {
+        assert!(refused(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set").immutable());
+        assert!(refused(422, "Invalid", "spec: Forbidden: updates to statefulset spec for fields other than 'replicas'").immutable());
+        assert!(!refused(422, "Invalid", "spec.replicas: Invalid value: -1: must be greater than 0").immutable());
+        assert!(!refused(403, "Forbidden", "immutable").immutable());
+        assert!(refused(404, "NotFound", "namespaces \"n\" not found").awaits_namespace());
+    }
+}

@@ -1,0 +1,62 @@
+//! The flags of source-controller, with Flux's names and defaults.
+
+use crate::storage::Retention;
+use artifact::Algorithm;
+use clap::Parser;
+use runtime::args::{CommonArgs, address, duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Fetches sources and serves their artifacts.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "source-controller", version)]
+pub struct Args {
+    /// Flags of all controllers.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Where artifacts are kept; the folder must be there.
+    #[arg(long, env = "STORAGE_PATH", default_value = "/data")]
+    pub storage_path: PathBuf,
+    /// Where artifacts are served.
+    #[arg(long, env = "STORAGE_ADDRESS", default_value = ":9090", value_parser = address)]
+    pub storage_addr: SocketAddr,
+    /// How others reach the server; derived from its address if empty.
+    #[arg(long, env = "STORAGE_ADV_ADDR", default_value = "")]
+    pub storage_adv_addr: String,
+    /// How long an artifact stays after a newer one came.
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub artifact_retention_ttl: Duration,
+    /// How many artifacts of an object stay.
+    #[arg(long, default_value = "2")]
+    pub artifact_retention_records: usize,
+    /// The algorithm of artifact digests.
+    #[arg(long, default_value = "sha256", value_parser = algorithm)]
+    pub artifact_digest_algo: Algorithm,
+    /// Accepted for compatibility: an identity for cloud providers is not used yet.
+    #[arg(long, default_value = "")]
+    pub default_service_account: String,
+}
+
+impl Args {
+    /// What of an object's artifacts is kept.
+    pub fn retention(&self) -> Retention {
+        Retention { ttl: self.artifact_retention_ttl, records: self.artifact_retention_records }
+    }
+
+    /// The prefix of artifact URLs.
+    pub fn advertised(&self) -> String {
+        let given = self.storage_adv_addr.as_str();
+        if given.starts_with("http://") || given.starts_with("https://") {
+            return given.trim_end_matches('/').to_owned();
+        }
+        if !given.is_empty() {
+            return format!("http://{given}");
+        }
+        let (ip, port) = (self.storage_addr.ip(), self.storage_addr.port());
+        let host = if ip.is_unspecified() { std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into()) } else { ip.to_string() };
+        format!("http://{host}:{port}")
+    }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    name.parse().map_err(|_| format!("unsupported digest algorithm '{name}'"))
+}

@@ -1,0 +1,205 @@
+//! A commit that is at hand: what it says about itself, and its files.
+
+use std::sync::Arc;
+
+use gix::objs::CommitRefIter;
+use gix::{ObjectId, Repository};
+
+use super::error::{CheckoutError, GitError, MirrorError};
+use super::listing::Listing;
+use super::mirror::{Generation, Mirror};
+use super::resolve::Resolved;
+
+/// A subject is cut to so many characters in messages.
+const MAX_SUBJECT: usize = 50;
+
+/// A fetched commit. It keeps its files readable for as long as it lives, whatever happens to the mirror.
+pub struct Checkout {
+    pub(super) resolved: Resolved,
+    pub(super) repository: Repository,
+    pub(super) origin: Origin,
+    /// Where submodules lie, and their commits.
+    pub(super) submodules: Vec<(String, Checkout)>,
+    commit: ObjectId,
+    subject: String,
+    author_seconds: i64,
+    committer_seconds: i64,
+    signature: Option<Signature>,
+    tag: Option<Tag>,
+}
+
+/// The mirror that a commit is read from.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) mirror: Arc<Mirror>,
+    /// Held only so that its files stay.
+    pub(super) _generation: Arc<Generation>,
+}
+
+/// A signature and the bytes that it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Armored, OpenPGP or SSH.
+    pub armor: Vec<u8>,
+    /// The commit or tag without its signature.
+    pub payload: Vec<u8>,
+}
+
+struct Tag {
+    name: String,
+    id: String,
+    signature: Option<Signature>,
+}
+
+impl Checkout {
+    pub(super) fn open(
+        origin: Origin,
+        repository: Repository,
+        resolved: Resolved,
+    ) -> Result<Checkout, GitError> {
+        let id: ObjectId = resolved
+            .commit
+            .parse()
+            .map_err(|error| unreadable(&resolved.commit, error))?;
+        let (subject, author_seconds, committer_seconds, signature) = {
+            let object = |source| unreadable(&resolved.commit, source);
+            let commit = repository.find_commit(id).map_err(object)?;
+            let signature = CommitRefIter::signature(&commit.data, gix::hash::Kind::Sha1).map_err(object)?;
+            let signature = signature.map(|(armor, payload)| Signature {
+                armor: armor.to_vec(),
+                payload: payload.to_bstring().into(),
+            });
+            let message = commit.message_raw_sloppy().to_string();
+            let subject = message.lines().next().unwrap_or_default().to_owned();
+            let seconds = |who: gix::Result<gix::actor::SignatureRef<'_>>| who.map_or(0, |who| who.seconds());
+            (
+                subject,
+                seconds(commit.author()),
+                seconds(commit.committer()),
+                signature,
+            )
+        };
+        let tag = match &resolved.tag {
+            Some(tag) => Some(Tag::read(&repository, &resolved.reference, tag)?),
+            None => None,
+        };
+        Ok(Checkout {
+            resolved,
+            repository,
+            origin,
+            submodules: Vec::new(),
+            commit: id,
+            subject,
+            author_seconds,
+            committer_seconds,
+            signature,
+            tag,
+        })
+    }
+
+    /// Which commit it is, and its revision.
+    #[must_use]
+    pub fn resolved(&self) -> &Resolved {
+        &self.resolved
+    }
+
+    /// The commit, 40 hexadecimal digits.
+    #[must_use]
+    pub fn commit(&self) -> &str {
+        &self.resolved.commit
+    }
+
+    /// `status.artifact.revision`.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.resolved.revision
+    }
+
+    /// The first line of the commit's message, at most 50 characters and `...`, as Flux's events have it.
+    #[must_use]
+    pub fn short_message(&self) -> String {
+        match self.subject.char_indices().nth(MAX_SUBJECT) {
+            Some((end, _)) => format!("{}...", &self.subject[..end]),
+            None => self.subject.clone(),
+        }
+    }
+
+    /// When the author made the change; seconds since 1970.
+    #[must_use]
+    pub fn author_seconds(&self) -> i64 {
+        self.author_seconds
+    }
+
+    /// When it was committed; seconds since 1970.
+    #[must_use]
+    pub fn committer_seconds(&self) -> i64 {
+        self.committer_seconds
+    }
+
+    /// The commit's signature, if it has one.
+    #[must_use]
+    pub fn signature(&self) -> Option<&Signature> {
+        self.signature.as_ref()
+    }
+
+    /// The annotated tag that led here: `name@id` as Flux prints it, and its signature.
+    #[must_use]
+    pub fn tag(&self) -> Option<(String, Option<&Signature>)> {
+        self.tag
+            .as_ref()
+            .map(|tag| (format!("{}@{}", tag.name, tag.id), tag.signature.as_ref()))
+    }
+
+    /// The commit's files, with `sparse` (`spec.sparseCheckout`) only those whose path begins with one of its entries.
+    ///
+    /// # Errors
+    /// A `sparse` entry that names nothing; objects that cannot be read, after which the mirror is made anew; trees with
+    /// paths or sizes that no honest repository has.
+    pub fn listing(&self, sparse: &[String]) -> Result<Listing, GitError> {
+        let mut listing = Listing::default();
+        self.list_into(&mut listing, "")?;
+        listing.keep(sparse)?;
+        Ok(listing)
+    }
+
+    fn list_into(&self, listing: &mut Listing, prefix: &str) -> Result<(), GitError> {
+        let listed = listing.add_tree(self.repository.clone(), self.origin.clone(), self.commit, prefix);
+        if let Err(GitError::Mirror(MirrorError::Object { .. })) = &listed {
+            // A pack that lacks what it should bring must not stay the truth.
+            self.origin.mirror.retire();
+        }
+        listed?;
+        for (path, checkout) in &self.submodules {
+            checkout.list_into(listing, &format!("{prefix}{path}/"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Tag {
+    fn read(repository: &Repository, reference: &str, id: &str) -> Result<Tag, GitError> {
+        let object = |source| unreadable(id, source);
+        let parsed: ObjectId = id.parse().map_err(|error| unreadable(id, error))?;
+        let found = repository.find_object(parsed).map_err(object)?;
+        let signature = gix::objs::TagRefIter::signature(&found.data).map(|(signature, payload)| Signature {
+            armor: signature.data.to_vec(),
+            payload: payload.to_bstring().into(),
+        });
+        let name = reference
+            .strip_prefix("refs/tags/")
+            .unwrap_or(reference)
+            .to_owned();
+        Ok(Tag {
+            name,
+            id: id.to_owned(),
+            signature,
+        })
+    }
+}
+
+fn unreadable(id: &str, source: gix::Error) -> GitError {
+    GitError::Checkout(CheckoutError::Object {
+        id: id.to_owned(),
+        source,
+    })
+}

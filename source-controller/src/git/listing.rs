@@ -1,0 +1,331 @@
+//! The files of a checkout on their way into an archive: listed, filtered, and read one by one.
+
+use std::collections::HashSet;
+use std::io::Cursor;
+
+use artifact::{Entry, EntryKind, MAX_DEPTH, MAX_LENGTH, Node, Tree, clean_path, walk_order};
+use gix::objs::tree::EntryKind as TreeEntry;
+use gix::{ObjectId, Repository};
+
+use super::checkout::Origin;
+use super::error::{GitError, MirrorError};
+use crate::ignore::{self, Ignore};
+
+/// More files and directories are refused: a few objects can name each other into billions.
+const MAX_ITEMS: usize = 2_000_000;
+
+/// Paths and where their content is, in the order of an archive.
+#[derive(Default)]
+pub struct Listing {
+    items: Vec<Item>,
+    /// The repositories that blobs come from, by the index that items have.
+    stores: Vec<(Repository, Origin)>,
+}
+
+struct Item {
+    path: Vec<u8>,
+    kind: Kind,
+}
+
+enum Kind {
+    Directory,
+    Blob {
+        store: usize,
+        id: ObjectId,
+        executable: bool,
+    },
+    Included(artifact::File),
+}
+
+/// The entries of a listing with their content, for [`artifact::pack`].
+pub struct ListingEntries<'a> {
+    listing: &'a Listing,
+    at: usize,
+}
+
+impl Listing {
+    /// Drops what `.sourceignore` files and `spec.ignore` exclude.
+    ///
+    /// # Errors
+    /// A `.sourceignore` that cannot be read from the mirror.
+    pub fn ignore(&mut self, spec: Option<&str>) -> Result<(), GitError> {
+        let mut files = Vec::new();
+        for item in &self.items {
+            let name = item.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if name == ignore::FILE.as_bytes() && !matches!(item.kind, Kind::Directory) {
+                let directory = item.path[..item.path.len() - name.len()]
+                    .strip_suffix(b"/")
+                    .unwrap_or_default();
+                files.push((
+                    String::from_utf8_lossy(directory).into_owned(),
+                    self.content(item)?,
+                ));
+            }
+        }
+        let rules = Ignore::new(
+            files
+                .iter()
+                .map(|(directory, text)| (directory.as_str(), text.as_slice())),
+            spec,
+        );
+        self.items
+            .retain(|item| !rules.excludes(&item.path, matches!(item.kind, Kind::Directory)));
+        Ok(())
+    }
+
+    /// Puts `from` of another artifact's tree under `to` (`spec.include`); what is there already is replaced file by file.
+    ///
+    /// Both paths are relative to their roots and cannot leave them. Gives false if there is nothing at `from`.
+    ///
+    /// # Errors
+    /// None yet; paths that would leave the root are taken as if the root were the root of everything.
+    pub fn include(&mut self, to: &str, tree: &Tree, from: &str) -> Result<bool, GitError> {
+        let (to, from) = (within(to), within(from));
+        let join = |rest: &str| match (to.is_empty(), rest.is_empty()) {
+            (true, _) => rest.to_owned(),
+            (_, true) => to.clone(),
+            _ => format!("{to}/{rest}"),
+        };
+        let mut added = Vec::new();
+        if let Some(file) = tree.file(&from) {
+            added.push((to.clone(), Kind::Included(file.clone())));
+        } else if tree.is_dir(&from) {
+            added.push((to.clone(), Kind::Directory));
+            for (path, node) in tree.walk() {
+                let inside = if from.is_empty() {
+                    Some(&*path)
+                } else {
+                    path.strip_prefix(&format!("{from}/"))
+                };
+                let Some(rest) = inside else { continue };
+                let kind = match node {
+                    Node::Directory => Kind::Directory,
+                    Node::File(file) => Kind::Included(file.clone()),
+                };
+                added.push((join(rest), kind));
+            }
+        } else {
+            return Ok(false);
+        }
+        let parents = to
+            .match_indices('/')
+            .map(|(at, _)| (to[..at].to_owned(), Kind::Directory));
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let added: Vec<Item> = parents
+            .chain(added)
+            .filter(|(path, _)| !path.is_empty())
+            .map(|(path, kind)| Item {
+                path: path.into_bytes(),
+                kind,
+            })
+            .inspect(|item| {
+                seen.insert(item.path.clone());
+            })
+            .collect();
+        self.items.retain(|item| !seen.contains(&item.path));
+        self.items.extend(added);
+        self.items.sort_by(|a, b| walk_order(&a.path, &b.path));
+        Ok(true)
+    }
+
+    /// The entries in archive order, each file with its content.
+    #[must_use]
+    pub fn entries(&self) -> ListingEntries<'_> {
+        ListingEntries { listing: self, at: 0 }
+    }
+
+    /// The paths in archive order, each with whether it is a directory.
+    pub fn paths(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        self.items
+            .iter()
+            .map(|item| (item.path.as_slice(), matches!(item.kind, Kind::Directory)))
+    }
+
+    /// Adds the files of a commit under a prefix that is empty or ends in `/`. Links are left out, as they are by Flux.
+    pub(super) fn add_tree(
+        &mut self,
+        repository: Repository,
+        origin: Origin,
+        commit: ObjectId,
+        prefix: &str,
+    ) -> Result<(), GitError> {
+        let object = |id: ObjectId| {
+            move |source| {
+                GitError::Mirror(MirrorError::Object {
+                    id: id.to_string(),
+                    source,
+                })
+            }
+        };
+        let root = repository
+            .find_commit(commit)
+            .and_then(|commit| commit.tree_id().map(gix::Id::detach));
+        let root = root.map_err(object(commit))?;
+        let store = self.stores.len();
+        // Directories still to be read, the next one last; each is read when its own item is already in place.
+        let mut pending = vec![(prefix.as_bytes().to_vec(), root, 0)];
+        while let Some((directory, id, depth)) = pending.pop() {
+            if !directory.is_empty() {
+                let path = directory[..directory.len() - 1].to_vec();
+                self.items.push(Item {
+                    path,
+                    kind: Kind::Directory,
+                });
+            }
+            let tree = repository.find_tree(id).map_err(object(id))?;
+            let mut files = Vec::new();
+            let mut directories = Vec::new();
+            for entry in tree.iter() {
+                let entry = entry.map_err(object(id))?;
+                let path = [&directory[..], entry.filename()].concat();
+                if depth >= MAX_DEPTH || path.len() >= MAX_LENGTH || !is_honest(entry.filename()) {
+                    return Err(GitError::Mirror(MirrorError::Path(
+                        String::from_utf8_lossy(&path).into_owned(),
+                    )));
+                }
+                let id = entry.object_id();
+                match entry.mode().kind() {
+                    TreeEntry::Tree => directories.push((path, id)),
+                    // Without recursion a submodule is an empty directory, with it this very item is its root.
+                    TreeEntry::Commit => files.push(Item {
+                        path,
+                        kind: Kind::Directory,
+                    }),
+                    TreeEntry::Blob => files.push(Item {
+                        path,
+                        kind: Kind::Blob {
+                            store,
+                            id,
+                            executable: false,
+                        },
+                    }),
+                    TreeEntry::BlobExecutable => {
+                        files.push(Item {
+                            path,
+                            kind: Kind::Blob {
+                                store,
+                                id,
+                                executable: true,
+                            },
+                        });
+                    }
+                    TreeEntry::Link => {}
+                }
+            }
+            if self.items.len() + pending.len() + files.len() + directories.len() > MAX_ITEMS {
+                return Err(GitError::Mirror(MirrorError::TooMany(MAX_ITEMS)));
+            }
+            self.items.extend(files);
+            for (mut path, id) in directories {
+                path.push(b'/');
+                pending.push((path, id, depth + 1));
+            }
+        }
+        self.stores.push((repository, origin));
+        self.items.sort_by(|a, b| walk_order(&a.path, &b.path));
+        // A submodule's root was listed by its parent as well.
+        self.items.dedup_by(|a, b| a.path == b.path);
+        Ok(())
+    }
+
+    /// Keeps the files whose path begins with an entry, and the directories above them.
+    pub(super) fn keep(&mut self, sparse: &[String]) -> Result<(), GitError> {
+        if sparse.is_empty() {
+            return Ok(());
+        }
+        let starts: Vec<&str> = sparse
+            .iter()
+            .map(|entry| entry.strip_prefix("./").unwrap_or(entry))
+            .collect();
+        let mut needed: HashSet<Vec<u8>> = HashSet::new();
+        for item in &self.items {
+            let kept = starts.iter().any(|start| item.path.starts_with(start.as_bytes()));
+            if kept && !matches!(item.kind, Kind::Directory) {
+                needed.insert(item.path.clone());
+                for (at, _) in item.path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+                    needed.insert(item.path[..at].to_vec());
+                }
+            }
+        }
+        self.items.retain(|item| needed.contains(&item.path));
+        for entry in sparse {
+            let path = clean_path(entry).unwrap_or_default();
+            if !path.is_empty() && !needed.contains(path.as_bytes()) {
+                return Err(GitError::Sparse(entry.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn content(&self, item: &Item) -> Result<Vec<u8>, GitError> {
+        match &item.kind {
+            Kind::Directory => Ok(Vec::new()),
+            Kind::Included(file) => Ok(file.bytes().to_vec()),
+            Kind::Blob { store, id, .. } => {
+                let (repository, origin) = &self.stores[*store];
+                let mut blob = repository.find_blob(*id).map_err(|source| {
+                    origin.mirror.retire();
+                    GitError::Mirror(MirrorError::Object {
+                        id: id.to_string(),
+                        source,
+                    })
+                })?;
+                Ok(blob.take_data())
+            }
+        }
+    }
+}
+
+impl Iterator for ListingEntries<'_> {
+    type Item = Result<Entry<Cursor<Vec<u8>>>, GitError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.listing.items.get(self.at)?;
+        self.at += 1;
+        let executable = match &item.kind {
+            Kind::Directory => {
+                return Some(Ok(Entry {
+                    path: item.path.clone(),
+                    kind: EntryKind::Directory,
+                }));
+            }
+            Kind::Blob { executable, .. } => *executable,
+            Kind::Included(file) => file.executable(),
+        };
+        Some(self.listing.content(item).map(|content| {
+            let size = content.len() as u64;
+            let kind = EntryKind::File {
+                size,
+                executable,
+                content: Cursor::new(content),
+            };
+            Entry {
+                path: item.path.clone(),
+                kind,
+            }
+        }))
+    }
+}
+
+/// Names that a tree can only have if someone made it by hand.
+fn is_honest(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..")
+        && !name.eq_ignore_ascii_case(b".git")
+        && !name.contains(&b'/')
+        && !name.contains(&0)
+}
+
+/// A path in a root that has no outside: `..` at the root stays there.
+fn within(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            name => segments.push(name),
+        }
+    }
+    segments.join("/")
+}

@@ -1,0 +1,368 @@
+//! All mirrors of a controller: who shares one, who waits, and when one goes.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use gix::ObjectId;
+use sha2::{Digest, Sha256};
+
+use super::Request;
+use super::checkout::{Checkout, Origin};
+use super::deadline::Deadline;
+use super::error::{CheckoutError, GitError, MirrorError};
+use super::github_app::Tokens;
+use super::http::lock;
+use super::mirror::{Mirror, Want, fetch, holds};
+use super::reference::Reference;
+use super::remote::{Advertised, Call, list_and_version};
+use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
+
+/// What a remote may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most bytes in one answer of a remote: a pack, or the list of references.
+    pub answer_bytes: u64,
+}
+
+impl Default for Limits {
+    /// 4 GiB.
+    fn default() -> Self {
+        Limits {
+            answer_bytes: 4 << 30,
+        }
+    }
+}
+
+/// The mirrors under one directory. Share it; every method takes `&self` and blocks.
+pub struct Mirrors {
+    root: PathBuf,
+    limits: Limits,
+    open: Mutex<HashMap<String, Used>>,
+    tokens: Tokens,
+}
+
+struct Used {
+    mirror: Arc<Mirror>,
+    last: Instant,
+}
+
+impl Mirrors {
+    /// Mirrors under `root`, which is made if need be. What an earlier process left there is used again.
+    ///
+    /// # Errors
+    /// A directory that cannot be made.
+    pub fn new(root: impl Into<PathBuf>, limits: Limits) -> Result<Mirrors, GitError> {
+        let root = root.into();
+        let directory = |source| MirrorError::Directory {
+            path: root.display().to_string(),
+            source,
+        };
+        std::fs::create_dir_all(&root)
+            .map_err(directory)
+            .map_err(GitError::Mirror)?;
+        Ok(Mirrors {
+            root,
+            limits,
+            open: Mutex::default(),
+            tokens: Tokens::default(),
+        })
+    }
+
+    /// Asks the remote where the reference points. Nothing is fetched but a list of references; for a commit without a
+    /// branch nothing is asked at all.
+    ///
+    /// Nothing, if it cannot be said without looking at commits: tags whose versions differ only in build metadata.
+    ///
+    /// # Errors
+    /// See [`GitError`]; a remote that cannot be asked is [`CheckoutError::List`].
+    pub fn resolve(&self, request: &Request) -> Result<Option<Resolved>, GitError> {
+        let deadline = Deadline::after(request.timeout);
+        let auth = self
+            .tokens
+            .login(&request.auth, request.proxy.as_ref(), deadline)?;
+        let call = self.call(request, &auth, deadline);
+        let url = super::http::bare(request.url.as_str());
+        let wanted = find(call, &request.reference, |source| CheckoutError::List {
+            url: url.clone(),
+            source,
+        })?;
+        Ok(wanted.resolved())
+    }
+
+    /// Brings the commit that the reference points to now into the mirror, unless it is there, and opens it.
+    ///
+    /// # Errors
+    /// See [`GitError`]. Whatever happens, the mirror stays usable or is made anew by the next fetch.
+    pub fn fetch(&self, request: &Request) -> Result<Checkout, GitError> {
+        let deadline = Deadline::after(request.timeout);
+        let auth = self
+            .tokens
+            .login(&request.auth, request.proxy.as_ref(), deadline)?;
+        self.checkout(request, self.call(request, &auth, deadline), 0)
+    }
+
+    /// Removes the mirrors that nobody has used for so long; those in use keep their files until they are done.
+    /// Directories of earlier processes that no request has asked for since the start go as well.
+    pub fn prune(&self, unused_for: Duration) {
+        let mut open = lock(&self.open);
+        open.retain(|key, used| {
+            let idle = used.last.elapsed() >= unused_for && Arc::strong_count(&used.mirror) == 1;
+            if idle {
+                used.mirror.retire();
+                tracing::debug!(mirror = key, "removed an unused mirror");
+            }
+            !idle
+        });
+        for entry in std::fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let old = || {
+                entry
+                    .metadata()
+                    .and_then(|data| data.modified())
+                    .ok()?
+                    .elapsed()
+                    .ok()
+            };
+            // A mirror that was just retired may have a reader left, who needs its files a little longer.
+            let empty = std::fs::remove_dir(entry.path()).is_ok();
+            if !empty && !open.contains_key(&name) && old().is_some_and(|age| age >= unused_for) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    pub(super) fn checkout(
+        &self,
+        request: &Request,
+        call: Call<'_>,
+        depth: usize,
+    ) -> Result<Checkout, GitError> {
+        let full = matches!(request.reference, Reference::Commit { branch: Some(_), .. });
+        let mirror = self.mirror(request, full);
+        match self.attempt(&mirror, request, call, depth) {
+            // What cannot be read from our own disk is fetched again, once.
+            Err(error) if is_damage(&error) => {
+                tracing::warn!(mirror = %mirror.dir().display(), ?error, "making a damaged mirror anew");
+                mirror.retire();
+                self.attempt(&mirror, request, call, depth)
+            }
+            other => other,
+        }
+    }
+
+    fn attempt(
+        &self,
+        mirror: &Arc<Mirror>,
+        request: &Request,
+        call: Call<'_>,
+        depth: usize,
+    ) -> Result<Checkout, GitError> {
+        // One fetch at a time: whoever waited finds the objects there and only asks for the references.
+        let inside = mirror
+            .gate
+            .enter(call.deadline.at())
+            .ok_or(GitError::Mirror(MirrorError::Busy))?;
+        let wanted = find(call, &request.reference, cannot_clone(call))?;
+        let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
+        let brought = bring(call, &repository, wanted);
+        drop(inside);
+        let mut checkout = match brought {
+            Ok(resolved) => {
+                let origin = Origin {
+                    mirror: Arc::clone(mirror),
+                    _generation: generation,
+                };
+                Checkout::open(origin, repository, resolved)?
+            }
+            Err(GitError::Checkout(CheckoutError::NoCommit(commit))) => {
+                self.search(request, call, &commit)?
+            }
+            Err(error) => return Err(error),
+        };
+        if request.recurse_submodules {
+            checkout.submodules = self.submodules(&checkout, request, call, depth)?;
+        }
+        Ok(checkout)
+    }
+
+    /// Looks for a commit in the histories of all branches, where a server of the old protocol lets nobody ask for it by name.
+    fn search(&self, request: &Request, call: Call<'_>, commit: &str) -> Result<Checkout, GitError> {
+        let no_commit = || GitError::Checkout(CheckoutError::NoCommit(commit.to_owned()));
+        let failed = |failure| in_context(failure, cannot_clone(call));
+        let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
+        if !matches!(request.reference, Reference::Commit { branch: None, .. }) {
+            return Err(no_commit());
+        }
+        let (branches, modern) = list_and_version(call, &["refs/heads/"]).map_err(failed)?;
+        if modern {
+            return Err(no_commit());
+        }
+        let branches: Vec<Advertised> = branches
+            .into_iter()
+            .filter(|branch| branch.name.starts_with("refs/heads/"))
+            .collect();
+        let mirror = self.mirror(request, true);
+        let _inside = mirror
+            .gate
+            .enter(call.deadline.at())
+            .ok_or(GitError::Mirror(MirrorError::Busy))?;
+        let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
+        if !repository.has_object(id) {
+            fetch(call, &repository, Want::Histories(&branches)).map_err(failed)?;
+        }
+        repository.find_commit(id).map_err(|_| no_commit())?;
+        let resolved = Wanted::Commit(commit.to_owned())
+            .resolved()
+            .ok_or_else(no_commit)?;
+        Checkout::open(
+            Origin {
+                mirror: Arc::clone(&mirror),
+                _generation: generation,
+            },
+            repository,
+            resolved,
+        )
+    }
+
+    /// The mirror of a URL for a credential. Whole histories are kept apart from single commits: a shallow repository cannot
+    /// say what lies on a branch.
+    fn mirror(&self, request: &Request, full: bool) -> Arc<Mirror> {
+        let mut hash = Sha256::new();
+        hash.update(request.url.as_str());
+        hash.update([0, u8::from(full)]);
+        // The credential that was given, not a token that changes every hour.
+        request.auth.fingerprint(&mut hash);
+        let key = hex::encode(&hash.finalize()[..20]);
+        let mut open = lock(&self.open);
+        let used = open.entry(key.clone()).or_insert_with(|| Used {
+            mirror: Arc::new(Mirror::new(self.root.join(key))),
+            last: Instant::now(),
+        });
+        used.last = Instant::now();
+        Arc::clone(&used.mirror)
+    }
+
+    fn call<'a>(&self, request: &'a Request, auth: &'a super::Auth, deadline: Deadline) -> Call<'a> {
+        Call {
+            url: &request.url,
+            auth,
+            proxy: request.proxy.as_ref(),
+            deadline,
+            limit: self.limits.answer_bytes,
+        }
+    }
+}
+
+/// Fetches what is missing, and says what was found.
+fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result<Resolved, GitError> {
+    let fetch = |want: Want<'_>| {
+        fetch(call, repository, want).map_err(|failure| in_context(failure, cannot_clone(call)))
+    };
+    match wanted {
+        Wanted::Advertised { mut candidates, full } => {
+            if !candidates.iter().all(|tip| holds(repository, &tip.name, tip.id)) {
+                let now = fetch(Want::Tips(&candidates))?;
+                for (tip, id) in candidates.iter_mut().zip(now) {
+                    // It may have moved since it was listed.
+                    if tip.id != id {
+                        *tip = Advertised {
+                            id,
+                            peeled: peel(repository, id)?,
+                            name: std::mem::take(&mut tip.name),
+                        };
+                    }
+                }
+            }
+            let chosen = latest(repository, candidates)?;
+            Ok(Resolved::of(&chosen, full))
+        }
+        Wanted::Commit(commit) => {
+            let no_commit = || GitError::Checkout(CheckoutError::NoCommit(commit.clone()));
+            let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
+            if !holds(repository, &commit, id) {
+                fetch(Want::Commit(id)).map_err(|error| not_theirs(error, &no_commit))?;
+            }
+            repository.find_commit(id).map_err(|_| no_commit())?;
+            Wanted::Commit(commit.clone()).resolved().ok_or_else(no_commit)
+        }
+        Wanted::OnBranch { commit, branch } => {
+            let no_commit = || GitError::Checkout(CheckoutError::NoCommit(commit.clone()));
+            let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
+            let tip = match holds(repository, &branch.name, branch.id) {
+                true => branch.id,
+                false => fetch(Want::Histories(std::slice::from_ref(&branch)))?
+                    .first()
+                    .copied()
+                    .ok_or_else(no_commit)?,
+            };
+            let object = |source| {
+                GitError::Mirror(MirrorError::Object {
+                    id: tip.to_string(),
+                    source,
+                })
+            };
+            let mut walk = repository.rev_walk([tip]).all().map_err(object)?;
+            let found = walk.any(|commit| commit.is_ok_and(|commit| commit.id == id));
+            let resolved = Wanted::OnBranch {
+                commit: commit.clone(),
+                branch,
+            }
+            .resolved();
+            resolved.filter(|_| found).ok_or_else(no_commit)
+        }
+    }
+}
+
+/// Whether an error is about objects that are here and cannot be read.
+fn is_damage(error: &GitError) -> bool {
+    matches!(
+        error,
+        GitError::Mirror(MirrorError::Object { .. } | MirrorError::Open(_))
+            | GitError::Checkout(CheckoutError::Object { .. })
+    )
+}
+
+/// A remote that has no such object says so in words of its own.
+fn not_theirs(error: GitError, no_commit: &dyn Fn() -> GitError) -> GitError {
+    match &error {
+        GitError::Checkout(CheckoutError::Clone {
+            source: super::RemoteError::Protocol(_),
+            ..
+        }) => no_commit(),
+        _ => error,
+    }
+}
+
+/// The candidate whose commit is the newest by committer time, of equals the last.
+fn latest(repository: &gix::Repository, candidates: Vec<Advertised>) -> Result<Advertised, GitError> {
+    let mut best: Option<(i64, Advertised)> = None;
+    for candidate in candidates {
+        let id = candidate.peeled;
+        let object = |source| {
+            GitError::Checkout(CheckoutError::Object {
+                id: id.to_string(),
+                source,
+            })
+        };
+        let commit = repository.find_commit(id).map_err(object)?;
+        let seconds = commit.time().map_err(object)?.seconds;
+        if best.as_ref().is_none_or(|(other, _)| seconds >= *other) {
+            best = Some((seconds, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+        .ok_or_else(|| GitError::Checkout(CheckoutError::NoMatch(String::new())))
+}
+
+fn peel(repository: &gix::Repository, id: ObjectId) -> Result<ObjectId, GitError> {
+    let object = |source| {
+        GitError::Checkout(CheckoutError::Object {
+            id: id.to_string(),
+            source,
+        })
+    };
+    let found = repository.find_object(id).map_err(object)?;
+    Ok(found.peel_tags_to_end().map_err(object)?.id)
+}

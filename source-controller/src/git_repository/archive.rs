@@ -1,0 +1,84 @@
+//! I/O, blocking: the commit, its signatures, its files, and their archive on the shelf.
+
+use super::{KIND, includes, record::Failure, request::Verification};
+use crate::{
+    context::Context,
+    git::{self, Checkout, Listing, Request, VerifyMode},
+    storage::Storage,
+};
+use artifact::{Limits, pack, unpack};
+use crds::{
+    meta::Artifact,
+    source::{GitRepository, reason},
+};
+use runtime::{Key, telemetry::chain};
+
+/// An artifact that was stored, and what it was made of.
+#[derive(Debug)]
+pub struct Archived {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// The first line of the commit's message, shortened.
+    pub message: String,
+    /// The artifacts that were put into it.
+    pub included: Vec<Artifact>,
+    /// What the signatures said, where they were asked for: mode and message.
+    pub verified: Option<(String, String)>,
+}
+
+/// Fetches, verifies and archives.
+pub fn run(
+    context: &Context,
+    object: &GitRepository,
+    request: &Request,
+    verification: Option<&Verification>,
+    includes: includes::Resolved,
+) -> Result<Archived, Failure> {
+    let checkout = context.mirrors.fetch(request).map_err(|e| Failure::fetch(&e))?;
+    let verified = verification.map(|v| verify(&checkout, v)).transpose()?;
+    let mut listing = checkout.listing(&object.spec.sparse_checkout).map_err(|e| Failure::fetch(&e))?;
+    include(context, &mut listing, &includes)?;
+    listing.ignore(object.spec.ignore.as_deref()).map_err(|e| Failure::fetch(&e))?;
+    let path = Storage::path(KIND, &Key::of(object), &format!("{}.tar.gz", checkout.commit()));
+    let stored = context.storage.write(&path, |writer| pack(listing.entries(), writer).map(|_| ()));
+    let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
+    let artifact = Artifact {
+        digest: digest.to_string(),
+        last_update_time: runtime::reconciler::now(),
+        metadata: None,
+        url: context.storage.url(&path),
+        path,
+        revision: checkout.revision().to_owned(),
+        size: i64::try_from(size).ok(),
+    };
+    // What cannot be cleared away now is cleared away next time.
+    let _ = context.storage.collect(&artifact);
+    let included = includes.into_iter().map(|(_, artifact)| artifact).collect();
+    Ok(Archived { artifact, message: checkout.short_message(), included, verified })
+}
+
+fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolved) -> Result<(), Failure> {
+    for (include, artifact) in includes {
+        let name = &include.repository.name;
+        let failed = |reason, text: String| Failure::storage_text(reason, format!("failed to copy '{name}' include from {} to {}: {text}", include.from_path(), include.to_path()));
+        let file = context.storage.open_artifact(artifact).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
+        let tree = unpack(file, &Limits::default()).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
+        let found = listing.include(include.to_path(), &tree, include.from_path()).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
+        if !found {
+            return Err(failed(reason::COPY_FAILURE, "no such file or directory".into()));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the signatures that are asked for; gives the mode and what was found.
+fn verify(checkout: &Checkout, verification: &Verification) -> Result<(String, String), Failure> {
+    let mode = verification.mode;
+    let wanted = VerifyMode::parse(mode.as_str()).unwrap_or_default();
+    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    let verified = git::verify(checkout, wanted, &verification.keys, now).map_err(|error| {
+        let failure = Failure::unverified(error.reason(), chain(&error));
+        if error.stalls() { failure.stalled() } else { failure }
+    })?;
+    Ok((mode.as_str().to_owned(), verified.message))
+}

@@ -1,0 +1,59 @@
+//! PURE over what was last seen: the repositories that are put into this one, and who is told when one of them changes.
+
+use super::record::Failure;
+use crate::context::Context;
+use crds::{
+    meta::Artifact,
+    source::{GitInclude, GitRepository, Source as _, reason},
+};
+use kube::ResourceExt as _;
+use runtime::{Key, dependency::Graph, queue::Queue, watch::Change};
+use std::sync::{Arc, Mutex};
+
+/// What is put into the repository, in the order of the spec.
+pub type Resolved = Vec<(GitInclude, Artifact)>;
+
+/// Finds the artifacts of the repositories that the spec includes.
+pub fn resolve(context: &Context, object: &GitRepository) -> Result<Resolved, Failure> {
+    let namespace = object.namespace().unwrap_or_default();
+    let mut resolved = Vec::new();
+    for include in &object.spec.include {
+        let name = &include.repository.name;
+        let Some(found) = context.repositories.get(&Key::new(&namespace, name)) else {
+            let text = format!("could not get resource for include '{name}': GitRepository.{} \"{name}\" not found", crds::source::GROUP);
+            return Err(Failure::include(reason::NOT_FOUND, text));
+        };
+        let Some(artifact) = found.artifact() else {
+            return Err(Failure::include(reason::NO_ARTIFACT, format!("no artifact available for include '{name}'")));
+        };
+        resolved.push((include.clone(), artifact.clone()));
+    }
+    Ok(resolved)
+}
+
+/// Who includes whom, and the queue of those to be told.
+#[derive(Debug)]
+pub struct Includes {
+    queue: Arc<Queue>,
+    index: Mutex<Graph<Key>>,
+}
+
+impl Includes {
+    /// An index that tells `queue`.
+    pub fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, index: Mutex::default() }
+    }
+
+    /// Takes in a change: what the repository includes, and that those who include it may go on.
+    pub fn changed(&self, change: &Change<GitRepository>) {
+        let mut index = self.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let included = change.new.iter().flat_map(|o| &o.spec.include);
+        index.set(&change.key, included.map(|i| Key::new(&change.key.namespace, &i.repository.name)).collect());
+        let artifact = |o: &Option<Arc<GitRepository>>| o.as_ref().and_then(|o| o.artifact()).map(|a| (a.revision.clone(), a.digest.clone()));
+        if artifact(&change.old) != artifact(&change.new) {
+            for referrer in index.referrers(&change.key) {
+                self.queue.add(referrer.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The shelf: artifacts on disk, written atomically, checked, aged out, and served.
+
+mod gc;
+mod serve;
+
+pub use serve::serve;
+
+use artifact::{Algorithm, Digest, DigestWriter, Hasher};
+use crds::meta::Artifact;
+use runtime::Key;
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use thiserror::Error;
+
+/// The folder of Git mirrors beside the artifacts; never served.
+pub const MIRRORS: &str = ".mirrors";
+
+/// What of an object's artifacts is kept (Flux flags `--artifact-retention-*`).
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// How long an artifact stays after a newer one came.
+    pub ttl: Duration,
+    /// How many stay.
+    pub records: usize,
+}
+
+/// The artifacts of all objects under one folder. Cheap to clone; all methods block on the disk.
+#[derive(Debug, Clone)]
+pub struct Storage(Arc<Shelf>);
+
+#[derive(Debug)]
+struct Shelf {
+    root: PathBuf,
+    advertised: String,
+    algorithm: Algorithm,
+    retention: Retention,
+}
+
+/// What a look at a stored artifact found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// The file is there and is what the status says.
+    Good,
+    /// There is no file.
+    Missing,
+    /// The file was not what the status says, and is removed.
+    Damaged,
+}
+
+/// Why the shelf cannot be used.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// The root is not a folder.
+    #[error("the storage path '{0}' is not a folder; it must be there before the controller starts")]
+    Root(PathBuf),
+    /// A folder cannot be made.
+    #[error("failed to create the folder '{path}'")]
+    Directory {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("failed to write '{path}'")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("failed to read '{path}'")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What was to be archived could not be.
+    #[error("failed to archive")]
+    Pack(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Storage {
+    /// Opens the shelf in an existing folder. `advertised` is the prefix of URLs (`http://host`).
+    ///
+    /// # Errors
+    /// When the folder is not there, as Flux has it: an unmounted volume must not be papered over.
+    pub fn open(root: &Path, advertised: String, algorithm: Algorithm, retention: Retention) -> Result<Self, StorageError> {
+        let root = root.canonicalize().ok().filter(|r| r.is_dir()).ok_or_else(|| StorageError::Root(root.to_owned()))?;
+        Ok(Self(Arc::new(Shelf { root, advertised, algorithm, retention })))
+    }
+
+    /// The path of an artifact below the root: `<kind>/<namespace>/<name>/<file>`, as Flux has it.
+    pub fn path(kind: &str, key: &Key, file: &str) -> String {
+        format!("{}/{}/{}/{file}", kind.to_lowercase(), key.namespace, key.name)
+    }
+
+    /// The URL under which a path is served.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.0.advertised)
+    }
+
+    /// Writes an artifact: to a new file beside its place, then renamed, so that readers see all or nothing.
+    /// Gives the digest and the size in bytes.
+    ///
+    /// # Errors
+    /// When the disk fails, or `fill` does; then nothing is left behind.
+    pub fn write<E>(&self, path: &str, fill: impl FnOnce(&mut dyn io::Write) -> Result<(), E>) -> Result<(Digest, u64), StorageError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let target = self.file(path);
+        let dir = target.parent().unwrap_or(&self.0.root).to_owned();
+        let mut builder = fs::DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(&dir);
+        made.map_err(|source| StorageError::Directory { path: dir.clone(), source })?;
+        let failed = |source| StorageError::Write { path: target.clone(), source };
+        let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&dir).map_err(failed)?;
+        let mut writer = DigestWriter::new(self.0.algorithm, BufWriter::new(temporary.as_file_mut()));
+        fill(&mut writer).map_err(|e| StorageError::Pack(Box::new(e)))?;
+        let (mut buffer, size, digest) = writer.finish();
+        buffer.flush().map_err(failed)?;
+        drop(buffer);
+        let file = temporary.as_file();
+        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        // After a crash the file is whole or not there.
+        file.sync_data().map_err(failed)?;
+        temporary.persist(&target).map_err(|e| failed(e.error))?;
+        Ok((digest, size))
+    }
+
+    /// Looks whether the file of an artifact is there and unharmed; a damaged one is removed.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn check(&self, artifact: &Artifact) -> Result<Stored, StorageError> {
+        let path = self.file(&artifact.path);
+        let failed = |source| StorageError::Read { path: path.clone(), source };
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
+            Err(e) => return Err(failed(e)),
+        };
+        let Ok(expected) = artifact.digest.parse::<Digest>() else { return Ok(Stored::Damaged) };
+        let mut hasher = Hasher::new(expected.algorithm());
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut piece).map_err(failed)? {
+                0 => break,
+                read => hasher.update(&piece[..read]),
+            }
+        }
+        if hasher.finish() == expected {
+            return Ok(Stored::Good);
+        }
+        fs::remove_file(&path).map_err(failed)?;
+        Ok(Stored::Damaged)
+    }
+
+    /// The bytes of an artifact, for putting it into another.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open_artifact(&self, artifact: &Artifact) -> Result<File, StorageError> {
+        let path = self.file(&artifact.path);
+        File::open(&path).map_err(|source| StorageError::Read { path, source })
+    }
+
+    /// Removes what an object's retention does not keep. Gives the number of files removed.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn collect(&self, current: &Artifact) -> Result<usize, StorageError> {
+        let path = self.file(&current.path);
+        let dir = path.parent().unwrap_or(&self.0.root).to_owned();
+        gc::collect(&dir, &path, self.0.retention).map_err(|source| StorageError::Read { path: dir, source })
+    }
+
+    /// Removes all artifacts of an object.
+    ///
+    /// # Errors
+    /// When the disk fails; a folder that is not there is no failure.
+    pub fn remove(&self, kind: &str, key: &Key) -> Result<(), StorageError> {
+        let path = self.file(&Self::path(kind, key, ""));
+        match fs::remove_dir_all(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StorageError::Write { path, source: e }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A path below the root. `..` and absolute paths stay inside: what a status says is data, not a way out.
+    fn file(&self, path: &str) -> PathBuf {
+        let inside = path.split('/').filter(|part| !part.is_empty() && *part != "." && *part != "..");
+        self.0.root.join(inside.collect::<PathBuf>())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The window: artifacts over HTTP, read-only, with ranges and conditions; nothing outside the shelf.
+
+use super::{MIRRORS, Storage};
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use std::{
+    io::SeekFrom,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+    net::TcpListener,
+};
+use tokio_util::io::ReaderStream;
+
+/// Serves the shelf on an address until the process ends.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve(address: SocketAddr, storage: Storage) -> std::io::Result<()> {
+    let listener = TcpListener::bind(address).await.map_err(|e| std::io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
+    let router = Router::new().fallback(answer).with_state(storage);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(())
+}
+
+async fn answer(State(storage): State<Storage>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let path = uri.path();
+    // The probe of Flux's Deployment asks for the root; names of tenants' objects are nobody's business.
+    if path == "/" {
+        return StatusCode::OK.into_response();
+    }
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let odd = |part: &&str| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\0', '%']);
+    if parts.iter().any(odd) || parts.first() == Some(&MIRRORS) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let file = storage.0.root.join(parts.iter().collect::<PathBuf>());
+    send(&storage, file, &method, &headers).await.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+}
+
+async fn send(storage: &Storage, path: PathBuf, method: &Method, headers: &HeaderMap) -> Option<Response> {
+    // Links inside the shelf are followed (`latest.tar.gz`), links out of it are not.
+    let real = tokio::fs::canonicalize(&path).await.ok().filter(|r| r.starts_with(&storage.0.root))?;
+    let mut file = tokio::fs::File::open(&real).await.ok()?;
+    let meta = file.metadata().await.ok().filter(std::fs::Metadata::is_file)?;
+    let (size, modified) = (meta.len(), meta.modified().unwrap_or(UNIX_EPOCH));
+    let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
+    let response = Response::builder()
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::LAST_MODIFIED, httpdate::fmt_http_date(modified))
+        .header(header::CONTENT_TYPE, "application/octet-stream");
+    if header(header::IF_MODIFIED_SINCE).and_then(|v| httpdate::parse_http_date(v).ok()).is_some_and(|since| whole(modified) <= whole(since)) {
+        return response.status(StatusCode::NOT_MODIFIED).body(Body::empty()).ok();
+    }
+    let range = header(header::RANGE).map(|r| range(r, size));
+    let (status, start, length) = match range {
+        None | Some(Range::Whole) => (StatusCode::OK, 0, size),
+        Some(Range::Part { start, length }) => (StatusCode::PARTIAL_CONTENT, start, length),
+        Some(Range::Unsatisfiable) => {
+            let answer = response.status(StatusCode::RANGE_NOT_SATISFIABLE).header(header::CONTENT_RANGE, format!("bytes */{size}"));
+            return answer.body(Body::empty()).ok();
+        }
+    };
+    let mut response = response.status(status).header(header::CONTENT_LENGTH, length);
+    if status == StatusCode::PARTIAL_CONTENT {
+        response = response.header(header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", start + length - 1));
+    }
+    if *method == Method::HEAD {
+        return response.body(Body::empty()).ok();
+    }
+    file.seek(SeekFrom::Start(start)).await.ok()?;
+    response.body(Body::from_stream(ReaderStream::new(file.take(length)))).ok()
+}
+
+/// What of a file is asked for (RFC 9110, one range of bytes).
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    Whole,
+    Part { start: u64, length: u64 },
+    Unsatisfiable,
+}
+
+fn range(text: &str, size: u64) -> Range {
+    let Some((first, last)) = text.strip_prefix("bytes=").filter(|r| !r.contains(',')).and_then(|r| r.split_once('-')) else {
+        return Range::Whole;
+    };
+    let (start, end) = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
+        (Ok(start), Ok(end)) if start <= end => (start, end.saturating_add(1).min(size)),
+        (Ok(start), Err(_)) if last.trim().is_empty() => (start, size),
+        (Err(_), Ok(suffix)) if first.trim().is_empty() => (size.saturating_sub(suffix), size),
+        _ => return Range::Whole,
+    };
+    if start >= end { Range::Unsatisfiable } else { Range::Part { start, length: end - start } }
+}
+
+/// HTTP dates have whole seconds.
+fn whole(time: SystemTime) -> Duration {
+    Duration::from_secs(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        for (text, expected) in [
+            ("bytes=0-3", Range::Part { start: 0, length: 4 }),
+            ("bytes=4-", Range::Part { start: 4, length: 6 }),
+            ("bytes=-3", Range::Part { start: 7, length: 3 }),
+            ("bytes=8-99", Range::Part { start: 8, length: 2 }),
+            ("bytes=10-", Range::Unsatisfiable),
+            ("bytes=5-2", Range::Whole),
+            ("bytes=0-1,3-4", Range::Whole),
+            ("lines=1-2", Range::Whole),
+        ] {
+            assert_eq!(range(text, 10), expected, "{text}");
+        }
+    }
+}
