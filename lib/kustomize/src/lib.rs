@@ -27,7 +27,7 @@ use accumulate::Accumulated;
 use artifact::Tree;
 use kustomization::Kustomization;
 use load::Loader;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use transform::{labels, name_refs, sort};
 
 /// In which order objects come out, unless `sortOptions` of the first kustomization says.
@@ -69,7 +69,8 @@ pub struct Options {
 /// Anything that makes kustomize fail, in its words where they are known, and fields that are not supported.
 pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Build, Error> {
     let inputs = RefCell::new(Inputs::default());
-    let loader = Loader::new(tree, path, options.load, &options.display_root, &inputs)?;
+    let entered = Cell::new(0);
+    let loader = Loader::new(tree, path, options.load, &options.display_root, &inputs, &entered)?;
     let kustomization = Kustomization::load(&loader)?;
     let Accumulated { mut objects, vars } = accumulate::directory(&loader, &kustomization)?;
     accumulate::add_hashes(&mut objects)?;

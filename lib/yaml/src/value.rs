@@ -1,6 +1,7 @@
 //! From nodes to JSON values.
 
 use crate::refold::refold;
+use crate::resolve;
 use crate::{Error, Node, Scalar, Schema, Style, Tag, number, timestamp};
 use serde_json::{Map, Value};
 
@@ -65,7 +66,12 @@ fn written_again(scalar: &Scalar, schema: Schema) -> Result<Value, Error> {
     match (scalar.tag, scalar.style) {
         (Tag::Null, Style::EmptyInFlow) => Ok(Value::String(String::new())),
         (Tag::Str, Style::Folded) => Ok(Value::String(refold(&scalar.text).into_owned())),
-        _ => self::scalar(scalar, schema),
+        // A text that was changed keeps its tag, and must still be such a value.
+        (Tag::Bool | Tag::Null | Tag::Int | Tag::Float | Tag::Timestamp, _) => {
+            resolve::check(scalar.tag, &scalar.text, schema)?;
+            self::scalar(scalar, schema)
+        }
+        (Tag::Str | Tag::Binary | Tag::Merge, _) => self::scalar(scalar, schema),
     }
 }
 

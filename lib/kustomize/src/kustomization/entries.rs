@@ -7,6 +7,9 @@ use crate::id::Gvk;
 use crate::load::Loader;
 use serde_json::Value;
 
+/// Most steps of a field's path; bounds the depth of what is created along it.
+const MAX_STEPS: usize = 100;
+
 /// An entry of `labels`.
 #[derive(Debug, Clone)]
 pub(crate) struct Label {
@@ -145,11 +148,12 @@ impl Label {
                     version: fields.string("version")?,
                     kind: fields.string("kind")?,
                 };
-                Ok(FieldSpec::new(
-                    gvk,
-                    &fields.string("path")?,
-                    fields.boolean("create")?,
-                ))
+                let path = fields.string("path")?;
+                if path.matches('/').count() > MAX_STEPS {
+                    let problem = format!("field path with more than {MAX_STEPS} steps");
+                    return Err(Error::KustomizationField { problem });
+                }
+                Ok(FieldSpec::new(gvk, &path, fields.boolean("create")?))
             })?,
         })
     }

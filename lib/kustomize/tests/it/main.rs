@@ -8,3 +8,4 @@
 mod case;
 mod closure;
 mod differential;
+mod limits;
