@@ -11,8 +11,8 @@ use super::checkout::Origin;
 use super::error::{GitError, MirrorError};
 use crate::ignore::{self, Ignore};
 
-/// More files and directories are refused: a few objects can name each other into billions.
-const MAX_ITEMS: usize = 2_000_000;
+/// More files and directories are refused, as consumers would: a few objects can name each other into billions.
+const MAX_ITEMS: usize = 1_000_000;
 
 /// Paths and where their content is, in the order of an archive.
 #[derive(Default)]

@@ -209,6 +209,39 @@ fn many_at_once() {
 }
 
 #[test]
+fn mirrors_that_have_grown_are_made_anew() {
+    let origin = Origin::new();
+    let work = origin.repository("r");
+    let limits = source_controller::git::Limits {
+        packs: 2,
+        ..Default::default()
+    };
+    let mirrors = source_controller::git::Mirrors::new(origin.dir.path().join("small"), limits).unwrap();
+    let request = origin.request("r", main_branch());
+    let mut readers = Vec::new();
+    for round in 0..8 {
+        let commit = work.commit(&[("a", &format!("{round}"))]);
+        let checkout = mirrors.fetch(&request).unwrap();
+        assert_eq!(checkout.commit(), commit);
+        readers.push(checkout);
+    }
+    // Whoever reads an old one can go on.
+    assert!(
+        readers
+            .iter()
+            .all(|checkout| artifact::pack(checkout.listing(&[]).unwrap().entries(), Vec::new()).is_ok())
+    );
+    drop(readers);
+    let mirror = std::fs::read_dir(origin.dir.path().join("small"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    assert_eq!(std::fs::read_dir(mirror).unwrap().count(), 1);
+}
+
+#[test]
 fn mirrors_go_when_unused_and_come_back() {
     let origin = Origin::new();
     let work = origin.repository("r");
