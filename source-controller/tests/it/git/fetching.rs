@@ -69,9 +69,9 @@ fn files() {
     assert_eq!(tree.file("b.c/d").unwrap().bytes(), b"d");
 
     let mut listing = checkout.listing(&[]).unwrap();
-    assert!(listing.include("b/../lib/x", &tree, "./b").unwrap());
-    assert!(listing.include("../../a", &tree, "run.sh").unwrap());
-    assert!(!listing.include("lib", &tree, "nope").unwrap());
+    assert!(listing.include("b/../lib/x", &tree, "./b"));
+    assert!(listing.include("../../a", &tree, "run.sh"));
+    assert!(!listing.include("lib", &tree, "nope"));
     let bytes = pack(listing.entries(), Vec::new()).unwrap();
     let tree = artifact::unpack(bytes.as_slice(), &artifact::Limits::default()).unwrap();
     assert_eq!(tree.file("lib/x/c").unwrap().bytes(), b"c");
