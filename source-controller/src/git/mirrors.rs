@@ -24,13 +24,16 @@ use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
 pub struct Limits {
     /// The most bytes in one answer of a remote: a pack, or the list of references.
     pub answer_bytes: u64,
+    /// With more packs than this a mirror is made anew: gix cannot repack, and a fresh shallow fetch is the cheapest repack.
+    pub packs: usize,
 }
 
 impl Default for Limits {
-    /// 4 GiB.
+    /// 4 GiB, 40 packs.
     fn default() -> Self {
         Limits {
             answer_bytes: 4 << 30,
+            packs: 40,
         }
     }
 }
@@ -159,13 +162,18 @@ impl Mirrors {
         call: Call<'_>,
         depth: usize,
     ) -> Result<Checkout, GitError> {
-        // One fetch at a time: whoever waited finds the objects there and only asks for the references.
-        let inside = mirror
-            .gate
-            .enter(call.deadline.at())
-            .ok_or(GitError::Mirror(MirrorError::Busy))?;
         let wanted = find(call, &request.reference, cannot_clone(call))?;
         let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
+        // One fetch at a time; whoever waited finds the objects there. Where nothing is missing, nobody waits.
+        let inside = match is_here(&repository, &wanted) {
+            true => None,
+            false => Some(
+                mirror
+                    .gate
+                    .enter(call.deadline.at())
+                    .ok_or(GitError::Mirror(MirrorError::Busy))?,
+            ),
+        };
         let brought = bring(call, &repository, wanted);
         drop(inside);
         let mut checkout = match brought {
@@ -237,7 +245,7 @@ impl Mirrors {
         let key = hex::encode(&hash.finalize()[..20]);
         let mut open = lock(&self.open);
         let used = open.entry(key.clone()).or_insert_with(|| Used {
-            mirror: Arc::new(Mirror::new(self.root.join(key))),
+            mirror: Arc::new(Mirror::new(self.root.join(key), self.limits.packs)),
             last: Instant::now(),
         });
         used.last = Instant::now();
@@ -255,6 +263,17 @@ impl Mirrors {
     }
 }
 
+/// Whether nothing needs to be fetched.
+fn is_here(repository: &gix::Repository, wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::Advertised { candidates, .. } => {
+            candidates.iter().all(|tip| holds(repository, &tip.name, tip.id))
+        }
+        Wanted::Commit(commit) => commit.parse().is_ok_and(|id| holds(repository, commit, id)),
+        Wanted::OnBranch { branch, .. } => holds(repository, &branch.name, branch.id),
+    }
+}
+
 /// Fetches what is missing, and says what was found.
 fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result<Resolved, GitError> {
     let fetch = |want: Want<'_>| {
@@ -262,7 +281,8 @@ fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result
     };
     match wanted {
         Wanted::Advertised { mut candidates, full } => {
-            if !candidates.iter().all(|tip| holds(repository, &tip.name, tip.id)) {
+            let here = candidates.iter().all(|tip| holds(repository, &tip.name, tip.id));
+            if !here {
                 let now = fetch(Want::Tips(&candidates))?;
                 for (tip, id) in candidates.iter_mut().zip(now) {
                     // It may have moved since it was listed.
