@@ -5,6 +5,7 @@ use crds::kustomize::KustomizationSpec;
 use kustomize::Inputs;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
+use yaml::{Limits, Schema};
 
 /// The names under which kustomize looks for its file.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -184,7 +185,10 @@ fn check_manifest(tree: &Tree, path: &str) -> Result<(), GenerateError> {
         problem,
     };
     let bytes = tree.file(path).map(|f| f.bytes()).unwrap_or_default();
-    let documents = yaml::parse_all(bytes).map_err(|e| fail(format!("MalformedYAMLError: {e}")))?;
+    // As kustomize reads resources: `off` is a name, not a boolean.
+    let nodes = yaml::parse_nodes(bytes, Schema::GoV3, &Limits::default()).map_err(|e| fail(format!("MalformedYAMLError: {e}")))?;
+    let documents = nodes.iter().map(|n| yaml::to_value(n, Schema::GoV3)).collect::<Result<Vec<_>, _>>();
+    let documents = documents.map_err(|e| fail(format!("MalformedYAMLError: {e}")))?;
     for document in documents {
         let text = |at: &str| document.pointer(at).and_then(Value::as_str).unwrap_or_default();
         if text("/kind").is_empty() {

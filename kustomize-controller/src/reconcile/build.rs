@@ -33,8 +33,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// The values to substitute; `None` where nothing is substituted.
-pub type Variables = Option<BTreeMap<String, String>>;
+/// The values to substitute; `None` where nothing is substituted, and why they are not at hand where they are not: that
+/// matters only to objects that do not opt out.
+pub type Variables = Option<Result<BTreeMap<String, String>, String>>;
 
 /// A manifest that is ready to be applied.
 #[derive(Debug, Clone)]
@@ -84,18 +85,17 @@ pub async fn variables(context: &Context, object: &Kustomization) -> Result<Vari
                     kube::Error::Api(status) => status.message,
                     other => chain(&other),
                 };
-                return Err(Failure::new(
-                    Step::Build,
-                    format!("post build failed: substitute from '{kind}/{name}' error: {cause}"),
-                ));
+                return Ok(Some(Err(format!("substitute from '{kind}/{name}' error: {cause}"))));
             }
         }
     }
     layers.push(post_build.substitute.clone());
-    let variables = substitute::variables(layers)
-        .map_err(|e| Failure::new(Step::Build, format!("post build failed: {}", chain(&e))))?;
+    let variables = match substitute::variables(layers) {
+        Ok(variables) => variables,
+        Err(error) => return Ok(Some(Err(chain(&error)))),
+    };
     let always = post_build.substitute_strategy == Some(SubstituteStrategy::Always);
-    Ok((always || !variables.is_empty()).then_some(variables))
+    Ok((always || !variables.is_empty()).then_some(Ok(variables)))
 }
 
 /// What shall be there: from memory where neither spec, values nor any file that was read has changed.
@@ -246,12 +246,7 @@ impl Job {
         let mut text = Sha256::new();
         for (at, (id, value)) in resources.into_iter().enumerate() {
             let value = match &self.variables {
-                Some(variables) => substitute::object(&value, variables, self.strict).map_err(|e| {
-                    Failure::new(
-                        Step::Build,
-                        format!("post build failed for '{id}': envsubst error: {}", chain(&e)),
-                    )
-                })?,
+                Some(variables) => self.put_in(&id, &value, variables)?,
                 None => value,
             };
             // The digest in history is that of the stream of documents, before anything of ours is added.
@@ -267,6 +262,21 @@ impl Job {
             manifests,
             digest: format!("sha256:{}", hex::encode(text.finalize())),
         })
+    }
+
+    fn put_in(
+        &self,
+        id: &str,
+        value: &Value,
+        variables: &Result<BTreeMap<String, String>, String>,
+    ) -> Result<Value, Failure> {
+        let failed = |problem: &str| Failure::new(Step::Build, format!("post build failed for '{id}': {problem}"));
+        match variables {
+            _ if substitute::is_disabled(value) => Ok(value.clone()),
+            Err(missing) => Err(failed(missing)),
+            Ok(variables) => substitute::object(value, variables, self.strict)
+                .map_err(|e| failed(&format!("envsubst error: {}", chain(&e)))),
+        }
     }
 
     fn finish(&self, mut value: Value) -> Result<Manifest, Failure> {
@@ -359,13 +369,21 @@ fn inside(path: &str) -> String {
 
 fn digest(variables: &Variables) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for (key, value) in variables.iter().flatten() {
-        for text in [key, value] {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    match variables {
+        None => {}
+        Some(Err(missing)) => add(missing),
+        Some(Ok(variables)) => {
+            add("variables");
+            variables.iter().for_each(|(key, value)| {
+                add(key);
+                add(value);
+            });
         }
     }
-    hash.update([u8::from(variables.is_some())]);
     hash.finalize().into()
 }
 
@@ -405,9 +423,9 @@ mod tests {
 
     #[test]
     fn values_that_look_alike_differ() {
-        let one = Some(BTreeMap::from([("a".to_owned(), "bc".to_owned())]));
-        let two = Some(BTreeMap::from([("ab".to_owned(), "c".to_owned())]));
+        let one = Some(Ok(BTreeMap::from([("a".to_owned(), "bc".to_owned())])));
+        let two = Some(Ok(BTreeMap::from([("ab".to_owned(), "c".to_owned())])));
         assert_ne!(digest(&one), digest(&two));
-        assert_ne!(digest(&None), digest(&Some(BTreeMap::new())));
+        assert_ne!(digest(&None), digest(&Some(Ok(BTreeMap::new()))));
     }
 }

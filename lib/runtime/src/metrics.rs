@@ -24,8 +24,15 @@ pub struct Metrics {
     results: Family<ResultLabels, Counter>,
     active: Family<ControllerLabels, Gauge>,
     requests: Family<RequestLabels, Counter>,
-    queues: Arc<Mutex<Vec<(String, Arc<Queue>)>>>,
+    queues: Arc<Mutex<Vec<NamedQueue>>>,
     depth: Family<QueueLabels, Gauge>,
+}
+
+/// A queue and the kind it is for.
+#[derive(Debug)]
+struct NamedQueue {
+    kind: String,
+    queue: Arc<Queue>,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -146,7 +153,7 @@ impl Metrics {
         self.queues
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push((kind.to_lowercase(), queue));
+            .push(NamedQueue { kind: kind.to_lowercase(), queue });
     }
 
     /// Registers metrics of one controller's own.
@@ -156,7 +163,7 @@ impl Metrics {
 
     /// All metrics in the OpenMetrics text format.
     pub fn render(&self) -> String {
-        for (name, queue) in self
+        for NamedQueue { kind, queue } in self
             .queues
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -164,7 +171,7 @@ impl Metrics {
         {
             let depth = i64::try_from(queue.depth()).unwrap_or(i64::MAX);
             self.depth
-                .get_or_create(&QueueLabels { name: name.clone() })
+                .get_or_create(&QueueLabels { name: kind.clone() })
                 .set(depth);
         }
         let mut text = String::new();

@@ -36,7 +36,7 @@ pub fn deployment(object: &Value) -> Health {
         (wanted > ready, format!("ready: {ready}/{wanted}")),
         (!progressing, "the new ReplicaSet is not available".to_owned()),
         (
-            !condition(object, "Available").is_some_and(|c| status(c) == "True"),
+            condition(object, "Available").is_none_or(|c| status(c) != "True"),
             "the Deployment is not available".to_owned(),
         ),
     ];
