@@ -1,8 +1,8 @@
 //! gzip that gives, byte for byte, what Go's `compress/gzip` gives at its default level.
 //!
 //! The digest of an artifact is over compressed bytes, so a cluster that moves between Flux and us keeps its digests only
-//! if two compressors make the same decisions: which match is taken ([`matcher`]), where a block ends and how it is coded
-//! ([`block`]), and which of several optimal Huffman codes is used ([`huffman`]). Go's decisions are the specification;
+//! if two compressors make the same decisions: which match is taken (`matcher`), where a block ends and how it is coded
+//! (`block`), and which of several optimal Huffman codes is used (`huffman`). Go's decisions are the specification;
 //! `tests/it/deflate.rs` holds digests of Go's output.
 
 mod bits;

@@ -147,6 +147,7 @@ impl Generation {
     /// Opens the repository anew: without any configuration but its own and ours, and unknown to the environment.
     pub(super) fn repository(&self) -> Result<Repository, MirrorError> {
         let options = open::Options::isolated()
+            .with(gix::sec::Trust::Full)
             .strict_config(true)
             .config_overrides([MAX_OBJECT]);
         gix::open_opts(&self.dir, options).map_err(MirrorError::Open)

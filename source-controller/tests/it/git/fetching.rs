@@ -208,6 +208,20 @@ fn many_at_once() {
     assert!(packs <= 8 + 2, "one fetch for all, a listing for each: {packs}");
 }
 
+/// How the controller calls us: on a blocking thread of an asynchronous program.
+#[test]
+fn from_an_asynchronous_program() {
+    let origin = std::sync::Arc::new(Origin::new());
+    let commit = origin.repository("r").commit(&[("a", "1")]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let fetched = runtime.block_on(async {
+        let shared = std::sync::Arc::clone(&origin);
+        let fetch = move || shared.branch("r").map(|checkout| checkout.commit().to_owned());
+        tokio::task::spawn_blocking(fetch).await.unwrap()
+    });
+    assert_eq!(fetched.unwrap(), commit);
+}
+
 #[test]
 fn mirrors_that_have_grown_are_made_anew() {
     let origin = Origin::new();
