@@ -3,7 +3,7 @@
 use crate::{Args, ledger::Ledger, sources::Sources};
 use apply::{discovery::Discovery, fields::Ownership, view::View};
 use crds::kustomize::Kustomization;
-use runtime::{access::Access, client::Clients, fetch::Artifacts, requeue::Backoff, watch::Store};
+use runtime::{access::Access, client::Clients, fetch::Artifacts, watch::Store};
 use std::{sync::Arc, time::Duration};
 
 /// What every pass holds.
@@ -46,8 +46,6 @@ pub struct Settings {
     pub strict_substitution: bool,
     /// `readyExpr` adds to the built-in check instead of replacing it.
     pub additive_ready_expr: bool,
-    /// The bounds of delays between failed passes.
-    pub backoff: Backoff,
 }
 
 impl From<&Args> for Settings {
@@ -56,11 +54,15 @@ impl From<&Args> for Settings {
             access: args.common.access(),
             default_service_account: args.default_service_account.clone(),
             requeue_dependency: args.common.requeue_dependency,
-            custom_stage: args.custom_apply_stage_kinds.iter().filter(|k| !k.is_empty()).cloned().collect(),
+            custom_stage: args
+                .custom_apply_stage_kinds
+                .iter()
+                .filter(|k| !k.is_empty())
+                .cloned()
+                .collect(),
             concurrent_ssa: args.concurrent_ssa.into(),
             strict_substitution: args.common.feature("StrictPostBuildSubstitutions", true),
             additive_ready_expr: args.common.feature("AdditiveCELDependencyCheck", false),
-            backoff: args.common.backoff(),
         }
     }
 }

@@ -71,7 +71,11 @@ pub enum GenerateError {
 /// See [`GenerateError`]; a problem that kustomize itself will name better is left to it.
 pub fn generate(tree: &Tree, path: &str, spec: &KustomizationSpec) -> Result<Generated, GenerateError> {
     let mut inputs = Inputs::default();
-    let present: Vec<String> = NAMES.iter().map(|n| join(path, n)).filter(|p| tree.file(p).is_some()).collect();
+    let present: Vec<String> = NAMES
+        .iter()
+        .map(|n| join(path, n))
+        .filter(|p| tree.file(p).is_some())
+        .collect();
     let (file, mut fields) = match present.as_slice() {
         [] => {
             let resources = scan(tree, path, &mut inputs)?;
@@ -79,32 +83,68 @@ pub fn generate(tree: &Tree, path: &str, spec: &KustomizationSpec) -> Result<Gen
             (join(path, NAMES[0]), fields)
         }
         [file] => {
-            NAMES.iter().map(|n| join(path, n)).filter(|p| p != file).for_each(|p| inputs.absent(p));
+            NAMES
+                .iter()
+                .map(|n| join(path, n))
+                .filter(|p| p != file)
+                .for_each(|p| inputs.absent(p));
             let content = tree.file(file);
-            content.iter().for_each(|f| inputs.read(file.clone(), *f.digest()));
+            content
+                .iter()
+                .for_each(|f| inputs.read(file.clone(), *f.digest()));
             let bytes = content.map(|f| f.bytes()).unwrap_or_default();
-            let fields = yaml::parse(bytes).map_err(|source| GenerateError::Kustomization { path: file.clone(), source })?;
+            let fields = yaml::parse(bytes).map_err(|source| GenerateError::Kustomization {
+                path: file.clone(),
+                source,
+            })?;
             (file.clone(), if fields.is_null() { json!({}) } else { fields })
         }
         _ => return Err(GenerateError::Multiple { path: path.into() }),
     };
-    let map = fields.as_object_mut().ok_or_else(|| GenerateError::NotAMap { path: file.clone() })?;
+    let map = fields
+        .as_object_mut()
+        .ok_or_else(|| GenerateError::NotAMap { path: file.clone() })?;
     let overridden = merge(map, tree, path, spec, &mut inputs)?;
     let makes_objects = |map: &Map<String, Value>| {
         map.iter().any(|(key, value)| {
-            !["apiVersion", "kind", "metadata"].contains(&key.as_str()) && !(key == "resources" && value.as_array().is_some_and(Vec::is_empty))
+            !["apiVersion", "kind", "metadata"].contains(&key.as_str())
+                && !(key == "resources" && value.as_array().is_some_and(Vec::is_empty))
         })
     };
     let generated = present.is_empty();
-    if (generated && map.get("resources").and_then(Value::as_array).is_none_or(Vec::is_empty) && !map.contains_key("components")) || !makes_objects(map) {
-        return Ok(Generated { tree: tree.clone(), overlaid: None, inputs, empty: true });
+    if (generated
+        && map
+            .get("resources")
+            .and_then(Value::as_array)
+            .is_none_or(Vec::is_empty)
+        && !map.contains_key("components"))
+        || !makes_objects(map)
+    {
+        return Ok(Generated {
+            tree: tree.clone(),
+            overlaid: None,
+            inputs,
+            empty: true,
+        });
     }
     if !generated && !overridden {
-        return Ok(Generated { tree: tree.clone(), overlaid: None, inputs, empty: false });
+        return Ok(Generated {
+            tree: tree.clone(),
+            overlaid: None,
+            inputs,
+            empty: false,
+        });
     }
     // JSON is YAML: no printer can say it otherwise than it is.
-    let tree = tree.with_file(&file, fields.to_string()).map_err(GenerateError::Path)?;
-    Ok(Generated { tree, overlaid: Some(file), inputs, empty: false })
+    let tree = tree
+        .with_file(&file, fields.to_string())
+        .map_err(GenerateError::Path)?;
+    Ok(Generated {
+        tree,
+        overlaid: Some(file),
+        inputs,
+        empty: false,
+    })
 }
 
 /// All manifests below a directory; a directory with a kustomization of its own counts as one.
@@ -139,7 +179,10 @@ fn scan(tree: &Tree, path: &str, inputs: &mut Inputs) -> Result<Vec<String>, Gen
 
 /// A file must hold Kubernetes objects, or it would break the build with less of a hint.
 fn check_manifest(tree: &Tree, path: &str) -> Result<(), GenerateError> {
-    let fail = |problem: String| GenerateError::NoManifest { path: path.to_owned(), problem };
+    let fail = |problem: String| GenerateError::NoManifest {
+        path: path.to_owned(),
+        problem,
+    };
     let bytes = tree.file(path).map(|f| f.bytes()).unwrap_or_default();
     let documents = yaml::parse_all(bytes).map_err(|e| fail(format!("MalformedYAMLError: {e}")))?;
     for document in documents {
@@ -148,7 +191,10 @@ fn check_manifest(tree: &Tree, path: &str) -> Result<(), GenerateError> {
             return Err(fail("missing Resource metadata".into()));
         }
         if text("/metadata/name").is_empty() && !text("/kind").ends_with("List") {
-            return Err(fail(format!("missing metadata.name in object of kind {}", text("/kind"))));
+            return Err(fail(format!(
+                "missing metadata.name in object of kind {}",
+                text("/kind")
+            )));
         }
     }
     Ok(())
@@ -163,7 +209,11 @@ fn merge(
     inputs: &mut Inputs,
 ) -> Result<bool, GenerateError> {
     let before = fields.clone();
-    for (field, value) in [("namespace", &spec.target_namespace), ("namePrefix", &spec.name_prefix), ("nameSuffix", &spec.name_suffix)] {
+    for (field, value) in [
+        ("namespace", &spec.target_namespace),
+        ("namePrefix", &spec.name_prefix),
+        ("nameSuffix", &spec.name_suffix),
+    ] {
         if let Some(value) = value.as_ref().filter(|v| !v.is_empty()) {
             fields.insert(field.into(), value.as_str().into());
         }
@@ -175,7 +225,9 @@ fn merge(
     for component in &spec.components {
         let local = !component.contains("://") && !component.starts_with('/');
         let clean = clean_path(&join(path, component)).ok().filter(|_| local);
-        let clean = clean.ok_or_else(|| GenerateError::Component { component: component.clone() })?;
+        let clean = clean.ok_or_else(|| GenerateError::Component {
+            component: component.clone(),
+        })?;
         if spec.ignore_missing_components && !tree.is_dir(&clean) {
             NAMES.iter().for_each(|n| inputs.absent(join(&clean, n)));
         } else {
@@ -189,7 +241,10 @@ fn merge(
         merge_image(fields, &to_value(image));
     }
     if !spec.build_metadata.is_empty() {
-        fields.insert("buildMetadata".into(), spec.build_metadata.iter().map(to_value).collect());
+        fields.insert(
+            "buildMetadata".into(),
+            spec.build_metadata.iter().map(to_value).collect(),
+        );
     }
     Ok(*fields != before)
 }
@@ -200,8 +255,14 @@ fn merge_image(fields: &mut Map<String, Value>, image: &Value) {
     if !images.is_array() {
         *images = json!([]);
     }
-    let Some(images) = images.as_array_mut() else { return };
-    let Some(same) = images.iter_mut().find(|i| i.get("name") == image.get("name")).and_then(Value::as_object_mut) else {
+    let Some(images) = images.as_array_mut() else {
+        return;
+    };
+    let Some(same) = images
+        .iter_mut()
+        .find(|i| i.get("name") == image.get("name"))
+        .and_then(Value::as_object_mut)
+    else {
         images.push(image.clone());
         return;
     };
@@ -233,7 +294,11 @@ fn to_value<T: serde::Serialize>(part: &T) -> Value {
 }
 
 fn join(dir: &str, name: &str) -> String {
-    if dir.is_empty() || dir == "." { name.to_owned() } else { format!("{dir}/{name}") }
+    if dir.is_empty() || dir == "." {
+        name.to_owned()
+    } else {
+        format!("{dir}/{name}")
+    }
 }
 
 #[cfg(test)]
@@ -244,12 +309,20 @@ mod tests {
     const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
 
     fn tree(files: &[(&str, &str)]) -> Tree {
-        Tree::from_files(files.iter().map(|(p, c)| ((*p).to_owned(), c.as_bytes().to_vec()))).unwrap()
+        Tree::from_files(
+            files
+                .iter()
+                .map(|(p, c)| ((*p).to_owned(), c.as_bytes().to_vec())),
+        )
+        .unwrap()
     }
 
     fn made(files: &[(&str, &str)], spec: &KustomizationSpec) -> Value {
         let generated = generate(&tree(files), "app", spec).unwrap();
-        let file = generated.tree.file(generated.overlaid.as_deref().unwrap()).unwrap();
+        let file = generated
+            .tree
+            .file(generated.overlaid.as_deref().unwrap())
+            .unwrap();
         yaml::parse(file.bytes()).unwrap()
     }
 
@@ -263,7 +336,10 @@ mod tests {
             ("app/base/x.yaml", "anything"),
             ("elsewhere/c.yaml", "- not: k8s"),
         ];
-        assert_eq!(made(&files, &KustomizationSpec::default())["resources"], json!(["./b.yaml", "./base", "./sub/a.yml"]));
+        assert_eq!(
+            made(&files, &KustomizationSpec::default())["resources"],
+            json!(["./b.yaml", "./base", "./sub/a.yml"])
+        );
     }
 
     #[test]
@@ -271,12 +347,25 @@ mod tests {
         let file = "namespace: old\nimages: [{name: nginx, newTag: a}, {name: redis}]\npatches: [{patch: one}]\nresources: [a.yaml]\n";
         let spec = KustomizationSpec {
             target_namespace: Some("new".into()),
-            patches: vec![Patch { patch: "two".into(), target: None }],
-            images: vec![Image { name: "nginx".into(), digest: Some("sha256:1".into()), ..Image::default() }],
+            patches: vec![Patch {
+                patch: "two".into(),
+                target: None,
+            }],
+            images: vec![Image {
+                name: "nginx".into(),
+                digest: Some("sha256:1".into()),
+                ..Image::default()
+            }],
             components: vec!["../c".into()],
             ..KustomizationSpec::default()
         };
-        let made = made(&[("app/kustomization.yaml", file), ("c/kustomization.yaml", "kind: Component")], &spec);
+        let made = made(
+            &[
+                ("app/kustomization.yaml", file),
+                ("c/kustomization.yaml", "kind: Component"),
+            ],
+            &spec,
+        );
         assert_eq!(
             made,
             json!({"namespace": "new", "images": [{"name": "nginx", "digest": "sha256:1"}, {"name": "redis"}], "patches": [{"patch": "one"}, {"patch": "two"}], "resources": ["a.yaml"], "components": ["../c"]})
@@ -285,30 +374,80 @@ mod tests {
 
     #[test]
     fn nothing_in_gives_nothing_out() {
-        let spec = KustomizationSpec { target_namespace: Some("n".into()), ..KustomizationSpec::default() };
-        assert!(generate(&tree(&[("app/README.md", "")]), "app", &spec).unwrap().empty);
-        assert!(generate(&tree(&[("app/kustomization.yaml", "")]), "app", &KustomizationSpec::default()).unwrap().empty);
+        let spec = KustomizationSpec {
+            target_namespace: Some("n".into()),
+            ..KustomizationSpec::default()
+        };
+        assert!(
+            generate(&tree(&[("app/README.md", "")]), "app", &spec)
+                .unwrap()
+                .empty
+        );
+        assert!(
+            generate(
+                &tree(&[("app/kustomization.yaml", "")]),
+                "app",
+                &KustomizationSpec::default()
+            )
+            .unwrap()
+            .empty
+        );
     }
 
     #[test]
     fn a_plain_kustomization_is_built_as_it_is() {
-        let generated = generate(&tree(&[("app/kustomization.yml", "resources: [a.yaml]")]), "app", &KustomizationSpec::default()).unwrap();
+        let generated = generate(
+            &tree(&[("app/kustomization.yml", "resources: [a.yaml]")]),
+            "app",
+            &KustomizationSpec::default(),
+        )
+        .unwrap();
         assert!(generated.overlaid.is_none() && !generated.empty);
     }
 
     #[test]
     fn problems_name_the_file() {
-        let components = |c: &str| KustomizationSpec { components: vec![c.into()], ..KustomizationSpec::default() };
+        let components = |c: &str| KustomizationSpec {
+            components: vec![c.into()],
+            ..KustomizationSpec::default()
+        };
         let none = KustomizationSpec::default();
         for (files, spec, expected) in [
-            (vec![("app/values.yaml", "replicas: 1")], &none, "failed to decode Kubernetes YAML from app/values.yaml: missing Resource metadata"),
-            (vec![("app/a.yaml", "kind: A")], &none, "failed to decode Kubernetes YAML from app/a.yaml: missing metadata.name in object of kind A"),
-            (vec![("app/kustomization.yaml", "[]")], &none, "app/kustomization.yaml is not a kustomization: expected a map of fields"),
-            (vec![("app/kustomization.yaml", ""), ("app/Kustomization", "")], &none, "found multiple kustomization files under: app"),
-            (vec![("app/kustomization.yaml", "resources: [a]")], &components("https://x/y"), "component path 'https://x/y' must be local and relative"),
-            (vec![("app/kustomization.yaml", "resources: [a]")], &components("../../../x"), "component path '../../../x' must be local and relative"),
+            (
+                vec![("app/values.yaml", "replicas: 1")],
+                &none,
+                "failed to decode Kubernetes YAML from app/values.yaml: missing Resource metadata",
+            ),
+            (
+                vec![("app/a.yaml", "kind: A")],
+                &none,
+                "failed to decode Kubernetes YAML from app/a.yaml: missing metadata.name in object of kind A",
+            ),
+            (
+                vec![("app/kustomization.yaml", "[]")],
+                &none,
+                "app/kustomization.yaml is not a kustomization: expected a map of fields",
+            ),
+            (
+                vec![("app/kustomization.yaml", ""), ("app/Kustomization", "")],
+                &none,
+                "found multiple kustomization files under: app",
+            ),
+            (
+                vec![("app/kustomization.yaml", "resources: [a]")],
+                &components("https://x/y"),
+                "component path 'https://x/y' must be local and relative",
+            ),
+            (
+                vec![("app/kustomization.yaml", "resources: [a]")],
+                &components("../../../x"),
+                "component path '../../../x' must be local and relative",
+            ),
         ] {
-            assert_eq!(generate(&tree(&files), "app", spec).unwrap_err().to_string(), expected);
+            assert_eq!(
+                generate(&tree(&files), "app", spec).unwrap_err().to_string(),
+                expected
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What was built and written for each Kustomization: kept in memory, rebuilt after a restart.
 
 use apply::{
+    apply::Change,
     id::ObjectRef,
     order::Stage,
     plan::Written,
@@ -42,6 +43,8 @@ pub struct Memory {
     pub healthy: Option<(String, i64)>,
     /// Whether the last pass wrote something whose health was not yet judged.
     pub changed: bool,
+    /// What was written by passes that had to wait, and is told when one comes through.
+    pub untold: Vec<(ObjectRef, Change)>,
     /// Corrections of each object in a row, for damping.
     pub fights: HashMap<ObjectId, Fight>,
 }
@@ -125,7 +128,13 @@ pub fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 
 impl Memory {
     /// Whether a change of a live object calls for a pass, and after which delay.
-    pub fn reaction(&mut self, id: &ObjectId, old: Option<&Live>, new: Option<&Live>, now: Instant) -> Option<Duration> {
+    pub fn reaction(
+        &mut self,
+        id: &ObjectId,
+        old: Option<&Live>,
+        new: Option<&Live>,
+        now: Instant,
+    ) -> Option<Duration> {
         let health_moved = old.map(|l| &l.health) != new.map(|l| &l.health);
         if (self.awaits_health || self.staging.is_some()) && health_moved {
             return Some(Duration::ZERO);
@@ -141,8 +150,12 @@ impl Memory {
 
     /// The pause before the next correction of an object: none at first, longer the longer a fight goes on.
     fn next_round(&mut self, id: &ObjectId, now: Instant) -> Duration {
-        self.fights.retain(|_, f| now.duration_since(f.last) < PAUSE + TRUCE);
-        let fight = self.fights.entry(id.clone()).or_insert(Fight { rounds: 0, last: now });
+        self.fights
+            .retain(|_, f| now.duration_since(f.last) < PAUSE + TRUCE);
+        let fight = self
+            .fights
+            .entry(id.clone())
+            .or_insert(Fight { rounds: 0, last: now });
         let pause = pause(fight.rounds);
         if now.duration_since(fight.last) > TRUCE + pause {
             fight.rounds = 0;
@@ -171,17 +184,41 @@ mod tests {
     use apply::{fields::Owners, health::Health};
 
     fn id() -> ObjectId {
-        ObjectId { namespace: "n".into(), name: "a".into(), group: String::new(), kind: "ConfigMap".into() }
+        ObjectId {
+            namespace: "n".into(),
+            name: "a".into(),
+            group: String::new(),
+            kind: "ConfigMap".into(),
+        }
     }
 
     fn live(fields: u64, health: Health) -> Live {
-        let owners = Owners { fingerprint: fields, ..Owners::default() };
-        Live { key: Key::new("n", "a"), uid: "u".into(), version: 1, owners, toggles: Toggles::default(), owner: None, health, deleting: false }
+        let owners = Owners {
+            fingerprint: fields,
+            ..Owners::default()
+        };
+        Live {
+            key: Key::new("n", "a"),
+            uid: "u".into(),
+            version: 1,
+            owners,
+            toggles: Toggles::default(),
+            owner: None,
+            health,
+            deleting: false,
+        }
     }
 
     fn memory() -> Memory {
         let mut memory = Memory::default();
-        memory.written.insert(id(), Written { desired: 1, fields: 7, uid: "u".into() });
+        memory.written.insert(
+            id(),
+            Written {
+                desired: 1,
+                fields: 7,
+                uid: "u".into(),
+            },
+        );
         memory
     }
 
@@ -191,14 +228,35 @@ mod tests {
         let ours = live(7, Health::Current);
         let busy = live(7, Health::InProgress(String::new()));
         assert_eq!(memory().reaction(&id(), Some(&ours), Some(&busy), now), None);
-        assert_eq!(memory().reaction(&id(), Some(&ours), None, now), Some(Duration::ZERO));
-        assert_eq!(memory().reaction(&id(), Some(&ours), Some(&live(8, Health::Current)), now), Some(Duration::ZERO));
+        assert_eq!(
+            memory().reaction(&id(), Some(&ours), None, now),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(
+            memory().reaction(&id(), Some(&ours), Some(&live(8, Health::Current)), now),
+            Some(Duration::ZERO)
+        );
         assert_eq!(Memory::default().reaction(&id(), Some(&ours), None, now), None);
-        let mut awaiting = Memory { awaits_health: true, ..memory() };
-        assert_eq!(awaiting.reaction(&id(), Some(&busy), Some(&ours), now), Some(Duration::ZERO));
-        let deleting = Live { deleting: true, ..ours.clone() };
-        assert_eq!(memory().reaction(&id(), Some(&ours), Some(&deleting), now), Some(Duration::ZERO));
-        assert_eq!(memory().reaction(&id(), Some(&deleting), Some(&deleting), now), None);
+        let mut awaiting = Memory {
+            awaits_health: true,
+            ..memory()
+        };
+        assert_eq!(
+            awaiting.reaction(&id(), Some(&busy), Some(&ours), now),
+            Some(Duration::ZERO)
+        );
+        let deleting = Live {
+            deleting: true,
+            ..ours.clone()
+        };
+        assert_eq!(
+            memory().reaction(&id(), Some(&ours), Some(&deleting), now),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(
+            memory().reaction(&id(), Some(&deleting), Some(&deleting), now),
+            None
+        );
     }
 
     #[test]
@@ -214,6 +272,9 @@ mod tests {
         assert_eq!(pauses, [0, 0, 0, 1, 2, 4]);
         assert_eq!(memory.fight(&id()), Some(6));
         now += Duration::from_secs(300);
-        assert_eq!(memory.reaction(&id(), Some(&ours), None, now), Some(Duration::ZERO));
+        assert_eq!(
+            memory.reaction(&id(), Some(&ours), None, now),
+            Some(Duration::ZERO)
+        );
     }
 }

@@ -41,8 +41,11 @@ const FEATURES: &[&str] = &[
     "StrictPostBuildSubstitutions",
 ];
 
-const NAMES: Names =
-    Names { controller: "kustomize-controller", manager: "gotk-kustomize-controller", features: FEATURES };
+const NAMES: Names = Names {
+    controller: "kustomize-controller",
+    manager: "gotk-kustomize-controller",
+    features: FEATURES,
+};
 
 /// The field manager of applied objects.
 const FIELD_MANAGER: &str = "kustomize-controller";
@@ -57,7 +60,10 @@ pub async fn run(args: Args) -> Result<(), ProcessError> {
 
 async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let own = process.tools.clients.of(&Identity::Controller);
-    let ownership = Ownership { manager: FIELD_MANAGER, overrides: args.override_manager.clone() };
+    let ownership = Ownership {
+        manager: FIELD_MANAGER,
+        overrides: args.override_manager.clone(),
+    };
     let (view, seen) = View::new(process.tools.clients.clone(), ownership.clone());
     let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
     let concurrency = process.args.concurrent.unwrap_or(4);
@@ -72,12 +78,21 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         ledger: ledger::Ledger::default(),
         settings: context::Settings::from(&args),
     });
-    let shell = Shell::new(reconcile::Kustomize(context.clone()), store.clone(), queue.clone(), process.tools.clone());
+    let shell = Shell::new(
+        reconcile::Kustomize(context.clone()),
+        store.clone(),
+        queue.clone(),
+        process.tools.clone(),
+    );
     let triggers = Arc::new(Triggers::new(context.clone(), queue));
 
     triggers.clone().follow_objects(seen);
     triggers.clone().follow_sources(own.clone(), process.scope());
-    triggers.clone().follow_configs(own.clone(), process.scope(), &process.args.watch_configs_label_selector);
+    triggers.clone().follow_configs(
+        own.clone(),
+        process.scope(),
+        &process.args.watch_configs_label_selector,
+    );
     let (on_change, unreadable) = ((shell.clone(), triggers), shell.clone());
     let config = process.own_objects();
     let scope = process.scope();
@@ -92,7 +107,10 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         },
         move |invalid| unreadable.undecodable(invalid),
     );
-    context.sources.synced(own_watch, shell.run(concurrency, process.stopped())).await;
+    context
+        .sources
+        .synced(own_watch, shell.run(concurrency, process.stopped()))
+        .await;
     Ok(())
 }
 

@@ -27,8 +27,14 @@ impl Reconciler for Kustomize {
 
     async fn reconcile(&self, object: &Object) -> Outcome<KustomizationStatus> {
         let begin = Instant::now();
-        let end = self.pass(object, begin).await;
-        record::outcome(object, end, begin.elapsed(), runtime::reconciler::now(), &self.0.settings)
+        let end = self.pass(object).await;
+        record::outcome(
+            object,
+            end,
+            begin.elapsed(),
+            runtime::reconciler::now(),
+            &self.0.settings,
+        )
     }
 
     async fn cleanup(&self, object: &Object) -> Cleanup {
@@ -46,21 +52,33 @@ impl Reconciler for Kustomize {
 
 impl Kustomize {
     /// One pass. Each step gives what the next one needs, or a reason to stop.
-    async fn pass(&self, object: &Object, begin: Instant) -> Result<Done, Stop> {
+    async fn pass(&self, object: &Object) -> Result<Done, Stop> {
         let context = &*self.0;
         let memory = context.ledger.of(&Key::of(&**object));
         // Pure: what the object refers to, as last seen.
         let resolved = resolve::run(context, object)?;
         // I/O: in whose name; the values to substitute; the files, unless nothing that matters has changed.
         let identity = resolve::identity(context, object).map_err(|e| e.at(&resolved))?;
-        let variables = build::variables(context, object).await.map_err(|e| e.at(&resolved))?;
-        let built = build::run(context, object, &resolved, &variables, &memory).await.map_err(|e| e.at(&resolved))?;
+        let variables = build::variables(context, object)
+            .await
+            .map_err(|e| e.at(&resolved))?;
+        let built = build::run(context, object, &resolved, &variables, &memory)
+            .await
+            .map_err(|e| e.at(&resolved))?;
         // I/O: what differs is written, stage by stage; what is no longer desired goes.
-        let applied = self.write(object, &resolved, &identity, &variables, &built, &memory).await?;
+        let applied = self
+            .write(object, &resolved, &identity, &variables, &built, &memory)
+            .await?;
         // I/O where something not ours is to be judged; else what the live view shows.
         let health = observe::run(context, object, &resolved, &identity, &built, &applied, &memory).await;
-        let health = health.map_err(|failure: Failure| Stop::Failed(failure.after(&resolved, &built, &applied)))?;
-        Ok(Done { resolved, built, applied, health, took: begin.elapsed() })
+        let health =
+            health.map_err(|failure: Failure| Stop::Failed(failure.after(&resolved, &built, &applied)))?;
+        Ok(Done {
+            resolved,
+            built,
+            applied,
+            health,
+        })
     }
 
     async fn write(

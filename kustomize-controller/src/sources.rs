@@ -60,7 +60,10 @@ impl Sources {
         fn look<K: Resource<DynamicType = ()> + Source>(store: &Store<K>, key: &Key) -> Found {
             match store.get(key) {
                 None => Found::Missing,
-                Some(object) => object.artifact().cloned().map_or(Found::NoArtifact, |a| Found::Artifact(Box::new(a))),
+                Some(object) => object
+                    .artifact()
+                    .cloned()
+                    .map_or(Found::NoArtifact, |a| Found::Artifact(Box::new(a))),
             }
         }
         match (source.kind, &self.external) {
@@ -73,12 +76,41 @@ impl Sources {
     }
 
     /// Keeps all stores current, and says of each source whose artifact appears or changes.
-    pub fn follow(&self, client: &Client, scope: Option<&str>, changed: Arc<dyn Fn(SourceKey) + Send + Sync>) {
-        follow(SourceKind::GitRepository, self.git.clone(), client, scope, changed.clone());
-        follow(SourceKind::OciRepository, self.oci.clone(), client, scope, changed.clone());
-        follow(SourceKind::Bucket, self.bucket.clone(), client, scope, changed.clone());
+    pub fn follow(
+        &self,
+        client: &Client,
+        scope: Option<&str>,
+        changed: Arc<dyn Fn(SourceKey) + Send + Sync>,
+    ) {
+        follow(
+            SourceKind::GitRepository,
+            self.git.clone(),
+            client,
+            scope,
+            changed.clone(),
+        );
+        follow(
+            SourceKind::OciRepository,
+            self.oci.clone(),
+            client,
+            scope,
+            changed.clone(),
+        );
+        follow(
+            SourceKind::Bucket,
+            self.bucket.clone(),
+            client,
+            scope,
+            changed.clone(),
+        );
         if let Some(external) = &self.external {
-            follow(SourceKind::ExternalArtifact, external.clone(), client, scope, changed);
+            follow(
+                SourceKind::ExternalArtifact,
+                external.clone(),
+                client,
+                scope,
+                changed,
+            );
         }
     }
 
@@ -107,17 +139,40 @@ fn follow<K>(
     scope: Option<&str>,
     changed: Arc<dyn Fn(SourceKey) + Send + Sync>,
 ) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Source + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Source
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
     let (client, scope) = (client.clone(), scope.map(str::to_owned));
     tokio::spawn(async move {
         let on_change = move |change: Change<K>| {
-            let artifact = |o: &Option<Arc<K>>| o.as_ref().and_then(|o| o.artifact()).map(|a| (a.revision.clone(), a.digest.clone(), a.url.clone()));
+            let artifact = |o: &Option<Arc<K>>| {
+                o.as_ref()
+                    .and_then(|o| o.artifact())
+                    .map(|a| (a.revision.clone(), a.digest.clone(), a.url.clone()))
+            };
             // The end of a source is seen too: what refers to it says so.
-            if artifact(&change.old) != artifact(&change.new) || change.old.is_some() != change.new.is_some() {
-                changed(SourceKey { kind, key: change.key });
+            if artifact(&change.old) != artifact(&change.new) || change.old.is_some() != change.new.is_some()
+            {
+                changed(SourceKey {
+                    kind,
+                    key: change.key,
+                });
             }
         };
-        watch::run(client, scope.as_deref(), watcher::Config::default(), store, on_change, |_| {}).await;
+        watch::run(
+            client,
+            scope.as_deref(),
+            watcher::Config::default(),
+            store,
+            on_change,
+            |_| {},
+        )
+        .await;
     });
 }

@@ -1,10 +1,6 @@
 //! Who asks for a pass: a changed source, dependency, configuration or live object.
 
-use crate::{
-    context::Context,
-    ledger,
-    sources::SourceKey,
-};
+use crate::{context::Context, ledger, sources::SourceKey};
 use apply::view::Seen;
 use crds::{
     kustomize::{Kustomization, SubstituteKind},
@@ -45,7 +41,11 @@ struct Index {
 impl Triggers {
     /// Triggers into `queue`.
     pub fn new(context: Arc<Context>, queue: Arc<Queue>) -> Self {
-        Self { context, queue, index: Mutex::default() }
+        Self {
+            context,
+            queue,
+            index: Mutex::default(),
+        }
     }
 
     /// Takes in a change of a Kustomization: what it refers to, and that its dependents may go on.
@@ -57,7 +57,11 @@ impl Triggers {
         let outcome = |o: &Option<Arc<Kustomization>>| {
             let status = o.as_ref().and_then(|o| o.status.as_ref())?;
             let ready = status.condition(READY).map(|c| (c.status, c.observed_generation));
-            Some((ready, status.observed_generation, status.last_applied_revision.clone()))
+            Some((
+                ready,
+                status.observed_generation,
+                status.last_applied_revision.clone(),
+            ))
         };
         if outcome(&change.old) != outcome(&change.new) {
             for dependent in self.lock().dependencies.referrers(&change.key) {
@@ -79,7 +83,8 @@ impl Triggers {
 
     /// Follows labelled ConfigMaps and Secrets that Kustomizations substitute from, for ever.
     pub fn follow_configs(self: Arc<Self>, client: Client, scope: Option<String>, selector: &str) {
-        self.clone().follow_config::<ConfigMap>(client.clone(), scope.clone(), selector, false);
+        self.clone()
+            .follow_config::<ConfigMap>(client.clone(), scope.clone(), selector, false);
         self.follow_config::<Secret>(client, scope, selector, true);
     }
 
@@ -99,11 +104,18 @@ impl Triggers {
             group: seen.resource.api.group.clone(),
             kind: seen.resource.api.kind.clone(),
         };
-        let mut concerned: BTreeSet<Key> = [&seen.old, &seen.new].into_iter().flatten().filter_map(|l| l.owner.clone()).collect();
+        let mut concerned: BTreeSet<Key> = [&seen.old, &seen.new]
+            .into_iter()
+            .flatten()
+            .filter_map(|l| l.owner.clone())
+            .collect();
         concerned.extend(self.lock().checked.referrers(&id).cloned());
         for key in concerned {
-            let Some(memory) = self.context.ledger.known(&key) else { continue };
-            let reaction = ledger::lock(&memory).reaction(&id, seen.old.as_deref(), seen.new.as_deref(), Instant::now());
+            let Some(memory) = self.context.ledger.known(&key) else {
+                continue;
+            };
+            let reaction =
+                ledger::lock(&memory).reaction(&id, seen.old.as_deref(), seen.new.as_deref(), Instant::now());
             match reaction {
                 None => {}
                 Some(Duration::ZERO) => self.queue.add(key),
@@ -114,7 +126,13 @@ impl Triggers {
 
     fn follow_config<K>(self: Arc<Self>, client: Client, scope: Option<String>, selector: &str, secret: bool)
     where
-        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + serde::de::DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
     {
         let config = watcher::Config::default().labels(selector);
         tokio::spawn(async move {
@@ -130,7 +148,9 @@ impl Triggers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.index
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -145,11 +165,25 @@ impl Index {
         };
         let spec = &object.spec;
         let namespace = |given: &Option<String>| given.clone().unwrap_or_else(|| key.namespace.clone());
-        let source = SourceKey { kind: spec.source_ref.kind, key: Key::new(namespace(&spec.source_ref.namespace), &spec.source_ref.name) };
+        let source = SourceKey {
+            kind: spec.source_ref.kind,
+            key: Key::new(namespace(&spec.source_ref.namespace), &spec.source_ref.name),
+        };
         self.sources.set(key, [source].into());
-        self.dependencies.set(key, spec.depends_on.iter().map(|d| Key::new(namespace(&d.namespace), &d.name)).collect());
+        self.dependencies.set(
+            key,
+            spec.depends_on
+                .iter()
+                .map(|d| Key::new(namespace(&d.namespace), &d.name))
+                .collect(),
+        );
         let configs = spec.post_build.iter().flat_map(|p| &p.substitute_from);
-        let configs = configs.map(|r| (r.kind == SubstituteKind::Secret, Key::new(&key.namespace, &r.name)));
+        let configs = configs.map(|r| {
+            (
+                r.kind == SubstituteKind::Secret,
+                Key::new(&key.namespace, &r.name),
+            )
+        });
         self.configs.set(key, configs.collect());
         let checked = spec.health_checks.iter().map(|check| {
             let api = check.api_version.as_deref().unwrap_or("apps/v1");

@@ -39,7 +39,10 @@ pub struct Args {
 impl Args {
     /// What of an object's artifacts is kept.
     pub fn retention(&self) -> Retention {
-        Retention { ttl: self.artifact_retention_ttl, records: self.artifact_retention_records }
+        Retention {
+            ttl: self.artifact_retention_ttl,
+            records: self.artifact_retention_records,
+        }
     }
 
     /// The prefix of artifact URLs.
@@ -52,11 +55,16 @@ impl Args {
             return format!("http://{given}");
         }
         let (ip, port) = (self.storage_addr.ip(), self.storage_addr.port());
-        let host = if ip.is_unspecified() { std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into()) } else { ip.to_string() };
+        let host = if ip.is_unspecified() {
+            std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into())
+        } else {
+            ip.to_string()
+        };
         format!("http://{host}:{port}")
     }
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    name.parse().map_err(|_| format!("unsupported digest algorithm '{name}'"))
+    name.parse()
+        .map_err(|_| format!("unsupported digest algorithm '{name}'"))
 }

@@ -14,7 +14,9 @@ mod checkout;
 mod deadline;
 mod error;
 mod gate;
+mod github_app;
 mod http;
+mod identity;
 mod known_hosts;
 mod listing;
 mod mirror;
@@ -24,6 +26,8 @@ mod remote;
 mod resolve;
 mod secret;
 mod ssh;
+mod submodules;
+mod verify;
 
 use std::time::Duration;
 
@@ -41,6 +45,7 @@ pub use reference::{Reference, ReferenceSpec, revision, same_revision};
 pub use resolve::Resolved;
 pub use secret::Secret;
 pub use ssh::SshError;
+pub use verify::{SignatureError, Verified, VerifyError, VerifyMode, verify};
 
 /// What a GitRepository asks for.
 #[derive(Debug, Clone)]
@@ -65,8 +70,14 @@ pub struct Request {
 /// Text that is no URL, schemes but http, https and ssh, no host, and a host or user that an ssh program would take for an
 /// option (CVE-2017-1000117 and its kin; we start no program, but do not pass such names on either).
 pub fn parse_url(text: &str) -> Result<Url, GitError> {
+    // Text that is no URL may still have a password in it.
+    let shown = if text.contains('@') {
+        http::bare(text)
+    } else {
+        text.to_owned()
+    };
     let error = |source: UrlError| GitError::Url {
-        url: http::bare(text),
+        url: shown.clone(),
         source,
     };
     let url = Url::parse(text).map_err(|source| error(source.into()))?;

@@ -12,7 +12,6 @@ use crate::{
     git,
     storage::{Storage, Stored},
 };
-use archive::Archived;
 use crds::source::{GitRepository, GitRepositoryStatus};
 use record::{End, Failure};
 use runtime::{
@@ -42,8 +41,16 @@ impl Reconciler for GitRepositories {
         let (context, key) = (self.0.clone(), Key::of(&**object));
         match blocking(move || context.storage.remove(KIND, &key)).await {
             Ok(Ok(())) => Cleanup::Done(Vec::new()),
-            Ok(Err(error)) => Cleanup::Later { events: Vec::new(), error: Some(chain(&error)), requeue: Requeue::Backoff },
-            Err(failure) => Cleanup::Later { events: Vec::new(), error: Some(failure.message), requeue: Requeue::Backoff },
+            Ok(Err(error)) => Cleanup::Later {
+                events: Vec::new(),
+                error: Some(chain(&error)),
+                requeue: Requeue::Backoff,
+            },
+            Err(failure) => Cleanup::Later {
+                events: Vec::new(),
+                error: Some(failure.message),
+                requeue: Requeue::Backoff,
+            },
         }
     }
 
@@ -66,7 +73,9 @@ impl GitRepositories {
         let (context, job) = (self.0.clone(), object.clone());
         blocking(move || {
             if settled && unmoved(&context, &job, &request)? {
-                return Ok(End::UpToDate { url: job_url(&context.storage, &job) });
+                return Ok(End::UpToDate {
+                    url: job_url(&context.storage, &job),
+                });
             }
             let archived = archive::run(&context, &job, &request, verification.as_ref(), includes)?;
             Ok(End::Stored(Box::new(archived)))
@@ -76,7 +85,9 @@ impl GitRepositories {
 
     /// What is left on the shelf of what the status names; the rest is cleared away.
     async fn look(&self, object: &Arc<GitRepository>) -> Result<Option<Stored>, Failure> {
-        let Some(artifact) = object.status.as_ref().and_then(|s| s.artifact.clone()) else { return Ok(None) };
+        let Some(artifact) = object.status.as_ref().and_then(|s| s.artifact.clone()) else {
+            return Ok(None);
+        };
         let context = self.0.clone();
         let looked = blocking(move || {
             let found = context.storage.check(&artifact)?;
@@ -86,22 +97,38 @@ impl GitRepositories {
             }
             Ok(found)
         });
-        looked.await?.map(Some).map_err(|e| Failure::storage(crds::source::reason::STAT_OPERATION_FAILED, &e))
+        looked
+            .await?
+            .map(Some)
+            .map_err(|e| Failure::storage(crds::source::reason::STAT_OPERATION_FAILED, &e))
     }
 }
 
 /// Whether the remote still has what the status names.
 fn unmoved(context: &Context, object: &GitRepository, request: &git::Request) -> Result<bool, Failure> {
-    let have = object.status.as_ref().and_then(|s| s.artifact.as_ref()).map(|a| a.revision.as_str());
+    let have = object
+        .status
+        .as_ref()
+        .and_then(|s| s.artifact.as_ref())
+        .map(|a| a.revision.as_str());
     let resolved = context.mirrors.resolve(request).map_err(|e| Failure::fetch(&e))?;
-    Ok(resolved.zip(have).is_some_and(|(now, have)| git::same_revision(&now.revision, have)))
+    Ok(resolved
+        .zip(have)
+        .is_some_and(|(now, have)| git::same_revision(&now.revision, have)))
 }
 
 fn job_url(storage: &Storage, object: &GitRepository) -> Option<String> {
-    object.status.as_ref()?.artifact.as_ref().map(|a| storage.url(&a.path))
+    object
+        .status
+        .as_ref()?
+        .artifact
+        .as_ref()
+        .map(|a| storage.url(&a.path))
 }
 
 /// Runs blocking work; a panic there is a failure of this object alone.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|panic| Failure::broken(&panic))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| Failure::broken(&panic))
 }

@@ -26,7 +26,11 @@ use storage::Storage;
 /// The features of Flux's source-controller that `--feature-gates` may name.
 const FEATURES: &[&str] = &["CacheSecretsAndConfigMaps", "ObjectLevelWorkloadIdentity"];
 
-const NAMES: Names = Names { controller: "source-controller", manager: "source-controller", features: FEATURES };
+const NAMES: Names = Names {
+    controller: "source-controller",
+    manager: "source-controller",
+    features: FEATURES,
+};
 
 /// Mirrors that nobody used for so long are removed.
 const MIRROR_IDLE: Duration = Duration::from_secs(6 * 3600);
@@ -40,7 +44,12 @@ pub async fn run(args: Args) -> Result<(), ProcessError> {
 }
 
 async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let storage = Storage::open(&args.storage_path, args.advertised(), args.artifact_digest_algo, args.retention())?;
+    let storage = Storage::open(
+        &args.storage_path,
+        args.advertised(),
+        args.artifact_digest_algo,
+        args.retention(),
+    )?;
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), git::Limits::default())?;
     storage::serve(args.storage_addr, storage.clone()).await?;
 
@@ -54,7 +63,12 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         repositories: store.clone(),
         requeue_dependency: process.args.requeue_dependency,
     });
-    let shell = Shell::new(GitRepositories(context.clone()), store.clone(), queue.clone(), process.tools.clone());
+    let shell = Shell::new(
+        GitRepositories(context.clone()),
+        store.clone(),
+        queue.clone(),
+        process.tools.clone(),
+    );
 
     tokio::spawn(prune_mirrors(context));
     let includes = Includes::new(queue);

@@ -96,9 +96,23 @@ impl Storage {
     ///
     /// # Errors
     /// When the folder is not there, as Flux has it: an unmounted volume must not be papered over.
-    pub fn open(root: &Path, advertised: String, algorithm: Algorithm, retention: Retention) -> Result<Self, StorageError> {
-        let root = root.canonicalize().ok().filter(|r| r.is_dir()).ok_or_else(|| StorageError::Root(root.to_owned()))?;
-        Ok(Self(Arc::new(Shelf { root, advertised, algorithm, retention })))
+    pub fn open(
+        root: &Path,
+        advertised: String,
+        algorithm: Algorithm,
+        retention: Retention,
+    ) -> Result<Self, StorageError> {
+        let root = root
+            .canonicalize()
+            .ok()
+            .filter(|r| r.is_dir())
+            .ok_or_else(|| StorageError::Root(root.to_owned()))?;
+        Ok(Self(Arc::new(Shelf {
+            root,
+            advertised,
+            algorithm,
+            retention,
+        })))
     }
 
     /// The path of an artifact below the root: `<kind>/<namespace>/<name>/<file>`, as Flux has it.
@@ -116,7 +130,11 @@ impl Storage {
     ///
     /// # Errors
     /// When the disk fails, or `fill` does; then nothing is left behind.
-    pub fn write<E>(&self, path: &str, fill: impl FnOnce(&mut dyn io::Write) -> Result<(), E>) -> Result<(Digest, u64), StorageError>
+    pub fn write<E>(
+        &self,
+        path: &str,
+        fill: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
+    ) -> Result<(Digest, u64), StorageError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {
@@ -124,16 +142,26 @@ impl Storage {
         let dir = target.parent().unwrap_or(&self.0.root).to_owned();
         let mut builder = fs::DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(&dir);
-        made.map_err(|source| StorageError::Directory { path: dir.clone(), source })?;
-        let failed = |source| StorageError::Write { path: target.clone(), source };
-        let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&dir).map_err(failed)?;
+        made.map_err(|source| StorageError::Directory {
+            path: dir.clone(),
+            source,
+        })?;
+        let failed = |source| StorageError::Write {
+            path: target.clone(),
+            source,
+        };
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&dir)
+            .map_err(failed)?;
         let mut writer = DigestWriter::new(self.0.algorithm, BufWriter::new(temporary.as_file_mut()));
         fill(&mut writer).map_err(|e| StorageError::Pack(Box::new(e)))?;
         let (mut buffer, size, digest) = writer.finish();
         buffer.flush().map_err(failed)?;
         drop(buffer);
         let file = temporary.as_file();
-        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))
+            .map_err(failed)?;
         // After a crash the file is whole or not there.
         file.sync_data().map_err(failed)?;
         temporary.persist(&target).map_err(|e| failed(e.error))?;
@@ -146,13 +174,18 @@ impl Storage {
     /// When the disk fails.
     pub fn check(&self, artifact: &Artifact) -> Result<Stored, StorageError> {
         let path = self.file(&artifact.path);
-        let failed = |source| StorageError::Read { path: path.clone(), source };
+        let failed = |source| StorageError::Read {
+            path: path.clone(),
+            source,
+        };
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
             Err(e) => return Err(failed(e)),
         };
-        let Ok(expected) = artifact.digest.parse::<Digest>() else { return Ok(Stored::Damaged) };
+        let Ok(expected) = artifact.digest.parse::<Digest>() else {
+            return Ok(Stored::Damaged);
+        };
         let mut hasher = Hasher::new(expected.algorithm());
         let mut piece = vec![0; 64 << 10];
         loop {
@@ -201,7 +234,9 @@ impl Storage {
 
     /// A path below the root. `..` and absolute paths stay inside: what a status says is data, not a way out.
     fn file(&self, path: &str) -> PathBuf {
-        let inside = path.split('/').filter(|part| !part.is_empty() && *part != "." && *part != "..");
+        let inside = path
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != "." && *part != "..");
         self.0.root.join(inside.collect::<PathBuf>())
     }
 }

@@ -55,18 +55,44 @@ pub async fn run(
         variables,
         built,
         memory,
-        applier: Applier { client: context.clients.of(identity), ownership: context.ownership.clone() },
+        applier: Applier {
+            client: context.clients.of(identity),
+            ownership: context.ownership.clone(),
+        },
         identity,
         manifests: None,
         watches: Vec::new(),
-        applied: Applied { inventory: inventory(built), ..Applied::default() },
+        applied: Applied {
+            inventory: inventory(built),
+            ..Applied::default()
+        },
     };
     let end = writer.stages().await;
     let mut memory = ledger::lock(memory);
-    memory.changed |= writer.applied.changes.iter().any(|(_, c)| matches!(c, Change::Created | Change::Configured));
+    memory.changed |= writer.applied.changes.iter().any(|(_, c)| told_of(*c));
     match end {
+        Err(Stop::Waiting { .. }) => {
+            memory.untold.append(&mut writer.applied.changes);
+            memory.watches.extend(writer.watches);
+            end.map(|()| Applied::default())
+        }
         Ok(()) => {
             memory.staging = None;
+            let mut changes = std::mem::take(&mut memory.untold);
+            changes.retain(|(object, _)| {
+                !writer
+                    .applied
+                    .changes
+                    .iter()
+                    .any(|(o, c)| o == object && told_of(*c))
+            });
+            writer
+                .applied
+                .changes
+                .retain(|(object, c)| told_of(*c) || !changes.iter().any(|(o, _)| o == object));
+            changes.append(&mut writer.applied.changes);
+            order::sort_by_ref(&mut changes, &context.settings.custom_stage, |(o, _)| o);
+            writer.applied.changes = changes;
             memory.watches = writer.watches;
             let kept: HashSet<ObjectId> = built.objects.iter().map(|p| p.object.id()).collect();
             memory.written.retain(|id, _| kept.contains(id));
@@ -90,7 +116,9 @@ pub async fn prune(
     if stale.is_empty() || !object.spec.prune {
         return Ok(());
     }
-    let pruned = pruner(context, object, identity, &owner(object)).delete(stale).await;
+    let pruned = pruner(context, object, identity, &owner(object))
+        .delete(stale)
+        .await;
     applied.pruned = pruned.changes;
     if pruned.failures.is_empty() {
         return Ok(());
@@ -101,16 +129,27 @@ pub async fn prune(
         errors.push_str(&format!("{object} delete failed: {error}; "));
         applied.inventory.entries.push(entry(&object));
     }
-    Err(Failure::new(Step::Prune, format!("delete failed, errors: {}", errors.trim_end())))
+    Err(Failure::new(
+        Step::Prune,
+        format!("delete failed, errors: {}", errors.trim_end()),
+    ))
 }
 
 /// The labels that say that an object belongs to this Kustomization.
 pub fn owner(object: &Kustomization) -> [(&'static str, String); 2] {
-    [(KUSTOMIZE_NAME, object.name_any()), (KUSTOMIZE_NAMESPACE, object.namespace().unwrap_or_default())]
+    [
+        (KUSTOMIZE_NAME, object.name_any()),
+        (KUSTOMIZE_NAMESPACE, object.namespace().unwrap_or_default()),
+    ]
 }
 
 /// What deletes in the name of an identity.
-pub fn pruner<'a>(context: &'a Context, _: &Kustomization, identity: &Identity, owner: &'a [(&'static str, String); 2]) -> Pruner<'a> {
+pub fn pruner<'a>(
+    context: &'a Context,
+    _: &Kustomization,
+    identity: &Identity,
+    owner: &'a [(&'static str, String); 2],
+) -> Pruner<'a> {
     Pruner {
         client: context.clients.of(identity),
         discovery: &context.discovery,
@@ -123,17 +162,26 @@ pub fn pruner<'a>(context: &'a Context, _: &Kustomization, identity: &Identity, 
 pub fn stale(object: &Kustomization, inventory: &Inventory) -> Vec<ObjectRef> {
     let kept: HashSet<&str> = inventory.entries.iter().map(|e| e.id.as_str()).collect();
     let last = object.status.as_ref().and_then(|s| s.inventory.as_ref());
-    let gone = last.iter().flat_map(|i| &i.entries).filter(|e| !kept.contains(e.id.as_str()));
+    let gone = last
+        .iter()
+        .flat_map(|i| &i.entries)
+        .filter(|e| !kept.contains(e.id.as_str()));
     // An entry that cannot be read was not written by us or Flux: nothing can be deleted by it.
-    gone.filter_map(|e| Some(ObjectRef::from_entry(e.id.parse().ok()?, &e.v))).collect()
+    gone.filter_map(|e| Some(ObjectRef::from_entry(e.id.parse().ok()?, &e.v)))
+        .collect()
 }
 
 fn inventory(built: &Built) -> Inventory {
-    Inventory { entries: built.objects.iter().map(|p| entry(&p.object)).collect() }
+    Inventory {
+        entries: built.objects.iter().map(|p| entry(&p.object)).collect(),
+    }
 }
 
 fn entry(object: &ObjectRef) -> InventoryEntry {
-    InventoryEntry { id: object.id().to_string(), v: object.version.clone() }
+    InventoryEntry {
+        id: object.id().to_string(),
+        v: object.version.clone(),
+    }
 }
 
 struct Writer<'a> {
@@ -180,9 +228,14 @@ impl Writer<'_> {
         for planned in objects {
             let object = &planned.object;
             let resource = self.context.discovery.resource(object).await;
-            let resource = resource.map_err(|source| ApplyError::Kind { object: object.clone(), source })?;
+            let resource = resource.map_err(|source| ApplyError::Kind {
+                object: object.clone(),
+                source,
+            })?;
             if resource.namespaced && object.namespace.is_empty() {
-                return Err(ApplyError::NoNamespace { object: object.clone() });
+                return Err(ApplyError::NoNamespace {
+                    object: object.clone(),
+                });
             }
             let watch = self.watch(&resource, &object.namespace);
             let state = watch.ready(FIRST_SIGHT).await;
@@ -194,7 +247,13 @@ impl Writer<'_> {
             };
             let written = ledger::lock(self.memory).written.get(&object.id()).cloned();
             let action = plan::decide(planned.fingerprint, planned.asks, written.as_ref(), sight);
-            targets.push(Target { planned, resource, watch, live, action });
+            targets.push(Target {
+                planned,
+                resource,
+                watch,
+                live,
+                action,
+            });
         }
         Ok(targets)
     }
@@ -250,13 +309,20 @@ impl Writer<'_> {
             let doubtful = match target.action {
                 Action::Check => !known,
                 Action::Update => !alone,
-                Action::Keep | Action::Skip | Action::AwaitDeletion | Action::Restore | Action::Correct { .. } => false,
+                Action::Keep
+                | Action::Skip
+                | Action::AwaitDeletion
+                | Action::Restore
+                | Action::Correct { .. } => false,
             };
             if let Some(manifest) = self.manifest(&target.planned.object).filter(|_| doubtful) {
                 checks.push(self.check_one(target, manifest));
             }
         }
-        let answers: Vec<_> = stream::iter(checks).buffered(self.context.settings.concurrent_ssa).collect().await;
+        let answers: Vec<_> = stream::iter(checks)
+            .buffered(self.context.settings.concurrent_ssa)
+            .collect()
+            .await;
         let mut checked = HashMap::new();
         for (object, answer) in answers {
             checked.insert(object.id(), answer.map_err(|e| self.failed(&e))?);
@@ -264,18 +330,40 @@ impl Writer<'_> {
         Ok(checked)
     }
 
-    async fn check_one<'t>(&self, target: &'t Target<'_>, manifest: &Manifest) -> (&'t ObjectRef, Result<Checked, ApplyError>) {
+    async fn check_one<'t>(
+        &self,
+        target: &'t Target<'_>,
+        manifest: &Manifest,
+    ) -> (&'t ObjectRef, Result<Checked, ApplyError>) {
         let object = &target.planned.object;
-        (object, self.applier.check(object, &target.resource, &manifest.value, self.object.spec.force).await)
+        (
+            object,
+            self.applier
+                .check(object, &target.resource, &manifest.value, self.object.spec.force)
+                .await,
+        )
     }
 
     /// Writes in batches; a failure lets the batch end, but no other begin.
-    async fn apply(&self, due: &[&Target<'_>], checked: &HashMap<ObjectId, Checked>) -> (Vec<(ObjectRef, Change)>, Option<ApplyError>) {
+    async fn apply(
+        &self,
+        due: &[&Target<'_>],
+        checked: &HashMap<ObjectId, Checked>,
+    ) -> (Vec<(ObjectRef, Change)>, Option<ApplyError>) {
         let mut changes = Vec::new();
         for batch in 0..=2 {
-            let members: Vec<_> = due.iter().filter(|t| order::batch(&t.planned.object.kind) == batch).collect();
-            let writes: Vec<_> = members.iter().map(|t| self.one(t, checked.get(&t.planned.object.id()))).collect();
-            let answers: Vec<_> = stream::iter(writes).buffered(self.context.settings.concurrent_ssa).collect().await;
+            let members: Vec<_> = due
+                .iter()
+                .filter(|t| order::batch(&t.planned.object.kind) == batch)
+                .collect();
+            let writes: Vec<_> = members
+                .iter()
+                .map(|t| self.one(t, checked.get(&t.planned.object.id())))
+                .collect();
+            let answers: Vec<_> = stream::iter(writes)
+                .buffered(self.context.settings.concurrent_ssa)
+                .collect()
+                .await;
             let mut first_error = None;
             for (target, answer) in members.iter().zip(answers) {
                 let object = &target.planned.object;
@@ -293,7 +381,9 @@ impl Writer<'_> {
 
     async fn one(&self, target: &Target<'_>, checked: Option<&Checked>) -> Result<Change, ApplyError> {
         let object = &target.planned.object;
-        let Some(manifest) = self.manifest(object) else { return Ok(Change::Skipped) };
+        let Some(manifest) = self.manifest(object) else {
+            return Ok(Change::Skipped);
+        };
         if checked.is_some_and(|c| c.skip) {
             return Ok(Change::Skipped);
         }
@@ -301,21 +391,36 @@ impl Writer<'_> {
         let answer = if checked.is_some_and(|c| c.recreate) {
             self.applier.replace(object, resource, value).await?
         } else {
-            let foreign = target.live.as_ref().is_some_and(|l| l.owners.foreign && !target.planned.asks.merge);
+            let foreign = target
+                .live
+                .as_ref()
+                .is_some_and(|l| l.owners.foreign && !target.planned.asks.merge);
             let takeover = checked.map_or(foreign, |c| c.takeover);
-            self.applier.write(object, resource, value, takeover, self.object.spec.force).await?
+            self.applier
+                .write(object, resource, value, takeover, self.object.spec.force)
+                .await?
         };
         let before = match checked {
             Some(checked) => checked.version.clone().filter(|_| !checked.recreate),
             None => target.live.as_ref().map(|l| l.version.to_string()),
         };
-        let after = answer.pointer("/metadata/resourceVersion").and_then(|v| v.as_str()).map(str::to_owned);
+        let after = answer
+            .pointer("/metadata/resourceVersion")
+            .and_then(|v| v.as_str())
+            .map(str::to_owned);
         if let Some(live) = target.watch.put(&answer) {
-            let written = Written { desired: target.planned.fingerprint, fields: live.owners.fingerprint, uid: live.uid.clone() };
+            let written = Written {
+                desired: target.planned.fingerprint,
+                fields: live.owners.fingerprint,
+                uid: live.uid.clone(),
+            };
             ledger::lock(self.memory).written.insert(object.id(), written);
         }
         if object.kind == "CustomResourceDefinition" {
-            let group = value.pointer("/spec/group").and_then(|g| g.as_str()).unwrap_or_default();
+            let group = value
+                .pointer("/spec/group")
+                .and_then(|g| g.as_str())
+                .unwrap_or_default();
             self.context.discovery.forget(group);
         }
         Ok(match before {
@@ -329,14 +434,26 @@ impl Writer<'_> {
     fn await_stage(&self, stage: Stage, targets: &[Target<'_>]) -> Result<(), Stop> {
         if let Some(going) = targets.iter().find(|t| t.action == Action::AwaitDeletion) {
             let left = self.stage_left().unwrap_or(STAGE_LIMIT);
-            return Err(self.waiting(format!("{} is being deleted, waiting for it to be gone", going.planned.object), left));
+            return Err(self.waiting(
+                format!(
+                    "{} is being deleted, waiting for it to be gone",
+                    going.planned.object
+                ),
+                left,
+            ));
         }
         if !stage.gates() {
             return Ok(());
         }
-        for target in targets.iter().filter(|t| t.action != Action::Skip && t.watch.state() == State::Synced) {
+        for target in targets
+            .iter()
+            .filter(|t| t.action != Action::Skip && t.watch.state() == State::Synced)
+        {
             let object = &target.planned.object;
-            let health = target.watch.get(&key(object)).map_or(Health::NotFound, |l| l.health.clone());
+            let health = target
+                .watch
+                .get(&key(object))
+                .map_or(Health::NotFound, |l| l.health.clone());
             match health {
                 Health::Current | Health::NotFound => {}
                 Health::Failed(text) | Health::Unknown(text) => {
@@ -346,7 +463,10 @@ impl Writer<'_> {
                     Some(left) => return Err(self.waiting(format!("waiting for {object} to be ready"), left)),
                     None => {
                         ledger::lock(self.memory).staging = None;
-                        return Err(self.failure(format!("timeout waiting for: [{object} status: '{}']", health.word())));
+                        return Err(self.failure(format!(
+                            "timeout waiting for: [{object} status: '{}']",
+                            health.word()
+                        )));
                     }
                 },
             }
@@ -358,7 +478,9 @@ impl Writer<'_> {
     fn stage_left(&self) -> Option<Duration> {
         let now = Instant::now();
         let since = *ledger::lock(self.memory).staging.get_or_insert(now);
-        STAGE_LIMIT.checked_sub(now.duration_since(since)).filter(|left| !left.is_zero())
+        STAGE_LIMIT
+            .checked_sub(now.duration_since(since))
+            .filter(|left| !left.is_zero())
     }
 
     async fn load_manifests(&mut self) -> Result<(), Stop> {
@@ -377,10 +499,15 @@ impl Writer<'_> {
 
     /// What to say of an object that is corrected again and again.
     fn fight(&self, target: &Target<'_>) -> Option<String> {
-        let Action::Correct { by } = &target.action else { return None };
+        let Action::Correct { by } = &target.action else {
+            return None;
+        };
         let rounds = ledger::lock(self.memory).fight(&target.planned.object.id())?;
         let by = by.as_deref().unwrap_or("somebody");
-        Some(format!("{} is changed back and forth by {by}: corrected {rounds} times in a row, now less often", target.planned.object))
+        Some(format!(
+            "{} is changed back and forth by {by}: corrected {rounds} times in a row, now less often",
+            target.planned.object
+        ))
     }
 
     fn failed(&self, error: &ApplyError) -> Stop {
@@ -395,7 +522,11 @@ impl Writer<'_> {
     }
 
     fn waiting(&self, message: String, left: Duration) -> Stop {
-        Stop::Waiting { message, resolved: self.resolved.clone(), applied: self.applied.clone(), left }
+        Stop::Waiting {
+            message,
+            resolved: self.resolved.clone(),
+            left,
+        }
     }
 }
 
@@ -415,8 +546,15 @@ fn with_changes(message: String, changes: &[(ObjectRef, Change)]) -> String {
     format!("{message}\n{}", told(changes))
 }
 
-/// One line for each object that was created, changed or deleted.
+fn told_of(change: Change) -> bool {
+    matches!(change, Change::Created | Change::Configured)
+}
+
+/// One line for each object that was created or changed.
 pub fn told(changes: &[(ObjectRef, Change)]) -> String {
-    let lines = changes.iter().filter(|(_, c)| matches!(c, Change::Created | Change::Configured));
-    lines.map(|(object, change)| format!("{object} {}", change.word())).collect::<Vec<_>>().join("\n")
+    let lines = changes.iter().filter(|(_, c)| told_of(*c));
+    lines
+        .map(|(object, change)| format!("{object} {}", change.word()))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -47,7 +47,9 @@ pub struct Manifest {
 
 /// Reads the values that `spec.postBuild` names, later ones over earlier ones.
 pub async fn variables(context: &Context, object: &Kustomization) -> Result<Variables, Failure> {
-    let Some(post_build) = &object.spec.post_build else { return Ok(None) };
+    let Some(post_build) = &object.spec.post_build else {
+        return Ok(None);
+    };
     let client = context.clients.of(&Identity::Controller);
     let namespace = object.namespace().unwrap_or_default();
     let mut layers = Vec::new();
@@ -55,12 +57,22 @@ pub async fn variables(context: &Context, object: &Kustomization) -> Result<Vari
         let name = reference.name.as_str();
         let (kind, answer) = match reference.kind {
             SubstituteKind::ConfigMap => {
-                let found = Api::<ConfigMap>::namespaced(client.clone(), &namespace).get(name).await;
+                let found = Api::<ConfigMap>::namespaced(client.clone(), &namespace)
+                    .get(name)
+                    .await;
                 ("ConfigMap", found.map(|c| c.data.unwrap_or_default()))
             }
             SubstituteKind::Secret => {
-                let found = Api::<Secret>::namespaced(client.clone(), &namespace).get(name).await;
-                let text = |s: Secret| s.data.unwrap_or_default().into_iter().map(|(k, v)| (k, String::from_utf8_lossy(&v.0).into_owned())).collect();
+                let found = Api::<Secret>::namespaced(client.clone(), &namespace)
+                    .get(name)
+                    .await;
+                let text = |s: Secret| {
+                    s.data
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(|(k, v)| (k, String::from_utf8_lossy(&v.0).into_owned()))
+                        .collect()
+                };
                 ("Secret", found.map(text))
             }
         };
@@ -72,12 +84,16 @@ pub async fn variables(context: &Context, object: &Kustomization) -> Result<Vari
                     kube::Error::Api(status) => status.message,
                     other => chain(&other),
                 };
-                return Err(Failure::new(Step::Build, format!("post build failed: substitute from '{kind}/{name}' error: {cause}")));
+                return Err(Failure::new(
+                    Step::Build,
+                    format!("post build failed: substitute from '{kind}/{name}' error: {cause}"),
+                ));
             }
         }
     }
     layers.push(post_build.substitute.clone());
-    let variables = substitute::variables(layers).map_err(|e| Failure::new(Step::Build, format!("post build failed: {}", chain(&e))))?;
+    let variables = substitute::variables(layers)
+        .map_err(|e| Failure::new(Step::Build, format!("post build failed: {}", chain(&e))))?;
     let always = post_build.substitute_strategy == Some(SubstituteStrategy::Always);
     Ok((always || !variables.is_empty()).then_some(variables))
 }
@@ -91,7 +107,10 @@ pub async fn run(
     memory: &Mutex<Memory>,
 ) -> Result<Arc<Built>, Failure> {
     let key = BuildKey {
-        generation: (object.uid().unwrap_or_default(), object.metadata.generation.unwrap_or_default()),
+        generation: (
+            object.uid().unwrap_or_default(),
+            object.metadata.generation.unwrap_or_default(),
+        ),
         variables: digest(variables),
     };
     let last = ledger::lock(memory).built.clone().filter(|b| b.key == key);
@@ -101,8 +120,18 @@ pub async fn run(
     let tree = fetch(context, resolved).await?;
     let built = match last.filter(|b| b.inputs.hold_in(&tree)) {
         // The commit was about something else.
-        Some(last) => Built { artifact: resolved.artifact.digest.clone(), inputs: last.inputs.clone(), objects: last.objects.clone(), digest: last.digest.clone(), key },
-        None => make(context, object, tree, variables, key, &resolved.artifact.digest).await?.0,
+        Some(last) => Built {
+            artifact: resolved.artifact.digest.clone(),
+            inputs: last.inputs.clone(),
+            objects: last.objects.clone(),
+            digest: last.digest.clone(),
+            key,
+        },
+        None => {
+            make(context, object, tree, variables, key, &resolved.artifact.digest)
+                .await?
+                .0
+        }
     };
     let built = Arc::new(built);
     ledger::lock(memory).built = Some(built.clone());
@@ -117,7 +146,10 @@ pub async fn manifests(
     variables: &Variables,
 ) -> Result<Vec<Manifest>, Failure> {
     let tree = fetch(context, resolved).await?;
-    let key = BuildKey { generation: Default::default(), variables: [0; 32] };
+    let key = BuildKey {
+        generation: Default::default(),
+        variables: [0; 32],
+    };
     Ok(make(context, object, tree, variables, key, "").await?.1)
 }
 
@@ -125,7 +157,10 @@ async fn fetch(context: &Context, resolved: &Resolved) -> Result<Tree, Failure> 
     context.artifacts.tree(&resolved.artifact).await.map_err(|error| {
         // The file server may be about to have it: a restart, or a new revision on its way.
         let quiet = matches!(error, FetchError::NotFound { .. });
-        Failure { quiet, ..Failure::new(Step::Fetch, chain(&error)) }
+        Failure {
+            quiet,
+            ..Failure::new(Step::Fetch, chain(&error))
+        }
     })
 }
 
@@ -145,7 +180,11 @@ async fn make(
         custom_stage: context.settings.custom_stage.clone(),
     };
     // Building is pure computation: it does not hold up the threads that serve watches.
-    let (inputs, manifests) = tokio::task::spawn_blocking(move || job.run())
+    let Output {
+        inputs,
+        manifests,
+        digest,
+    } = tokio::task::spawn_blocking(move || job.run())
         .await
         .map_err(|panic| Failure::new(Step::Build, format!("the build broke off: {panic}")))??;
     let custom = &context.settings.custom_stage;
@@ -155,10 +194,16 @@ async fn make(
         stage: Stage::of(&m.object, custom),
         asks: Toggles::of(&m.value),
     });
-    let mut hash = Sha256::new();
-    manifests.iter().for_each(|m| hash.update(yaml::to_string(&m.value)));
-    let digest = format!("sha256:{}", hex::encode(hash.finalize()));
-    Ok((Built { key, artifact: artifact.to_owned(), inputs, objects: objects.collect(), digest }, manifests))
+    Ok((
+        Built {
+            key,
+            artifact: artifact.to_owned(),
+            inputs,
+            objects: objects.collect(),
+            digest,
+        },
+        manifests,
+    ))
 }
 
 /// A build, with all that it depends on: no client, no clock.
@@ -170,42 +215,81 @@ struct Job {
     custom_stage: Vec<String>,
 }
 
+/// What a build gives.
+struct Output {
+    inputs: Inputs,
+    manifests: Vec<Manifest>,
+    digest: String,
+}
+
 impl Job {
-    fn run(self) -> Result<(Inputs, Vec<Manifest>), Failure> {
+    fn run(self) -> Result<Output, Failure> {
         let spec = &self.object.spec;
         let given = spec.path.as_deref().unwrap_or_default();
         let path = inside(given);
         if !self.tree.is_dir(&path) {
-            return Err(Failure::new(Step::Fetch, format!("kustomization path not found: stat {path}: no such file or directory")));
+            return Err(Failure::new(
+                Step::Fetch,
+                format!("kustomization path not found: stat {path}: no such file or directory"),
+            ));
         }
         if spec.decryption.is_some() {
-            return Err(Failure::new(Step::Build, "spec.decryption: decrypting with SOPS is not supported by this version"));
+            return Err(Failure::new(
+                Step::Build,
+                "spec.decryption: decrypting with SOPS is not supported by this version",
+            ));
         }
         let failed = |e: &dyn std::error::Error| Failure::new(Step::Build, chain(e));
         let generated = generate::generate(&self.tree, &path, spec).map_err(|e| failed(&e))?;
         let (inputs, resources) = build(&self.tree, &path, generated)?;
         let mut manifests = Vec::new();
-        for (id, value) in resources {
+        let mut text = Sha256::new();
+        for (at, (id, value)) in resources.into_iter().enumerate() {
             let value = match &self.variables {
-                Some(variables) => substitute::object(&value, variables, self.strict)
-                    .map_err(|e| Failure::new(Step::Build, format!("post build failed for '{id}': {}", chain(&e))))?,
+                Some(variables) => substitute::object(&value, variables, self.strict).map_err(|e| {
+                    Failure::new(
+                        Step::Build,
+                        format!("post build failed for '{id}': envsubst error: {}", chain(&e)),
+                    )
+                })?,
                 None => value,
             };
+            // The digest in history is that of the stream of documents, before anything of ours is added.
+            text.update(if at > 0 { "---\n" } else { "" });
+            text.update(yaml::to_string(&value));
             for value in expand(value) {
                 manifests.push(self.finish(value)?);
             }
         }
         order::sort_by_ref(&mut manifests, &self.custom_stage, |m| &m.object);
-        Ok((inputs, manifests))
+        Ok(Output {
+            inputs,
+            manifests,
+            digest: format!("sha256:{}", hex::encode(text.finalize())),
+        })
     }
 
     fn finish(&self, mut value: Value) -> Result<Manifest, Failure> {
         if value.get("sops").is_some() && value.get("kind").and_then(Value::as_str) == Some("Secret") {
-            let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-            return Err(Failure::new(Step::Apply, format!("Secret '{name}' is SOPS encrypted, configuring decryption is required for this secret to be reconciled")));
+            let name = value
+                .pointer("/metadata/name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            return Err(Failure::new(
+                Step::Apply,
+                format!(
+                    "Secret '{name}' is SOPS encrypted, configuring decryption is required for this secret to be reconciled"
+                ),
+            ));
         }
-        let (name, namespace) = (self.object.name_any(), self.object.namespace().unwrap_or_default());
-        let owner = Owner { name: (KUSTOMIZE_NAME, &name), namespace: (KUSTOMIZE_NAMESPACE, &namespace) };
+        let (name, namespace) = (
+            self.object.name_any(),
+            self.object.namespace().unwrap_or_default(),
+        );
+        let owner = Owner {
+            name: (KUSTOMIZE_NAME, &name),
+            namespace: (KUSTOMIZE_NAMESPACE, &namespace),
+        };
         prepare::prepare(&mut value, owner, self.object.spec.common_metadata.as_ref());
         let object = ObjectRef::of(&value).map_err(|e| Failure::new(Step::Build, e.to_string()))?;
         Ok(Manifest { object, value })
@@ -217,7 +301,11 @@ fn build(tree: &Tree, path: &str, generated: Generated) -> Result<(Inputs, Vec<(
     if generated.empty {
         return Ok((inputs, Vec::new()));
     }
-    let options = Options { order: Order::None, load: Load::Anywhere, ..Options::default() };
+    let options = Options {
+        order: Order::None,
+        load: Load::Anywhere,
+        ..Options::default()
+    };
     let built = kustomize::build(&generated.tree, path, &options)
         .map_err(|e| Failure::new(Step::Build, format!("kustomize build failed: {}", e.chain())))?;
     let mut read = built.inputs;
@@ -230,7 +318,14 @@ fn build(tree: &Tree, path: &str, generated: Generated) -> Result<(Inputs, Vec<(
         }
     }
     inputs.merge(read);
-    Ok((inputs, built.resources.into_iter().map(|r| (r.id().to_owned(), r.into_value())).collect()))
+    Ok((
+        inputs,
+        built
+            .resources
+            .into_iter()
+            .map(|r| (r.id().to_owned(), r.into_value()))
+            .collect(),
+    ))
 }
 
 /// The items of a list, or the object itself; kustomizations are for building, not for the cluster.
@@ -280,7 +375,13 @@ mod tests {
 
     #[test]
     fn paths_stay_inside() {
-        for (given, inside_) in [("", ""), ("./a/b/", "a/b"), ("../../etc", "etc"), ("/a//b", "a/b"), ("a/../../b", "b")] {
+        for (given, inside_) in [
+            ("", ""),
+            ("./a/b/", "a/b"),
+            ("../../etc", "etc"),
+            ("/a//b", "a/b"),
+            ("a/../../b", "b"),
+        ] {
             assert_eq!(inside(given), inside_, "{given}");
         }
     }
@@ -288,9 +389,18 @@ mod tests {
     #[test]
     fn lists_are_expanded_and_kustomizations_dropped() {
         use serde_json::json;
-        assert_eq!(expand(json!({"kind": "ConfigMapList", "items": [{"a": 1}, {"a": 2}]})).len(), 2);
-        assert_eq!(expand(json!({"kind": "Kustomization", "apiVersion": "kustomize.config.k8s.io/v1beta1"})).len(), 0);
-        assert_eq!(expand(json!({"kind": "Kustomization", "apiVersion": "kustomize.toolkit.fluxcd.io/v1"})).len(), 1);
+        assert_eq!(
+            expand(json!({"kind": "ConfigMapList", "items": [{"a": 1}, {"a": 2}]})).len(),
+            2
+        );
+        assert_eq!(
+            expand(json!({"kind": "Kustomization", "apiVersion": "kustomize.config.k8s.io/v1beta1"})).len(),
+            0
+        );
+        assert_eq!(
+            expand(json!({"kind": "Kustomization", "apiVersion": "kustomize.toolkit.fluxcd.io/v1"})).len(),
+            1
+        );
     }
 
     #[test]

@@ -8,12 +8,7 @@ use crds::{
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, ResourceExt as _};
-use runtime::{
-    client::Identity,
-    events::Event,
-    reconciler::Cleanup,
-    requeue::Requeue,
-};
+use runtime::{client::Identity, events::Event, reconciler::Cleanup, requeue::Requeue};
 use std::time::{Duration, Instant};
 
 /// How often to look whether deleted objects are gone.
@@ -26,41 +21,85 @@ pub async fn run(context: &Context, object: &Object) -> Cleanup {
     if !deletes(object) || objects.is_empty() {
         return Cleanup::Done(farewell(object, Vec::new(), begin));
     }
-    let revision = object.status.as_ref().and_then(|s| s.last_applied_revision.clone()).unwrap_or_default();
-    let listed = || objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let revision = object
+        .status
+        .as_ref()
+        .and_then(|s| s.last_applied_revision.clone())
+        .unwrap_or_default();
+    let listed = || {
+        objects
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     let failed = |message: String| record::about(Event::warning(ks::PRUNE_FAILED, message), &revision);
     let identity = match resolve::identity(context, object) {
         Ok(identity) => identity,
         Err(failure) => {
             // Without an identity nothing can be deleted, now or later; that must not keep the object for ever.
-            let text = format!("unable to prune objects: {}, please remove manually:\n{}", failure.message, listed());
+            let text = format!(
+                "unable to prune objects: {}, please remove manually:\n{}",
+                failure.message,
+                listed()
+            );
             return Cleanup::Done(vec![failed(text)]);
         }
     };
     if let Some(missing) = missing_account(context, object).await {
-        let text = format!("unable to prune objects: service account '{missing}' not found, please remove manually:\n{}", listed());
+        let text = format!(
+            "unable to prune objects: service account '{missing}' not found, please remove manually:\n{}",
+            listed()
+        );
         return Cleanup::Done(vec![failed(text)]);
     }
     let owner = apply::owner(object);
     let pruner = apply::pruner(context, object, &identity, &owner);
     let pruned = pruner.delete(objects.clone()).await;
     if !pruned.failures.is_empty() {
-        let errors = pruned.failures.iter().map(|(o, e)| format!("{o} delete failed: {e}")).collect::<Vec<_>>().join("; ");
+        let errors = pruned
+            .failures
+            .iter()
+            .map(|(o, e)| format!("{o} delete failed: {e}"))
+            .collect::<Vec<_>>()
+            .join("; ");
         let text = format!("pruning for deleted resource failed: {errors}");
-        return Cleanup::Later { events: vec![failed(text.clone())], error: Some(text), requeue: Requeue::Backoff };
+        return Cleanup::Later {
+            events: vec![failed(text.clone())],
+            error: Some(text),
+            requeue: Requeue::Backoff,
+        };
     }
     if object.spec.deletion_policy == Some(DeletionPolicy::WaitForTermination) {
-        let asked: Vec<_> = pruned.changes.iter().filter(|(_, c)| *c == ::apply::apply::Change::Deleted).map(|(o, _)| o.clone()).collect();
+        let asked: Vec<_> = pruned
+            .changes
+            .iter()
+            .filter(|(_, c)| *c == ::apply::apply::Change::Deleted)
+            .map(|(o, _)| o.clone())
+            .collect();
         let left = pruner.remaining(&asked).await;
         if !left.is_empty() && waited(object) < resolve::timeout(object) {
-            return Cleanup::Later { events: Vec::new(), error: None, requeue: Requeue::After(LOOK_AGAIN) };
+            return Cleanup::Later {
+                events: Vec::new(),
+                error: None,
+                requeue: Requeue::After(LOOK_AGAIN),
+            };
         }
         if !left.is_empty() {
-            let names = left.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Cleanup::Done(vec![failed(format!("timeout waiting for the deletion of: [{names}]"))]);
+            let names = left
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Cleanup::Done(vec![failed(format!(
+                "timeout waiting for the deletion of: [{names}]"
+            ))]);
         }
     }
-    let gone = record::about(Event::normal(ready_reason(object), record::pruned(&pruned.changes)), &revision);
+    let gone = record::about(
+        Event::normal(ready_reason(object), record::pruned(&pruned.changes)),
+        &revision,
+    );
     Cleanup::Done(farewell(object, vec![gone], begin))
 }
 
@@ -75,22 +114,35 @@ fn deletes(object: &Kustomization) -> bool {
 }
 
 async fn missing_account(context: &Context, object: &Kustomization) -> Option<String> {
-    let named = object.spec.service_account_name.as_deref().filter(|n| !n.is_empty());
+    let named = object
+        .spec
+        .service_account_name
+        .as_deref()
+        .filter(|n| !n.is_empty());
     let name = named.unwrap_or(&context.settings.default_service_account);
     if name.is_empty() {
         return None;
     }
     let namespace = object.namespace().unwrap_or_default();
-    let accounts: Api<ServiceAccount> = Api::namespaced(context.clients.of(&Identity::Controller), &namespace);
+    let accounts: Api<ServiceAccount> =
+        Api::namespaced(context.clients.of(&Identity::Controller), &namespace);
     // Only a clear answer counts: an account that cannot be looked up may be there.
     matches!(accounts.get_metadata_opt(name).await, Ok(None)).then(|| format!("{namespace}/{name}"))
 }
 
 /// What Flux tells at the end of a pass over an object that was ready.
 fn farewell(object: &Kustomization, mut events: Vec<Event>, begin: Instant) -> Vec<Event> {
-    let ready = object.status.as_ref().and_then(|s| s.condition(READY)).is_some_and(|c| c.status == ConditionStatus::True);
+    let ready = object
+        .status
+        .as_ref()
+        .and_then(|s| s.condition(READY))
+        .is_some_and(|c| c.status == ConditionStatus::True);
     if ready && !object.spec.suspend {
-        let revision = object.status.as_ref().and_then(|s| s.last_applied_revision.clone()).unwrap_or_default();
+        let revision = object
+            .status
+            .as_ref()
+            .and_then(|s| s.last_applied_revision.clone())
+            .unwrap_or_default();
         let finished = record::finished(begin.elapsed(), resolve::interval(object));
         events.push(record::about(finished, &revision).with(COMMIT_STATUS, "update"));
     }

@@ -18,18 +18,17 @@ use crds::kustomize::Kustomization;
 use expr::{HealthExpressions, Judgement};
 use kube::ResourceExt as _;
 use runtime::{Key, client::Identity};
-use std::{
-    collections::HashSet,
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Mutex, time::Duration};
 use tokio::time::Instant;
 
 /// How long a new watch on an object not ours may take.
 const FIRST_SIGHT: Duration = Duration::from_secs(5);
 
 /// Judges the health that the spec asks for.
-#[expect(clippy::too_many_arguments, reason = "each is a step's result; a struct would be made here and taken apart here")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a step's result; a struct would be made here and taken apart here"
+)]
 pub async fn run(
     context: &Context,
     object: &Kustomization,
@@ -45,8 +44,15 @@ pub async fn run(
         return Ok(Health::NotAsked);
     }
     let begin = begin(resolved, memory);
-    let expressions = HealthExpressions::compile(&object.spec.health_check_exprs.iter().map(expression).collect::<Vec<_>>())
-        .map_err(|e| Failure::new(Step::Health, e.to_string()))?;
+    let expressions = HealthExpressions::compile(
+        &object
+            .spec
+            .health_check_exprs
+            .iter()
+            .map(expression)
+            .collect::<Vec<_>>(),
+    )
+    .map_err(|e| Failure::new(Step::Health, runtime::telemetry::chain(&e)))?;
     let mut awaited = Vec::new();
     for target in targets(object, built, applied) {
         let condition = judge(context, identity, &expressions, &target, memory).await;
@@ -54,17 +60,37 @@ pub async fn run(
             awaited.push((target, condition));
         }
     }
-    verdict(resolved, awaited, begin, object.metadata.generation.unwrap_or_default(), memory)
+    verdict(
+        resolved,
+        awaited,
+        begin,
+        object.metadata.generation.unwrap_or_default(),
+        memory,
+    )
 }
 
 /// The objects whose health is asked for: all that were applied, or those that are named. Never the object itself.
 fn targets(object: &Kustomization, built: &Built, applied: &Applied) -> Vec<ObjectRef> {
-    let skipped: HashSet<&ObjectRef> = applied.changes.iter().filter(|(_, c)| *c == Change::Skipped).map(|(o, _)| o).collect();
+    let skipped: HashSet<&ObjectRef> = applied
+        .changes
+        .iter()
+        .filter(|(_, c)| *c == Change::Skipped)
+        .map(|(o, _)| o)
+        .collect();
     let itself = |o: &ObjectRef| {
-        o.group == crds::kustomize::GROUP && o.kind == "Kustomization" && o.name == object.name_any() && Some(&o.namespace) == object.namespace().as_ref()
+        o.group == crds::kustomize::GROUP
+            && o.kind == "Kustomization"
+            && o.name == object.name_any()
+            && Some(&o.namespace) == object.namespace().as_ref()
     };
     if object.spec.wait {
-        return built.objects.iter().map(|p| &p.object).filter(|o| !skipped.contains(o) && !itself(o)).cloned().collect();
+        return built
+            .objects
+            .iter()
+            .map(|p| &p.object)
+            .filter(|o| !skipped.contains(o) && !itself(o))
+            .cloned()
+            .collect();
     }
     let named = object.spec.health_checks.iter().map(|check| {
         let api = check.api_version.as_deref().unwrap_or("apps/v1");
@@ -93,7 +119,10 @@ async fn judge(
     };
     let key = Key::new(&object.namespace, &object.name);
     let held = ledger::lock(memory).watches.clone();
-    let ours = held.iter().filter(|w| w.scope().name.is_none() && w.scope().resource == resource).find_map(|w| w.get(&key));
+    let ours = held
+        .iter()
+        .filter(|w| w.scope().name.is_none() && w.scope().resource == resource)
+        .find_map(|w| w.get(&key));
     let custom = expressions.for_object(&object.group, &object.kind);
     if let (Some(live), None) = (&ours, custom) {
         return live.health.clone();
@@ -114,7 +143,11 @@ async fn judge(
         _ => {}
     }
     // An expression wants the whole object, and a watch that is not allowed shows nothing.
-    match resource.api(context.clients.of(identity), &object.namespace).get_opt(&object.name).await {
+    match resource
+        .api(context.clients.of(identity), &object.namespace)
+        .get_opt(&object.name)
+        .await
+    {
         Ok(None) => Condition::NotFound,
         Err(error) => Condition::Unknown(runtime::telemetry::chain(&error)),
         Ok(Some(live)) => {
@@ -154,13 +187,21 @@ fn verdict(
         let known = memory.healthy.replace(state.clone()) == Some(state) && !memory.expired;
         memory.verifying = None;
         memory.expired = false;
-        return Ok(Health::Passed { after: (!known || resolved.attentive).then(|| begin.elapsed()) });
+        return Ok(Health::Passed {
+            after: (!known || resolved.attentive).then(|| begin.elapsed()),
+        });
     }
     if memory.expired {
         return Ok(Health::StillFailed);
     }
-    let failed: Vec<_> = awaited.iter().filter(|(_, c)| matches!(c, Condition::Failed(_))).collect();
-    let left = resolved.timeout.checked_sub(begin.elapsed()).filter(|l| !l.is_zero());
+    let failed: Vec<_> = awaited
+        .iter()
+        .filter(|(_, c)| matches!(c, Condition::Failed(_)))
+        .collect();
+    let left = resolved
+        .timeout
+        .checked_sub(begin.elapsed())
+        .filter(|l| !l.is_zero());
     let message = match left {
         _ if !failed.is_empty() => format!("failed early due to stalled resources: [{}]", listed(failed)),
         Some(left) => return Ok(Health::Awaited { left }),
@@ -168,13 +209,18 @@ fn verdict(
     };
     memory.expired = true;
     memory.healthy = None;
-    Err(Failure { elapsed: Some(begin.elapsed()), ..Failure::new(Step::Health, message) })
+    Err(Failure {
+        elapsed: Some(begin.elapsed()),
+        ..Failure::new(Step::Health, message)
+    })
 }
 
 fn listed(objects: Vec<&(ObjectRef, Condition)>) -> String {
     let each = objects.into_iter().map(|(object, condition)| match condition {
         // What kstatus says of an object on its way is known; why it cannot be told, or has failed, is not.
-        Condition::Failed(text) | Condition::Unknown(text) if !text.is_empty() => format!("{object} status: '{}': {text}", condition.word()),
+        Condition::Failed(text) | Condition::Unknown(text) if !text.is_empty() => {
+            format!("{object} status: '{}': {text}", condition.word())
+        }
         _ => format!("{object} status: '{}'", condition.word()),
     });
     each.collect::<Vec<_>>().join(", ")

@@ -6,11 +6,11 @@ use super::{
     step::{Again, Applied, Done, Failure, Health, Step, Stop},
 };
 use crate::context::Settings;
+use ::apply::apply::Change;
 use crds::{
     kustomize::{GROUP, Kustomization, KustomizationStatus, Snapshot, condition::HEALTHY, reason as ks},
     meta::{COMMIT_STATUS, Duration as GoDuration, READY, RECONCILING, STALLED, format_go, reason},
 };
-use ::apply::apply::Change;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use runtime::{conditions::Conditions, events::Event, reconciler::Outcome, requeue::Requeue};
 use std::time::Duration;
@@ -36,13 +36,24 @@ pub fn outcome(
     now: Time,
     settings: &Settings,
 ) -> Outcome<KustomizationStatus> {
-    let record = Record { object, status: object.status.clone().unwrap_or_default(), now, took, settings, events: Vec::new() };
+    let record = Record {
+        object,
+        status: object.status.clone().unwrap_or_default(),
+        now,
+        took,
+        settings,
+        events: Vec::new(),
+    };
     match end {
         Ok(done) => record.done(done),
         Err(Stop::NoSource { message, again }) => record.no_source(message, again),
         Err(Stop::Dependency { message, revision }) => record.dependency(message, &revision),
         Err(Stop::Terminal { reason, message }) => record.terminal(reason, message),
-        Err(Stop::Waiting { message, resolved, applied, left }) => record.waiting(message, &resolved, &applied, left),
+        Err(Stop::Waiting {
+            message,
+            resolved,
+            left,
+        }) => record.waiting(message, &resolved, left),
         Err(Stop::Failed(failure)) => record.failed(failure),
     }
 }
@@ -60,7 +71,11 @@ impl Record<'_> {
     fn done(mut self, done: Done) -> Outcome<KustomizationStatus> {
         let (resolved, applied) = (&done.resolved, &done.applied);
         let revision = resolved.artifact.revision.clone();
-        let wrote = applied.changes.iter().any(|(_, c)| matches!(c, Change::Created | Change::Configured)) || !applied.pruned.is_empty();
+        let wrote = applied
+            .changes
+            .iter()
+            .any(|(_, c)| matches!(c, Change::Created | Change::Configured))
+            || !applied.pruned.is_empty();
         self.tell_changes(applied, &revision);
         self.status.inventory = Some(applied.inventory.clone());
         self.status.last_attempted_revision = Some(revision.clone());
@@ -81,8 +96,10 @@ impl Record<'_> {
             }
             Health::Passed { after: Some(after) } => {
                 let message = format!("Health check passed in {}", format_go(rounded(after)));
-                self.conditions().mark_true(HEALTHY, reason::SUCCEEDED, message.clone());
-                self.events.push(self.about(Event::normal(reason::PROGRESSING, message), &revision));
+                self.conditions()
+                    .mark_true(HEALTHY, reason::SUCCEEDED, message.clone());
+                self.events
+                    .push(self.about(Event::normal(reason::PROGRESSING, message), &revision));
             }
             Health::Passed { after: None } => {}
             Health::NotAsked => self.conditions().remove(HEALTHY),
@@ -93,12 +110,22 @@ impl Record<'_> {
         let mut conditions = self.conditions();
         conditions.remove(STALLED);
         conditions.remove(RECONCILING);
-        conditions.mark_true(READY, ks::RECONCILIATION_SUCCEEDED, format!("Applied revision: {revision}"));
+        conditions.mark_true(
+            READY,
+            ks::RECONCILIATION_SUCCEEDED,
+            format!("Applied revision: {revision}"),
+        );
         let interval = resolve::interval(self.object);
         if !calm {
-            self.remember(&done.built.digest, ks::RECONCILIATION_SUCCEEDED, &revision, resolved.origin());
+            self.remember(
+                &done.built.digest,
+                ks::RECONCILIATION_SUCCEEDED,
+                &revision,
+                resolved.origin(),
+            );
             let finished = finished(self.took, interval);
-            self.events.push(self.about(finished, &revision).with(COMMIT_STATUS, "update"));
+            self.events
+                .push(self.about(finished, &revision).with(COMMIT_STATUS, "update"));
         }
         self.end(Requeue::Interval(interval), None)
     }
@@ -116,19 +143,31 @@ impl Record<'_> {
 
     fn dependency(mut self, message: String, revision: &str) -> Outcome<KustomizationStatus> {
         let delay = self.settings.requeue_dependency;
-        let known = self.status.conditions.iter().any(|c| c.type_ == READY && c.reason == reason::DEPENDENCY_NOT_READY);
+        let known = self
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == READY && c.reason == reason::DEPENDENCY_NOT_READY);
         let mut conditions = self.conditions();
         conditions.remove(RECONCILING);
         conditions.mark_false(READY, reason::DEPENDENCY_NOT_READY, message);
         if !known {
-            let text = format!("Dependencies do not meet ready condition, retrying in {}", format_go(delay));
-            self.events.push(self.about(Event::normal(reason::DEPENDENCY_NOT_READY, text), revision));
+            let text = format!(
+                "Dependencies do not meet ready condition, retrying in {}",
+                format_go(delay)
+            );
+            self.events
+                .push(self.about(Event::normal(reason::DEPENDENCY_NOT_READY, text), revision));
         }
         self.end(Requeue::After(delay), None)
     }
 
     fn terminal(mut self, reason: &'static str, message: String) -> Outcome<KustomizationStatus> {
-        let known = self.status.conditions.iter().any(|c| c.type_ == READY && c.reason == reason && c.message == message);
+        let known = self
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == READY && c.reason == reason && c.message == message);
         let mut conditions = self.conditions();
         conditions.stalled(reason, message.clone());
         conditions.mark_false(READY, reason, message.clone());
@@ -141,10 +180,13 @@ impl Record<'_> {
         self.end(Requeue::Never, Some(message))
     }
 
-    fn waiting(mut self, message: String, resolved: &resolve::Resolved, applied: &Applied, left: Duration) -> Outcome<KustomizationStatus> {
-        let revision = resolved.artifact.revision.clone();
-        self.tell_changes(applied, &revision);
-        self.status.last_attempted_revision = Some(revision);
+    fn waiting(
+        mut self,
+        message: String,
+        resolved: &resolve::Resolved,
+        left: Duration,
+    ) -> Outcome<KustomizationStatus> {
+        self.status.last_attempted_revision = Some(resolved.artifact.revision.clone());
         let mut conditions = self.conditions();
         conditions.reconciling(reason::PROGRESSING, message);
         conditions.mark_unknown(READY, reason::PROGRESSING, IN_PROGRESS);
@@ -155,14 +197,25 @@ impl Record<'_> {
         let retry = resolve::retry_interval(self.object);
         let timeout = resolve::timeout(self.object);
         let revision = failure.revision.clone().unwrap_or_default();
-        let known = self.status.conditions.iter().any(|c| c.type_ == READY && c.reason == failure.reason && c.message == failure.message);
+        let known = self
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == READY && c.reason == failure.reason && c.message == failure.message);
         let message = match failure.elapsed {
-            Some(elapsed) => format!("health check failed after {}: {}", format_go(rounded(elapsed)), failure.message),
+            Some(elapsed) => format!(
+                "health check failed after {}: {}",
+                format_go(rounded(elapsed)),
+                failure.message
+            ),
             None => failure.message.clone(),
         };
         let unhealthy = failure.step == Step::Health;
         let mut conditions = self.conditions();
-        conditions.reconciling(reason::PROGRESSING_WITH_RETRY, failure.step.progress(&revision, timeout));
+        conditions.reconciling(
+            reason::PROGRESSING_WITH_RETRY,
+            failure.step.progress(&revision, timeout),
+        );
         conditions.mark_false(READY, failure.reason, message.clone());
         if unhealthy {
             conditions.mark_false(HEALTHY, ks::HEALTH_CHECK_FAILED, failure.message.clone());
@@ -178,7 +231,8 @@ impl Record<'_> {
             self.remember(digest, failure.reason, &revision, failure.origin.as_deref());
         }
         if !known && !failure.quiet {
-            self.events.push(self.about(Event::warning(failure.reason, message.clone()), &revision));
+            self.events
+                .push(self.about(Event::warning(failure.reason, message.clone()), &revision));
         }
         let requeue = match failure.step {
             // What decides is watched: an artifact, a spec, a live object.
@@ -192,20 +246,27 @@ impl Record<'_> {
     fn tell_changes(&mut self, applied: &Applied, revision: &str) {
         let changed = told(&applied.changes);
         if !changed.is_empty() {
-            self.events.push(self.about(Event::normal(reason::PROGRESSING, changed), revision));
+            self.events
+                .push(self.about(Event::normal(reason::PROGRESSING, changed), revision));
         }
         if !applied.pruned.is_empty() {
-            self.events.push(self.about(Event::normal(reason::PROGRESSING, pruned(&applied.pruned)), revision));
+            self.events.push(self.about(
+                Event::normal(reason::PROGRESSING, pruned(&applied.pruned)),
+                revision,
+            ));
         }
         for fight in &applied.fights {
-            self.events.push(self.about(Event::warning(CONTESTED, fight.clone()), revision));
+            self.events
+                .push(self.about(Event::warning(CONTESTED, fight.clone()), revision));
         }
     }
 
     /// Notes the pass in the history: passes with the same manifests and outcome are counted together.
     fn remember(&mut self, digest: &str, outcome: &str, revision: &str, origin: Option<&str>) {
         let history = &mut self.status.history;
-        let known = history.iter().position(|s| s.digest == digest && s.last_reconciled_status == outcome);
+        let known = history
+            .iter()
+            .position(|s| s.digest == digest && s.last_reconciled_status == outcome);
         let mut snapshot = match known {
             Some(at) => history.remove(at),
             None => Snapshot {
@@ -223,7 +284,9 @@ impl Record<'_> {
         snapshot.total_reconciliations += 1;
         snapshot.metadata = [("revision".to_owned(), revision.to_owned())].into();
         if let Some(origin) = origin {
-            snapshot.metadata.insert("originRevision".into(), origin.to_owned());
+            snapshot
+                .metadata
+                .insert("originRevision".into(), origin.to_owned());
         }
         history.insert(0, snapshot);
         history.truncate(HISTORY);
@@ -234,11 +297,20 @@ impl Record<'_> {
     }
 
     fn conditions(&mut self) -> Conditions<'_> {
-        Conditions::new(&mut self.status.conditions, generation(self.object), self.now.clone())
+        Conditions::new(
+            &mut self.status.conditions,
+            generation(self.object),
+            self.now.clone(),
+        )
     }
 
     fn end(self, requeue: Requeue, error: Option<String>) -> Outcome<KustomizationStatus> {
-        Outcome { status: self.status, events: self.events, requeue, error }
+        Outcome {
+            status: self.status,
+            events: self.events,
+            requeue,
+            error,
+        }
     }
 }
 
@@ -247,18 +319,30 @@ const CONTESTED: &str = "DriftContested";
 
 /// The event at the end of a pass that came through.
 pub fn finished(took: Duration, interval: Duration) -> Event {
-    let text = format!("Reconciliation finished in {}, next run in {}", format_go(rounded(took)), format_go(interval));
+    let text = format!(
+        "Reconciliation finished in {}, next run in {}",
+        format_go(rounded(took)),
+        format_go(interval)
+    );
     Event::normal(ks::RECONCILIATION_SUCCEEDED, text)
 }
 
 /// An event about a revision.
 pub fn about(event: Event, revision: &str) -> Event {
-    if revision.is_empty() { event } else { event.with(format!("{GROUP}/revision"), revision) }
+    if revision.is_empty() {
+        event
+    } else {
+        event.with(format!("{GROUP}/revision"), revision)
+    }
 }
 
 /// One line for each object that was to be deleted.
 pub fn pruned(changes: &[(::apply::id::ObjectRef, Change)]) -> String {
-    changes.iter().map(|(object, change)| format!("{object} {}", change.word())).collect::<Vec<_>>().join("\n")
+    changes
+        .iter()
+        .map(|(object, change)| format!("{object} {}", change.word()))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn generation(object: &Kustomization) -> i64 {

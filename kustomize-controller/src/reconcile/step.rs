@@ -17,8 +17,6 @@ pub struct Done {
     pub applied: Applied,
     /// How it is doing.
     pub health: Health,
-    /// How long the pass took.
-    pub took: Duration,
 }
 
 /// What was written and deleted, and what belongs to the object now.
@@ -83,8 +81,6 @@ pub enum Stop {
         message: String,
         /// What was referred to.
         resolved: Resolved,
-        /// What was written so far.
-        applied: Applied,
         /// How long to wait without a call.
         left: Duration,
     },
@@ -148,7 +144,10 @@ impl Step {
             Self::Apply | Self::Prune => "Detecting drift",
             Self::Health => "Running health checks",
         };
-        format!("{doing} for revision {revision} with a timeout of {}", crds::meta::format_go(timeout))
+        format!(
+            "{doing} for revision {revision} with a timeout of {}",
+            crds::meta::format_go(timeout)
+        )
     }
 }
 
@@ -162,7 +161,17 @@ impl Failure {
             Step::Prune => reason::PRUNE_FAILED,
             Step::Health => reason::HEALTH_CHECK_FAILED,
         };
-        Self { step, reason, message: message.into(), revision: None, origin: None, digest: None, applied: None, elapsed: None, quiet: false }
+        Self {
+            step,
+            reason,
+            message: message.into(),
+            revision: None,
+            origin: None,
+            digest: None,
+            applied: None,
+            elapsed: None,
+            quiet: false,
+        }
     }
 
     /// The failure, tried for this revision.
@@ -180,7 +189,10 @@ impl Failure {
 
     /// The failure, after this was built and written.
     pub fn after(self, resolved: &Resolved, built: &Built, applied: &Applied) -> Self {
-        Self { applied: Some(applied.clone()), ..self.of(resolved, built) }
+        Self {
+            applied: Some(applied.clone()),
+            ..self.of(resolved, built)
+        }
     }
 
     fn note(&mut self, resolved: &Resolved) {

@@ -1,6 +1,11 @@
 //! I/O: server-side apply of one object, and what came of it.
 
-use crate::{discovery::{DiscoveryError, Resource}, fields::Ownership, id::ObjectRef, toggles::Toggles};
+use crate::{
+    discovery::{DiscoveryError, Resource},
+    fields::Ownership,
+    id::ObjectRef,
+    toggles::Toggles,
+};
 use kube::{
     Client,
     api::{DeleteParams, Patch, PatchParams},
@@ -110,19 +115,31 @@ pub enum ApplyError {
 impl ApplyError {
     /// The object's namespace is being deleted, or is not there: a later attempt may succeed by itself.
     pub fn awaits_namespace(&self) -> bool {
-        let Self::Refused { status, object, .. } = self else { return false };
+        let Self::Refused { status, object, .. } = self else {
+            return false;
+        };
         let causes = status.details.iter().flat_map(|d| &d.causes);
         let terminating = causes.into_iter().any(|c| c.reason == "NamespaceTerminating");
-        let missing = status.code == 404 && !object.namespace.is_empty() && status.message.starts_with("namespaces ");
+        let missing =
+            status.code == 404 && !object.namespace.is_empty() && status.message.starts_with("namespaces ");
         terminating || missing
     }
 
     /// A field of the live object cannot be changed, so only a replacement helps.
     fn immutable(&self) -> bool {
-        let Self::Refused { status, .. } = self else { return false };
+        let Self::Refused { status, .. } = self else {
+            return false;
+        };
         let text = status.message.as_str();
         matches!(status.code, 409 | 422)
-            && ["immutable", "may not change", "Forbidden: updates to", "are forbidden"].iter().any(|t| text.contains(t))
+            && [
+                "immutable",
+                "may not change",
+                "Forbidden: updates to",
+                "are forbidden",
+            ]
+            .iter()
+            .any(|t| text.contains(t))
     }
 }
 
@@ -135,7 +152,11 @@ fn refusal(object: &ObjectRef, phase: Phase, status: &Status) -> String {
         Phase::DryRun => "dry-run failed",
         Phase::Apply => "apply failed",
     };
-    let reason = if status.reason.is_empty() { String::new() } else { format!(" ({})", status.reason) };
+    let reason = if status.reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", status.reason)
+    };
     format!("{object} {what}{reason}: {}", status.message)
 }
 
@@ -162,11 +183,20 @@ impl Applier {
     ///
     /// # Errors
     /// See [`ApplyError`].
-    pub async fn check(&self, object: &ObjectRef, resource: &Resource, manifest: &Value, force: bool) -> Result<Checked, ApplyError> {
+    pub async fn check(
+        &self,
+        object: &ObjectRef,
+        resource: &Resource,
+        manifest: &Value,
+        force: bool,
+    ) -> Result<Checked, ApplyError> {
         let asks = Toggles::of(manifest);
         match self.patch(object, resource, manifest, Phase::DryRun).await {
             Ok(answer) => {
-                let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str).filter(|v| !v.is_empty());
+                let version = answer
+                    .pointer("/metadata/resourceVersion")
+                    .and_then(Value::as_str)
+                    .filter(|v| !v.is_empty());
                 // The answer has the labels of both; what the manifest does not ask for, the live object does.
                 let live_asks = Toggles::of(&answer);
                 Ok(Checked {
@@ -176,12 +206,20 @@ impl Applier {
                     recreate: false,
                 })
             }
-            Err(error) if (force || asks.force) && error.immutable() => {
-                Ok(Checked { version: None, takeover: false, skip: false, recreate: true })
-            }
+            Err(error) if (force || asks.force) && error.immutable() => Ok(Checked {
+                version: None,
+                takeover: false,
+                skip: false,
+                recreate: true,
+            }),
             // An object that shall be left alone is left alone, also where writing it would be refused.
             Err(error) => match self.left_alone(object, resource, asks).await {
-                Some(version) => Ok(Checked { version: Some(version), takeover: false, skip: true, recreate: false }),
+                Some(version) => Ok(Checked {
+                    version: Some(version),
+                    takeover: false,
+                    skip: true,
+                    recreate: false,
+                }),
                 None => Err(error),
             },
         }
@@ -203,7 +241,9 @@ impl Applier {
             self.take_over(object, resource).await?;
         }
         match self.patch(object, resource, manifest, Phase::Apply).await {
-            Err(error) if (force || Toggles::of(manifest).force) && error.immutable() => self.replace(object, resource, manifest).await,
+            Err(error) if (force || Toggles::of(manifest).force) && error.immutable() => {
+                self.replace(object, resource, manifest).await
+            }
             answer => answer,
         }
     }
@@ -212,7 +252,12 @@ impl Applier {
     ///
     /// # Errors
     /// See [`ApplyError`].
-    pub async fn replace(&self, object: &ObjectRef, resource: &Resource, manifest: &Value) -> Result<Value, ApplyError> {
+    pub async fn replace(
+        &self,
+        object: &ObjectRef,
+        resource: &Resource,
+        manifest: &Value,
+    ) -> Result<Value, ApplyError> {
         let api = resource.api(self.client.clone(), &object.namespace);
         match api.delete(&object.name, &DeleteParams::background()).await {
             Ok(_) => {}
@@ -220,18 +265,34 @@ impl Applier {
             Err(error) => return Err(failed(object, Phase::Apply, error)),
         }
         let deadline = tokio::time::Instant::now() + REPLACE;
-        while api.get_metadata_opt(&object.name).await.map_err(|e| failed(object, Phase::Apply, e))?.is_some() {
+        while api
+            .get_metadata_opt(&object.name)
+            .await
+            .map_err(|e| failed(object, Phase::Apply, e))?
+            .is_some()
+        {
             if tokio::time::Instant::now() > deadline {
-                return Err(ApplyError::StillThere { object: object.clone(), limit: REPLACE });
+                return Err(ApplyError::StillThere {
+                    object: object.clone(),
+                    limit: REPLACE,
+                });
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         self.patch(object, resource, manifest, Phase::Apply).await
     }
 
-    async fn patch(&self, object: &ObjectRef, resource: &Resource, manifest: &Value, phase: Phase) -> Result<Value, ApplyError> {
+    async fn patch(
+        &self,
+        object: &ObjectRef,
+        resource: &Resource,
+        manifest: &Value,
+        phase: Phase,
+    ) -> Result<Value, ApplyError> {
         if resource.namespaced && object.namespace.is_empty() {
-            return Err(ApplyError::NoNamespace { object: object.clone() });
+            return Err(ApplyError::NoNamespace {
+                object: object.clone(),
+            });
         }
         let api = resource.api(self.client.clone(), &object.namespace);
         let params = PatchParams {
@@ -240,18 +301,31 @@ impl Applier {
             field_manager: Some(self.ownership.manager.into()),
             ..Default::default()
         };
-        let answer = api.patch(&object.name, &params, &Patch::Apply(manifest)).await.map_err(|e| failed(object, phase, e))?;
+        let answer = api
+            .patch(&object.name, &params, &Patch::Apply(manifest))
+            .await
+            .map_err(|e| failed(object, phase, e))?;
         Ok(serde_json::to_value(answer).unwrap_or_default())
     }
 
     async fn take_over(&self, object: &ObjectRef, resource: &Resource) -> Result<(), ApplyError> {
         let api = resource.api(self.client.clone(), &object.namespace);
         for _ in 0..3 {
-            let live = api.get_opt(&object.name).await.map_err(|e| failed(object, Phase::Apply, e))?;
+            let live = api
+                .get_opt(&object.name)
+                .await
+                .map_err(|e| failed(object, Phase::Apply, e))?;
             let live = live.map(|l| serde_json::to_value(l).unwrap_or_default());
-            let Some(patch) = live.and_then(|l| self.ownership.takeover(&l)) else { return Ok(()) };
-            let Ok(patch) = serde_json::from_value(patch) else { return Ok(()) };
-            let params = PatchParams { field_manager: Some(self.ownership.manager.into()), ..Default::default() };
+            let Some(patch) = live.and_then(|l| self.ownership.takeover(&l)) else {
+                return Ok(());
+            };
+            let Ok(patch) = serde_json::from_value(patch) else {
+                return Ok(());
+            };
+            let params = PatchParams {
+                field_manager: Some(self.ownership.manager.into()),
+                ..Default::default()
+            };
             match api.patch(&object.name, &params, &Patch::Json::<()>(patch)).await {
                 Ok(_) => return Ok(()),
                 // Someone wrote between the read and the patch: read again.
@@ -268,7 +342,11 @@ impl Applier {
         if resource.namespaced && object.namespace.is_empty() {
             return None;
         }
-        let live = resource.api(self.client.clone(), &object.namespace).get_opt(&object.name).await.ok()??;
+        let live = resource
+            .api(self.client.clone(), &object.namespace)
+            .get_opt(&object.name)
+            .await
+            .ok()??;
         let version = live.metadata.resource_version.clone()?;
         let live = serde_json::to_value(live).unwrap_or_default();
         (asks.if_not_present || Toggles::of(&live).ignore).then_some(version)
@@ -277,8 +355,15 @@ impl Applier {
 
 fn failed(object: &ObjectRef, phase: Phase, error: kube::Error) -> ApplyError {
     match error {
-        kube::Error::Api(status) => ApplyError::Refused { object: object.clone(), phase, status },
-        source => ApplyError::Request { object: object.clone(), source: Box::new(source) },
+        kube::Error::Api(status) => ApplyError::Refused {
+            object: object.clone(),
+            phase,
+            status,
+        },
+        source => ApplyError::Request {
+            object: object.clone(),
+            source: Box::new(source),
+        },
     }
 }
 
@@ -288,17 +373,34 @@ mod tests {
     use serde_json::json;
 
     fn refused(code: u16, reason: &str, message: &str) -> ApplyError {
-        let status = serde_json::from_value(json!({"code": code, "reason": reason, "message": message})).unwrap();
-        let object = ObjectRef { group: String::new(), version: "v1".into(), kind: "ConfigMap".into(), namespace: "n".into(), name: "a".into() };
-        ApplyError::Refused { object, phase: Phase::DryRun, status: Box::new(status) }
+        let status =
+            serde_json::from_value(json!({"code": code, "reason": reason, "message": message})).unwrap();
+        let object = ObjectRef {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: "n".into(),
+            name: "a".into(),
+        };
+        ApplyError::Refused {
+            object,
+            phase: Phase::DryRun,
+            status: Box::new(status),
+        }
     }
 
     #[test]
     fn texts_are_flux_texts() {
         for (error, text) in [
-            (refused(403, "Forbidden", "no"), "ConfigMap/n/a dry-run failed (Forbidden): no"),
+            (
+                refused(403, "Forbidden", "no"),
+                "ConfigMap/n/a dry-run failed (Forbidden): no",
+            ),
             (refused(500, "", "bad"), "ConfigMap/n/a dry-run failed: bad"),
-            (refused(404, "NotFound", "namespaces \"n\" not found"), "ConfigMap/n/a not found: namespaces \"n\" not found"),
+            (
+                refused(404, "NotFound", "namespaces \"n\" not found"),
+                "ConfigMap/n/a not found: namespaces \"n\" not found",
+            ),
         ] {
             assert_eq!(error.to_string(), text);
         }
@@ -306,9 +408,30 @@ mod tests {
 
     #[test]
     fn only_immutable_fields_call_for_replacement() {
-        assert!(refused(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set").immutable());
-        assert!(refused(422, "Invalid", "spec: Forbidden: updates to statefulset spec for fields other than 'replicas'").immutable());
-        assert!(!refused(422, "Invalid", "spec.replicas: Invalid value: -1: must be greater than 0").immutable());
+        assert!(
+            refused(
+                422,
+                "Invalid",
+                "data: Forbidden: field is immutable when `immutable` is set"
+            )
+            .immutable()
+        );
+        assert!(
+            refused(
+                422,
+                "Invalid",
+                "spec: Forbidden: updates to statefulset spec for fields other than 'replicas'"
+            )
+            .immutable()
+        );
+        assert!(
+            !refused(
+                422,
+                "Invalid",
+                "spec.replicas: Invalid value: -1: must be greater than 0"
+            )
+            .immutable()
+        );
         assert!(!refused(403, "Forbidden", "immutable").immutable());
         assert!(refused(404, "NotFound", "namespaces \"n\" not found").awaits_namespace());
     }

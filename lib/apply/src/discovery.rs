@@ -64,7 +64,11 @@ const PATIENCE: Duration = Duration::from_millis(250);
 impl Discovery {
     /// A discovery that asks with `client`.
     pub fn new(client: Client) -> Self {
-        Self { client, known: RwLock::default(), asked: Mutex::default() }
+        Self {
+            client,
+            known: RwLock::default(),
+            asked: Mutex::default(),
+        }
     }
 
     /// The resource that serves an object's kind.
@@ -76,18 +80,28 @@ impl Discovery {
             return Ok(resource);
         }
         self.ask(&object.api_version()).await?;
-        self.known(object)
-            .ok_or_else(|| DiscoveryError::NoMatch { kind: object.kind.clone(), api_version: object.api_version() })
+        self.known(object).ok_or_else(|| DiscoveryError::NoMatch {
+            kind: object.kind.clone(),
+            api_version: object.api_version(),
+        })
     }
 
     /// Forgets a group's kinds, because they may have changed.
     pub fn forget(&self, group: &str) {
-        self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner).retain(|(g, _, _), _| g != group);
+        self.known
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .retain(|(g, _, _), _| g != group);
     }
 
     fn known(&self, object: &ObjectRef) -> Option<Arc<Resource>> {
-        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.get(&(object.group.clone(), object.version.clone(), object.kind.clone())).cloned()
+        let known = self
+            .known
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        known
+            .get(&(object.group.clone(), object.version.clone(), object.kind.clone()))
+            .cloned()
     }
 
     async fn ask(&self, api_version: &str) -> Result<(), DiscoveryError> {
@@ -102,17 +116,31 @@ impl Discovery {
         let list = match answer {
             Ok(list) => list.resources,
             Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-            Err(source) => return Err(DiscoveryError::Ask { api_version: api_version.into(), source: Box::new(source) }),
+            Err(source) => {
+                return Err(DiscoveryError::Ask {
+                    api_version: api_version.into(),
+                    source: Box::new(source),
+                });
+            }
         };
         asked.retain(|_, at| at.elapsed() < PATIENCE);
         asked.insert(api_version.to_owned(), Instant::now());
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let mut known = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self
+            .known
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for resource in list.into_iter().filter(|r| !r.name.contains('/')) {
             let gvk = GroupVersionKind::gvk(group, version, &resource.kind);
             let api = ApiResource::from_gvk_with_plural(&gvk, &resource.name);
             let key = (group.to_owned(), version.to_owned(), resource.kind);
-            known.insert(key, Arc::new(Resource { api, namespaced: resource.namespaced }));
+            known.insert(
+                key,
+                Arc::new(Resource {
+                    api,
+                    namespaced: resource.namespaced,
+                }),
+            );
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! PURE: who owns which fields of a live object (`metadata.managedFields`), and how to take fields over.
 
-use crds::meta::{FLUX1_CHECKSUM, FLUX1_GC_MARK, CHECKSUM, KUBECTL_LAST_APPLIED};
+use crds::meta::{CHECKSUM, FLUX1_CHECKSUM, FLUX1_GC_MARK, KUBECTL_LAST_APPLIED};
 use serde_json::{Value, json};
 use std::{
     collections::hash_map::DefaultHasher,
@@ -70,16 +70,27 @@ impl Ownership {
     /// apply, because it is ours and not in Git.
     pub fn takeover(&self, live: &Value) -> Option<Value> {
         let mut patch = Vec::new();
-        for (map, keys) in [("annotations", [KUBECTL_LAST_APPLIED, CHECKSUM, FLUX1_CHECKSUM].as_slice()), ("labels", &[FLUX1_GC_MARK])] {
+        for (map, keys) in [
+            (
+                "annotations",
+                [KUBECTL_LAST_APPLIED, CHECKSUM, FLUX1_CHECKSUM].as_slice(),
+            ),
+            ("labels", &[FLUX1_GC_MARK]),
+        ] {
             for key in keys {
-                if live.pointer(&format!("/metadata/{map}")).and_then(|m| m.get(*key)).is_some() {
+                if live
+                    .pointer(&format!("/metadata/{map}"))
+                    .and_then(|m| m.get(*key))
+                    .is_some()
+                {
                     patch.push(json!({"op": "remove", "path": format!("/metadata/{map}/{}", key.replace('~', "~0").replace('/', "~1"))}));
                 }
             }
         }
         let all = entries(live);
         if all.iter().any(|e| !is_subresource(e) && self.takes_over(e)) {
-            patch.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": self.folded(all)}));
+            patch
+                .push(json!({"op": "replace", "path": "/metadata/managedFields", "value": self.folded(all)}));
         }
         if patch.is_empty() {
             return None;
@@ -122,7 +133,9 @@ impl Ownership {
 }
 
 fn entries(live: &Value) -> &[Value] {
-    live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    live.pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn text<'a>(entry: &'a Value, key: &str) -> &'a str {
@@ -150,7 +163,9 @@ fn hash_fields(fields: &Value, hash: &mut DefaultHasher) {
 }
 
 fn union(into: &mut Value, from: Value) {
-    let (Value::Object(into), Value::Object(from)) = (into, from) else { return };
+    let (Value::Object(into), Value::Object(from)) = (into, from) else {
+        return;
+    };
     for (key, below) in from {
         match into.get_mut(&key) {
             Some(have) => union(have, below),
@@ -161,12 +176,14 @@ fn union(into: &mut Value, from: Value) {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OURS: Ownership = Ownership { manager: "kustomize-controller", overrides: Vec::new() };
+    const OURS: Ownership = Ownership {
+        manager: "kustomize-controller",
+        overrides: Vec::new(),
+    };
 
     fn live(entries: Value) -> Value {
         json!({"metadata": {"resourceVersion": "7", "managedFields": entries}})
@@ -178,20 +195,44 @@ mod tests {
 
     #[test]
     fn the_fingerprint_moves_with_our_fields_only() {
-        let base = OURS.read(&live(json!([entry("kustomize-controller", "Apply", json!({"f:data": {"f:a": {}, "f:b": {}}}))])));
-        let reordered = OURS.read(&live(json!([entry("kustomize-controller", "Apply", json!({"f:data": {"f:b": {}, "f:a": {}}}))])));
+        let base = OURS.read(&live(json!([entry(
+            "kustomize-controller",
+            "Apply",
+            json!({"f:data": {"f:a": {}, "f:b": {}}})
+        )])));
+        let reordered = OURS.read(&live(json!([entry(
+            "kustomize-controller",
+            "Apply",
+            json!({"f:data": {"f:b": {}, "f:a": {}}})
+        )])));
         assert_eq!(base.fingerprint, reordered.fingerprint);
         let others = OURS.read(&live(json!([
-            entry("kustomize-controller", "Apply", json!({"f:data": {"f:a": {}, "f:b": {}}})),
+            entry(
+                "kustomize-controller",
+                "Apply",
+                json!({"f:data": {"f:a": {}, "f:b": {}}})
+            ),
             entry("autoscaler", "Update", json!({"f:spec": {}}))
         ])));
         assert_eq!(base.fingerprint, others.fingerprint);
         assert_eq!(others.last_other.as_deref(), Some("autoscaler"));
-        let lost = OURS.read(&live(json!([entry("kustomize-controller", "Apply", json!({"f:data": {"f:a": {}}}))])));
+        let lost = OURS.read(&live(json!([entry(
+            "kustomize-controller",
+            "Apply",
+            json!({"f:data": {"f:a": {}}})
+        )])));
         assert_ne!(base.fingerprint, lost.fingerprint);
         let edited = OURS.read(&live(json!([
-            entry("kustomize-controller", "Apply", json!({"f:data": {"f:a": {}, "f:b": {}}})),
-            entry("kubectl-edit", "Update", json!({"f:metadata": {"f:labels": {"f:x": {}}}}))
+            entry(
+                "kustomize-controller",
+                "Apply",
+                json!({"f:data": {"f:a": {}, "f:b": {}}})
+            ),
+            entry(
+                "kubectl-edit",
+                "Update",
+                json!({"f:metadata": {"f:labels": {"f:x": {}}}})
+            )
         ])));
         assert!(edited.foreign && base.fingerprint != edited.fingerprint);
     }
@@ -205,12 +246,21 @@ mod tests {
             {"manager": "kubectl", "operation": "Update", "subresource": "scale", "fieldsV1": {}}
         ]));
         let patch = OURS.takeover(&object).unwrap();
-        assert_eq!(patch[0], json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"}));
+        assert_eq!(
+            patch[0],
+            json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"})
+        );
         let folded = patch[1]["value"].as_array().unwrap();
         let names: Vec<_> = folded.iter().map(|e| e["manager"].as_str().unwrap()).collect();
-        assert_eq!(names, ["flux-client-side-apply", "kubectl", "kustomize-controller"]);
+        assert_eq!(
+            names,
+            ["flux-client-side-apply", "kubectl", "kustomize-controller"]
+        );
         assert_eq!(folded[2]["fieldsV1"], json!({"f:data": {"f:a": {}, "f:x": {}}}));
-        assert_eq!(OURS.takeover(&live(json!([entry("kustomize-controller", "Apply", json!({}))]))), None);
+        assert_eq!(
+            OURS.takeover(&live(json!([entry("kustomize-controller", "Apply", json!({}))]))),
+            None
+        );
     }
 
     #[test]
@@ -218,6 +268,9 @@ mod tests {
         let mut object = live(json!([]));
         object["metadata"]["annotations"] = json!({KUBECTL_LAST_APPLIED: "{}", "mine": "1"});
         let patch = OURS.takeover(&object).unwrap();
-        assert_eq!(patch[1]["path"], "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration");
+        assert_eq!(
+            patch[1]["path"],
+            "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"
+        );
     }
 }

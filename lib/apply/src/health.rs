@@ -52,7 +52,11 @@ pub fn of(object: &Value) -> Health {
     if object.pointer("/metadata/deletionTimestamp").is_some() {
         return Health::Terminating;
     }
-    let group = object.get("apiVersion").and_then(Value::as_str).and_then(|v| v.split_once('/')).map_or("", |(g, _)| g);
+    let group = object
+        .get("apiVersion")
+        .and_then(Value::as_str)
+        .and_then(|v| v.split_once('/'))
+        .map_or("", |(g, _)| g);
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     // A Job's own rule comes first: its generic conditions would call a running one current.
     if (group, kind) == ("batch", "Job") {
@@ -78,13 +82,20 @@ pub fn of(object: &Value) -> Health {
 /// Rules for all kinds: a generation not yet observed, and the conditions Reconciling and Stalled.
 fn generic(object: &Value) -> Option<Health> {
     let generation = object.pointer("/metadata/generation").and_then(Value::as_i64);
-    let observed = object.pointer("/status/observedGeneration").and_then(Value::as_i64);
+    let observed = object
+        .pointer("/status/observedGeneration")
+        .and_then(Value::as_i64);
     if let (Some(generation), Some(observed)) = (generation, observed)
         && generation != observed
     {
-        return Some(Health::waiting(format!("generation is {generation}, but {observed} was observed")));
+        return Some(Health::waiting(format!(
+            "generation is {generation}, but {observed} was observed"
+        )));
     }
-    for (type_, make) in [("Reconciling", Health::InProgress as fn(String) -> Health), ("Stalled", Health::Failed)] {
+    for (type_, make) in [
+        ("Reconciling", Health::InProgress as fn(String) -> Health),
+        ("Stalled", Health::Failed),
+    ] {
         if let Some(condition) = condition(object, type_).filter(|c| status(c) == "True") {
             return Some(make(message(condition)));
         }
@@ -101,8 +112,15 @@ fn ready_condition(object: &Value) -> Health {
 
 fn service(object: &Value) -> Health {
     let balancer = object.pointer("/spec/type").and_then(Value::as_str) == Some("LoadBalancer");
-    let address = object.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).is_some_and(|l| !l.is_empty());
-    if balancer && !address { Health::waiting("the load balancer has no address yet") } else { Health::Current }
+    let address = object
+        .pointer("/status/loadBalancer/ingress")
+        .and_then(Value::as_array)
+        .is_some_and(|l| !l.is_empty());
+    if balancer && !address {
+        Health::waiting("the load balancer has no address yet")
+    } else {
+        Health::Current
+    }
 }
 
 fn definition(object: &Value) -> Health {
@@ -112,28 +130,47 @@ fn definition(object: &Value) -> Health {
     }
     match condition(object, "Established") {
         Some(c) if status(c) == "True" => Health::Current,
-        Some(c) if status(c) == "False" && c.get("reason").and_then(Value::as_str) != Some("Installing") => Health::Failed(message(c)),
+        Some(c) if status(c) == "False" && c.get("reason").and_then(Value::as_str) != Some("Installing") => {
+            Health::Failed(message(c))
+        }
         _ => Health::waiting("the definition is being installed"),
     }
 }
 
 fn phase_is(object: &Value, wanted: &str) -> Health {
-    let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or("unknown");
-    if phase == wanted { Health::Current } else { Health::waiting(format!("phase is {phase}, not {wanted}")) }
+    let phase = object
+        .pointer("/status/phase")
+        .and_then(Value::as_str)
+        .unwrap_or("unknown");
+    if phase == wanted {
+        Health::Current
+    } else {
+        Health::waiting(format!("phase is {phase}, not {wanted}"))
+    }
 }
 
 fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
     let conditions = object.pointer("/status/conditions")?.as_array()?;
-    conditions.iter().find(|c| c.get("type").and_then(Value::as_str) == Some(type_))
+    conditions
+        .iter()
+        .find(|c| c.get("type").and_then(Value::as_str) == Some(type_))
 }
 
 fn status(condition: &Value) -> &str {
-    condition.get("status").and_then(Value::as_str).unwrap_or_default()
+    condition
+        .get("status")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn message(condition: &Value) -> String {
-    let text = condition.get("message").and_then(Value::as_str).filter(|m| !m.is_empty());
-    text.or_else(|| condition.get("reason").and_then(Value::as_str)).unwrap_or_default().to_owned()
+    let text = condition
+        .get("message")
+        .and_then(Value::as_str)
+        .filter(|m| !m.is_empty());
+    text.or_else(|| condition.get("reason").and_then(Value::as_str))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -33,8 +33,16 @@ impl ObjectRef {
     /// # Errors
     /// [`Nameless`] when `apiVersion`, `kind` or `metadata.name` is missing.
     pub fn of(object: &Value) -> Result<Self, Nameless> {
-        let text = |path: &str| object.pointer(path).and_then(Value::as_str).filter(|t| !t.is_empty());
-        let missing = |missing| Nameless { missing, hint: hint(object) };
+        let text = |path: &str| {
+            object
+                .pointer(path)
+                .and_then(Value::as_str)
+                .filter(|t| !t.is_empty())
+        };
+        let missing = |missing| Nameless {
+            missing,
+            hint: hint(object),
+        };
         let api_version = text("/apiVersion").ok_or_else(|| missing("apiVersion"))?;
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         Ok(Self {
@@ -42,13 +50,19 @@ impl ObjectRef {
             version: version.into(),
             kind: text("/kind").ok_or_else(|| missing("kind"))?.into(),
             namespace: text("/metadata/namespace").unwrap_or_default().into(),
-            name: text("/metadata/name").ok_or_else(|| missing("metadata.name"))?.into(),
+            name: text("/metadata/name")
+                .ok_or_else(|| missing("metadata.name"))?
+                .into(),
         })
     }
 
     /// The `apiVersion` of a manifest of this object.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// The name without the version, as an inventory holds it.
@@ -63,7 +77,13 @@ impl ObjectRef {
 
     /// The object that an inventory entry names.
     pub fn from_entry(id: ObjectId, version: &str) -> Self {
-        Self { group: id.group, version: version.into(), kind: id.kind, namespace: id.namespace, name: id.name }
+        Self {
+            group: id.group,
+            version: version.into(),
+            kind: id.kind,
+            namespace: id.namespace,
+            name: id.name,
+        }
     }
 }
 
@@ -79,8 +99,17 @@ impl std::fmt::Display for ObjectRef {
 
 /// The beginning of a manifest, so that its author finds it; never the data of a Secret.
 fn hint(object: &Value) -> String {
-    let part = |path: &str| object.pointer(path).map_or_else(|| "-".to_owned(), ToString::to_string);
-    format!("apiVersion {}, kind {}, name {}", part("/apiVersion"), part("/kind"), part("/metadata/name"))
+    let part = |path: &str| {
+        object
+            .pointer(path)
+            .map_or_else(|| "-".to_owned(), ToString::to_string)
+    };
+    format!(
+        "apiVersion {}, kind {}, name {}",
+        part("/apiVersion"),
+        part("/kind"),
+        part("/metadata/name")
+    )
 }
 
 #[cfg(test)]
@@ -101,7 +130,11 @@ mod tests {
 
     #[test]
     fn nameless_objects_are_described_without_their_data() {
-        let error = ObjectRef::of(&json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "c2VjcmV0"}})).unwrap_err();
-        assert_eq!(error.to_string(), "an object without metadata.name: apiVersion \"v1\", kind \"Secret\", name -");
+        let error = ObjectRef::of(&json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "c2VjcmV0"}}))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "an object without metadata.name: apiVersion \"v1\", kind \"Secret\", name -"
+        );
     }
 }

@@ -23,9 +23,17 @@ impl Stage {
     pub fn of(object: &ObjectRef, custom: &[String]) -> Self {
         let kind = object.kind.as_str();
         match (object.group.as_str(), kind) {
-            ("apiextensions.k8s.io", _) | ("", "Namespace") | ("rbac.authorization.k8s.io", "ClusterRole") => Self::Definitions,
+            ("apiextensions.k8s.io", _)
+            | ("", "Namespace")
+            | ("rbac.authorization.k8s.io", "ClusterRole") => Self::Definitions,
             _ if kind.ends_with("Class") => Self::Classes,
-            (group, _) if custom.iter().any(|c| *c == format!("{group}/{kind}") || (group.is_empty() && c == kind)) => Self::Custom,
+            (group, _)
+                if custom
+                    .iter()
+                    .any(|c| *c == format!("{group}/{kind}") || (group.is_empty() && c == kind)) =>
+            {
+                Self::Custom
+            }
             _ => Self::Rest,
         }
     }
@@ -82,14 +90,22 @@ pub fn rank(kind: &str) -> usize {
 pub fn sort_by_ref<T>(objects: &mut [T], custom: &[String], of: impl Fn(&T) -> &ObjectRef) {
     objects.sort_by(|a, b| {
         let (a, b) = (of(a), of(b));
-        (Stage::of(a, custom), rank(&a.kind), &a.group, &a.kind, &a.namespace, &a.name).cmp(&(
-            Stage::of(b, custom),
-            rank(&b.kind),
-            &b.group,
-            &b.kind,
-            &b.namespace,
-            &b.name,
-        ))
+        (
+            Stage::of(a, custom),
+            rank(&a.kind),
+            &a.group,
+            &a.kind,
+            &a.namespace,
+            &a.name,
+        )
+            .cmp(&(
+                Stage::of(b, custom),
+                rank(&b.kind),
+                &b.group,
+                &b.kind,
+                &b.namespace,
+                &b.name,
+            ))
     });
 }
 
@@ -108,13 +124,23 @@ mod tests {
     use super::*;
 
     fn object(group: &str, kind: &str, name: &str) -> ObjectRef {
-        ObjectRef { group: group.into(), version: "v1".into(), kind: kind.into(), namespace: String::new(), name: name.into() }
+        ObjectRef {
+            group: group.into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            namespace: String::new(),
+            name: name.into(),
+        }
     }
 
     #[test]
     fn stages_then_kinds_then_names() {
         let mut objects = vec![
-            object("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "w"),
+            object(
+                "admissionregistration.k8s.io",
+                "ValidatingWebhookConfiguration",
+                "w",
+            ),
             object("example.com", "Widget", "w"),
             object("apps", "Deployment", "b"),
             object("apps", "Deployment", "a"),
@@ -145,13 +171,22 @@ mod tests {
     #[test]
     fn custom_stage_takes_group_and_kind_or_a_core_kind() {
         let custom = ["example.com/Widget".to_owned(), "Secret".to_owned()];
-        assert_eq!(Stage::of(&object("example.com", "Widget", "w"), &custom), Stage::Custom);
+        assert_eq!(
+            Stage::of(&object("example.com", "Widget", "w"), &custom),
+            Stage::Custom
+        );
         assert_eq!(Stage::of(&object("", "Secret", "s"), &custom), Stage::Custom);
-        assert_eq!(Stage::of(&object("other.com", "Widget", "w"), &custom), Stage::Rest);
+        assert_eq!(
+            Stage::of(&object("other.com", "Widget", "w"), &custom),
+            Stage::Rest
+        );
     }
 
     #[test]
     fn batches_keep_webhooks_last() {
-        assert_eq!(["Secret", "Deployment", "Widget", "MutatingWebhookConfiguration"].map(batch), [0, 1, 1, 2]);
+        assert_eq!(
+            ["Secret", "Deployment", "Widget", "MutatingWebhookConfiguration"].map(batch),
+            [0, 1, 1, 2]
+        );
     }
 }

@@ -86,7 +86,9 @@ pub fn decide(desired: u64, asks: Toggles, written: Option<&Written>, sight: Sig
     }
     match written {
         None => Action::Check,
-        Some(w) if w.uid != live.uid || w.fields != live.owners.fingerprint => Action::Correct { by: live.owners.last_other.clone() },
+        Some(w) if w.uid != live.uid || w.fields != live.owners.fingerprint => Action::Correct {
+            by: live.owners.last_other.clone(),
+        },
         Some(w) if w.desired != desired => Action::Update,
         Some(_) => Action::Keep,
     }
@@ -133,7 +135,11 @@ mod tests {
             key: Key::new("n", "a"),
             uid: "u".into(),
             version: 1,
-            owners: Owners { fingerprint: 7, foreign: false, last_other: Some("kubectl-edit".into()) },
+            owners: Owners {
+                fingerprint: 7,
+                foreign: false,
+                last_other: Some("kubectl-edit".into()),
+            },
             toggles: Toggles::default(),
             owner: None,
             health: Health::Current,
@@ -142,17 +148,36 @@ mod tests {
     }
 
     fn written() -> Written {
-        Written { desired: 1, fields: 7, uid: "u".into() }
+        Written {
+            desired: 1,
+            fields: 7,
+            uid: "u".into(),
+        }
     }
 
     #[test]
     fn every_case_has_its_action() {
         let none = Toggles::default();
         let (here, ours) = (live(), written());
-        let deleting = Live { deleting: true, ..live() };
-        let ignored = Live { toggles: Toggles { ignore: true, ..none }, ..live() };
-        let edited = Live { owners: Owners { fingerprint: 8, ..live().owners }, ..live() };
-        let replaced = Live { uid: "v".into(), ..live() };
+        let deleting = Live {
+            deleting: true,
+            ..live()
+        };
+        let ignored = Live {
+            toggles: Toggles { ignore: true, ..none },
+            ..live()
+        };
+        let edited = Live {
+            owners: Owners {
+                fingerprint: 8,
+                ..live().owners
+            },
+            ..live()
+        };
+        let replaced = Live {
+            uid: "v".into(),
+            ..live()
+        };
         let by = Some("kubectl-edit".to_owned());
         for (asks, written, sight, expected) in [
             (none, Some(&ours), Sight::Present(&here), Action::Keep),
@@ -160,23 +185,72 @@ mod tests {
             (none, None, Sight::Absent, Action::Check),
             (none, Some(&ours), Sight::Absent, Action::Restore),
             (none, Some(&ours), Sight::Blind, Action::Check),
-            (none, Some(&ours), Sight::Present(&deleting), Action::AwaitDeletion),
+            (
+                none,
+                Some(&ours),
+                Sight::Present(&deleting),
+                Action::AwaitDeletion,
+            ),
             (none, Some(&ours), Sight::Present(&ignored), Action::Skip),
-            (none, Some(&ours), Sight::Present(&edited), Action::Correct { by: by.clone() }),
-            (none, Some(&ours), Sight::Present(&replaced), Action::Correct { by: by.clone() }),
-            (Toggles { ignore: true, ..none }, None, Sight::Absent, Action::Skip),
-            (Toggles { if_not_present: true, ..none }, None, Sight::Absent, Action::Check),
-            (Toggles { if_not_present: true, ..none }, Some(&ours), Sight::Present(&edited), Action::Skip),
+            (
+                none,
+                Some(&ours),
+                Sight::Present(&edited),
+                Action::Correct { by: by.clone() },
+            ),
+            (
+                none,
+                Some(&ours),
+                Sight::Present(&replaced),
+                Action::Correct { by: by.clone() },
+            ),
+            (
+                Toggles { ignore: true, ..none },
+                None,
+                Sight::Absent,
+                Action::Skip,
+            ),
+            (
+                Toggles {
+                    if_not_present: true,
+                    ..none
+                },
+                None,
+                Sight::Absent,
+                Action::Check,
+            ),
+            (
+                Toggles {
+                    if_not_present: true,
+                    ..none
+                },
+                Some(&ours),
+                Sight::Present(&edited),
+                Action::Skip,
+            ),
         ] {
-            assert_eq!(decide(1, asks, written, sight), expected, "{asks:?} {written:?} {sight:?}");
+            assert_eq!(
+                decide(1, asks, written, sight),
+                expected,
+                "{asks:?} {written:?} {sight:?}"
+            );
         }
-        assert_eq!(decide(2, none, Some(&ours), Sight::Present(&here)), Action::Update);
+        assert_eq!(
+            decide(2, none, Some(&ours), Sight::Present(&here)),
+            Action::Update
+        );
     }
 
     #[test]
     fn fingerprints_do_not_depend_on_the_order_of_keys() {
-        assert_eq!(fingerprint(&json!({"a": 1, "b": [1, "1"]})), fingerprint(&json!({"b": [1, "1"], "a": 1})));
+        assert_eq!(
+            fingerprint(&json!({"a": 1, "b": [1, "1"]})),
+            fingerprint(&json!({"b": [1, "1"], "a": 1}))
+        );
         assert_ne!(fingerprint(&json!({"a": 1})), fingerprint(&json!({"a": "1"})));
-        assert_ne!(fingerprint(&json!({"a": [1, 2]})), fingerprint(&json!({"a": [2, 1]})));
+        assert_ne!(
+            fingerprint(&json!({"a": [1, 2]})),
+            fingerprint(&json!({"a": [2, 1]}))
+        );
     }
 }

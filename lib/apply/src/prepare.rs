@@ -17,21 +17,40 @@ pub struct Owner<'a> {
 pub fn prepare(object: &mut Value, owner: Owner<'_>, common: Option<&CommonMetadata>) {
     set(object, "labels", [owner.name, owner.namespace]);
     if let Some(common) = common {
-        set(object, "labels", common.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        set(object, "annotations", common.annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        set(
+            object,
+            "labels",
+            common.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())),
+        );
+        set(
+            object,
+            "annotations",
+            common.annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())),
+        );
     }
     normalise(object);
 }
 
 fn normalise(object: &mut Value) {
-    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind = object
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let core = object.get("apiVersion").and_then(Value::as_str) == Some("v1");
     let Some(map) = object.as_object_mut() else { return };
     if kind != "CustomResourceDefinition" {
         map.remove("status");
     }
     if let Some(meta) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-        for key in ["creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink"] {
+        for key in [
+            "creationTimestamp",
+            "managedFields",
+            "resourceVersion",
+            "uid",
+            "generation",
+            "selfLink",
+        ] {
             meta.remove(key);
         }
     }
@@ -43,8 +62,14 @@ fn normalise(object: &mut Value) {
         default_protocol(object.pointer_mut("/spec/ports"));
     }
     for containers in ["containers", "initContainers"] {
-        for template in ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec", "/spec"] {
-            let list = object.pointer_mut(&format!("{template}/{containers}")).and_then(Value::as_array_mut);
+        for template in [
+            "/spec/template/spec",
+            "/spec/jobTemplate/spec/template/spec",
+            "/spec",
+        ] {
+            let list = object
+                .pointer_mut(&format!("{template}/{containers}"))
+                .and_then(Value::as_array_mut);
             for container in list.into_iter().flatten() {
                 default_protocol(container.get_mut("ports"));
             }
@@ -54,7 +79,9 @@ fn normalise(object: &mut Value) {
 
 /// Moves `stringData` into `data`: the API server does so on write, and the field would look changed for ever.
 fn encode_string_data(secret: &mut Map<String, Value>) {
-    let Some(Value::Object(plain)) = secret.shift_remove("stringData") else { return };
+    let Some(Value::Object(plain)) = secret.shift_remove("stringData") else {
+        return;
+    };
     let data = secret.entry("data").or_insert_with(|| json!({}));
     if data.is_null() {
         *data = json!({});
@@ -80,7 +107,9 @@ fn set<'a>(object: &mut Value, map: &str, pairs: impl IntoIterator<Item = (&'a s
     if pairs.peek().is_none() {
         return;
     }
-    let Some(object) = object.as_object_mut() else { return };
+    let Some(object) = object.as_object_mut() else {
+        return;
+    };
     let meta = object.entry("metadata").or_insert_with(|| json!({}));
     let Some(meta) = meta.as_object_mut() else { return };
     let target = meta.entry(map).or_insert_with(|| json!({}));
@@ -98,12 +127,18 @@ fn set<'a>(object: &mut Value, map: &str, pairs: impl IntoIterator<Item = (&'a s
 mod tests {
     use super::*;
 
-    const OWNER: Owner<'static> = Owner { name: ("o/name", "app"), namespace: ("o/namespace", "apps") };
+    const OWNER: Owner<'static> = Owner {
+        name: ("o/name", "app"),
+        namespace: ("o/namespace", "apps"),
+    };
 
     #[test]
     fn labels_are_added_and_server_fields_dropped() {
         let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "status": {}, "metadata": {"name": "a", "uid": "1", "creationTimestamp": null, "labels": {"mine": "1"}}});
-        let common = CommonMetadata { labels: [("mine".to_owned(), "2".to_owned())].into(), ..Default::default() };
+        let common = CommonMetadata {
+            labels: [("mine".to_owned(), "2".to_owned())].into(),
+            ..Default::default()
+        };
         prepare(&mut object, OWNER, Some(&common));
         assert_eq!(
             object,
@@ -123,12 +158,20 @@ mod tests {
     fn ports_get_their_protocol() {
         let mut service = json!({"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}, {"port": 53, "protocol": "UDP"}]}});
         normalise(&mut service);
-        assert_eq!(service["spec"]["ports"], json!([{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]));
+        assert_eq!(
+            service["spec"]["ports"],
+            json!([{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}])
+        );
     }
 
     #[test]
     fn odd_shapes_do_no_harm() {
-        for mut odd in [json!(null), json!([]), json!({"metadata": 1, "kind": 2}), json!({"metadata": {"labels": []}, "spec": {"containers": {"a": 1}}})] {
+        for mut odd in [
+            json!(null),
+            json!([]),
+            json!({"metadata": 1, "kind": 2}),
+            json!({"metadata": {"labels": []}, "spec": {"containers": {"a": 1}}}),
+        ] {
             prepare(&mut odd, OWNER, None);
         }
     }

@@ -48,15 +48,24 @@ impl Pruner<'_> {
     pub async fn delete(&self, mut objects: Vec<ObjectRef>) -> Pruned {
         order::sort_by_ref(&mut objects, &[], |o| o);
         objects.reverse();
-        let mut pruned = Pruned { changes: Vec::new(), failures: Vec::new() };
+        let mut pruned = Pruned {
+            changes: Vec::new(),
+            failures: Vec::new(),
+        };
         let mut rest = objects.as_slice();
         // Kinds wait for each other, objects of a kind do not.
         while let Some(first) = rest.first() {
             let kind = (first.group.clone(), first.kind.clone());
-            let end = rest.iter().position(|o| (&o.group, &o.kind) != (&kind.0, &kind.1)).unwrap_or(rest.len());
+            let end = rest
+                .iter()
+                .position(|o| (&o.group, &o.kind) != (&kind.0, &kind.1))
+                .unwrap_or(rest.len());
             let (now, later) = rest.split_at(end);
             let deletions: Vec<_> = now.iter().map(|object| self.one(object)).collect();
-            let answers: Vec<_> = stream::iter(deletions).buffered(self.concurrency.max(1)).collect().await;
+            let answers: Vec<_> = stream::iter(deletions)
+                .buffered(self.concurrency.max(1))
+                .collect()
+                .await;
             for (object, answer) in now.iter().zip(answers) {
                 match answer {
                     Ok(change) => pruned.changes.push((object.clone(), change)),
@@ -72,7 +81,9 @@ impl Pruner<'_> {
     pub async fn remaining(&self, objects: &[ObjectRef]) -> Vec<ObjectRef> {
         let mut left = Vec::new();
         for object in objects {
-            let Ok(resource) = self.discovery.resource(object).await else { continue };
+            let Ok(resource) = self.discovery.resource(object).await else {
+                continue;
+            };
             let api = resource.api(self.client.clone(), &object.namespace);
             if matches!(api.get_metadata_opt(&object.name).await, Ok(Some(_)) | Err(_)) {
                 left.push(object.clone());
@@ -101,7 +112,13 @@ impl Pruner<'_> {
             return Ok(Change::Skipped);
         }
         // Only the object that was judged is deleted, not another that came in its place.
-        let params = DeleteParams { preconditions: Some(Preconditions { uid, resource_version: None }), ..DeleteParams::background() };
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid,
+                resource_version: None,
+            }),
+            ..DeleteParams::background()
+        };
         match api.delete(&object.name, &params).await {
             Ok(_) => Ok(Change::Deleted),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Change::Deleted),
@@ -111,6 +128,8 @@ impl Pruner<'_> {
 
     fn ours(&self, live: &Value) -> bool {
         let labels = live.pointer("/metadata/labels");
-        self.owner.iter().all(|(key, value)| labels.and_then(|l| l.get(*key)).and_then(Value::as_str) == Some(*value))
+        self.owner
+            .iter()
+            .all(|(key, value)| labels.and_then(|l| l.get(*key)).and_then(Value::as_str) == Some(*value))
     }
 }

@@ -1,6 +1,8 @@
 //! PURE: what labels and annotations of an object ask of us (`kustomize.toolkit.fluxcd.io/…`).
 
-use crds::meta::{DISABLED, ENABLED, FORCE, PRUNE, RECONCILE, SSA, SSA_IF_NOT_PRESENT, SSA_IGNORE, SSA_MERGE};
+use crds::meta::{
+    DISABLED, ENABLED, FORCE, PRUNE, RECONCILE, SSA, SSA_IF_NOT_PRESENT, SSA_IGNORE, SSA_MERGE,
+};
 use serde_json::Value;
 
 /// What an object asks for. A value counts as label or annotation, in any case of letters.
@@ -23,8 +25,13 @@ impl Toggles {
     pub fn of(object: &Value) -> Self {
         let has = |key: &str, value: &str| {
             ["labels", "annotations"].iter().any(|map| {
-                let found = object.get("metadata").and_then(|m| m.get(map)).and_then(|m| m.get(key));
-                found.and_then(Value::as_str).is_some_and(|v| v.eq_ignore_ascii_case(value))
+                let found = object
+                    .get("metadata")
+                    .and_then(|m| m.get(map))
+                    .and_then(|m| m.get(key));
+                found
+                    .and_then(Value::as_str)
+                    .is_some_and(|v| v.eq_ignore_ascii_case(value))
             })
         };
         Self {

@@ -91,12 +91,23 @@ impl View {
     /// The channel is unbounded, but what goes through it is small and its reader only sorts it into queues.
     pub fn new(clients: Clients, ownership: Ownership) -> (Self, mpsc::UnboundedReceiver<Seen>) {
         let (seen, receiver) = mpsc::unbounded_channel();
-        (Self { clients, ownership, watches: Mutex::default(), seen }, receiver)
+        (
+            Self {
+                clients,
+                ownership,
+                watches: Mutex::default(),
+                seen,
+            },
+            receiver,
+        )
     }
 
     /// The watch over a scope, started if nobody holds it yet.
     pub fn watch(&self, scope: Scope) -> Arc<Watch> {
-        let mut watches = self.watches.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut watches = self
+            .watches
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(watch) = watches.get(&scope).and_then(Weak::upgrade) {
             return watch;
         }
@@ -135,7 +146,11 @@ impl Watch {
 
     /// An object, if it is there.
     pub fn get(&self, key: &Key) -> Option<Arc<Live>> {
-        self.objects.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+        self.objects
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(key)
+            .cloned()
     }
 
     /// Takes in an object as the API server just answered, so that whoever wrote it sees it before the watch does.
@@ -147,7 +162,10 @@ impl Watch {
         let live = Arc::new(Live::of(object, &self.ownership)?);
         let key = live.key.clone();
         let old = {
-            let mut objects = self.objects.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut objects = self
+                .objects
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let old = objects.get(&key).cloned();
             if old.as_ref().is_some_and(|o| o.version >= live.version) {
                 return old;
@@ -162,7 +180,11 @@ impl Watch {
     }
 
     fn remove(&self, key: &Key) {
-        let old = self.objects.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(key);
+        let old = self
+            .objects
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(key);
         if old.is_some() {
             self.tell(key.clone(), old, None);
         }
@@ -170,13 +192,20 @@ impl Watch {
 
     fn tell(&self, key: Key, old: Option<Arc<Live>>, new: Option<Arc<Live>>) {
         // The reader is gone only when the process ends.
-        let _ = self.seen.send(Seen { resource: self.scope.resource.clone(), key, old, new });
+        let _ = self.seen.send(Seen {
+            resource: self.scope.resource.clone(),
+            key,
+            old,
+            new,
+        });
     }
 }
 
 async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
     let api = match (&scope.namespace, scope.resource.namespaced) {
-        (Some(namespace), true) => kube::Api::<DynamicObject>::namespaced_with(client, namespace, &scope.resource.api),
+        (Some(namespace), true) => {
+            kube::Api::<DynamicObject>::namespaced_with(client, namespace, &scope.resource.api)
+        }
         _ => kube::Api::<DynamicObject>::all_with(client, &scope.resource.api),
     };
     let config = match &scope.name {
@@ -204,7 +233,10 @@ async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
             }
             Ok(Event::InitDone) => {
                 let gone: Vec<Key> = {
-                    let objects = watch.objects.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let objects = watch
+                        .objects
+                        .read()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                     objects.keys().filter(|k| !listed.contains(k)).cloned().collect()
                 };
                 gone.iter().for_each(|key| watch.remove(key));
@@ -221,7 +253,8 @@ async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
 
 fn failed(watch: &Watch, error: &watcher::Error) {
     let code = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(s)) | watcher::Error::WatchStartFailed(kube::Error::Api(s)) => s.code,
+        watcher::Error::InitialListFailed(kube::Error::Api(s))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(s)) => s.code,
         watcher::Error::WatchError(s) => s.code,
         _ => 0,
     };
@@ -242,5 +275,8 @@ fn value(object: DynamicObject) -> Value {
 
 fn key(object: &DynamicObject) -> Key {
     let meta = &object.metadata;
-    Key::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+    Key::new(
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
 }

@@ -6,35 +6,51 @@ use crate::kustomization::Kustomization;
 use crate::load::Loader;
 use crate::objects::Objects;
 use crate::transform::{
-    annotations, images, labels, namespace, patches, prefix_suffix, replacements, replicas,
+    annotations, images, labels, namespace, patches, prefix_suffix, replacements, replicas, vars::Vars,
 };
 use crate::{documents, object::Object};
 
-/// Builds what a directory and all below it give, names without hashes and references not yet followed.
+/// What a kustomization and all below it give.
+#[derive(Debug, Default)]
+pub(crate) struct Accumulated {
+    /// Names are without hashes, references not yet followed.
+    pub(crate) objects: Objects,
+    /// Not yet resolved.
+    pub(crate) vars: Vars,
+}
+
+/// Builds a directory.
 ///
 /// # Errors
 /// Whatever any of the stages says, with the way that led there.
-pub(crate) fn directory(loader: &Loader<'_>, kustomization: &Kustomization) -> Result<Objects, Error> {
-    accumulate(loader, kustomization, Objects::default())
+pub(crate) fn directory(loader: &Loader<'_>, kustomization: &Kustomization) -> Result<Accumulated, Error> {
+    accumulate(loader, kustomization, Accumulated::default())
 }
 
-fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, before: Objects) -> Result<Objects, Error> {
-    let mut objects = before;
+fn accumulate(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    before: Accumulated,
+) -> Result<Accumulated, Error> {
+    let mut all = before;
     for path in &kustomization.resources {
-        resource(loader, path, &mut objects).map_err(|e| e.during("accumulating resources"))?;
+        resource(loader, path, &mut all).map_err(|e| e.during("accumulating resources"))?;
     }
-    generators(loader, kustomization, &mut objects)?;
+    generators(loader, kustomization, &mut all.objects)?;
     for path in &kustomization.components {
-        objects = component(loader, path, objects).map_err(|e| e.during("accumulating components"))?;
+        all = component(loader, path, all).map_err(|e| e.during("accumulating components"))?;
     }
-    transformers(loader, kustomization, &mut objects)?;
-    Ok(objects)
+    transformers(loader, kustomization, &mut all.objects)?;
+    all.vars
+        .add(&kustomization.vars, &mut all.objects)
+        .map_err(|e| e.during("merging vars"))?;
+    Ok(all)
 }
 
 /// A resource is tried as a file first and then as a directory.
-fn resource(loader: &Loader<'_>, path: &str, objects: &mut Objects) -> Result<(), Error> {
+fn resource(loader: &Loader<'_>, path: &str, all: &mut Accumulated) -> Result<(), Error> {
     let as_file = match file(loader, path).and_then(|found| {
-        objects
+        all.objects
             .append_all(found)
             .map_err(|e| e.during(format!("merging resources from '{path}'")))
     }) {
@@ -42,12 +58,7 @@ fn resource(loader: &Loader<'_>, path: &str, objects: &mut Objects) -> Result<()
         Err(error) => error,
     };
     let base = match loader.enter(path) {
-        Ok(inner) => base(&inner).and_then(|found| {
-            let root = inner.shown_root();
-            objects
-                .append_all(found)
-                .map_err(|e| e.during(format!("recursed merging from path '{root}'")))
-        }),
+        Ok(inner) => base(&inner, all),
         // The file is there and broken: that it is no directory either is no news.
         Err(_) if as_file.is_malformed() => return Err(as_file),
         Err(error @ Error::Remote { .. }) => return Err(error),
@@ -66,19 +77,21 @@ fn file(loader: &Loader<'_>, path: &str) -> Result<Vec<Object>, Error> {
     })
 }
 
-fn base(loader: &Loader<'_>) -> Result<Vec<Object>, Error> {
+fn base(loader: &Loader<'_>, all: &mut Accumulated) -> Result<(), Error> {
     let kustomization = target(loader)?;
+    let root = loader.shown_root();
     if kustomization.is_component() {
-        return Err(Error::UnexpectedComponent {
-            path: loader.shown_root(),
-        });
+        return Err(Error::UnexpectedComponent { path: root });
     }
-    let objects = directory(loader, &kustomization).map_err(|e| recursed(loader, e))?;
-    Ok(objects.into_list())
+    let found = directory(loader, &kustomization).map_err(|e| recursed(loader, e))?;
+    all.objects
+        .append_all(found.objects.into_list())
+        .and_then(|()| all.vars.merge(found.vars))
+        .map_err(|e| e.during(format!("recursed merging from path '{root}'")))
 }
 
 /// A component works on all that its parent has so far.
-fn component(loader: &Loader<'_>, path: &str, objects: Objects) -> Result<Objects, Error> {
+fn component(loader: &Loader<'_>, path: &str, all: Accumulated) -> Result<Accumulated, Error> {
     let inner = loader.enter(path).map_err(|e| e.during("loader.New"))?;
     let kustomization = target(&inner)?;
     if !kustomization.is_component() {
@@ -87,7 +100,7 @@ fn component(loader: &Loader<'_>, path: &str, objects: Objects) -> Result<Object
             kind: kustomization.kind,
         });
     }
-    accumulate(&inner, &kustomization, objects).map_err(|e| recursed(&inner, e))
+    accumulate(&inner, &kustomization, all).map_err(|e| recursed(&inner, e))
 }
 
 fn target(loader: &Loader<'_>) -> Result<Kustomization, Error> {

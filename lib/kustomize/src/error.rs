@@ -146,6 +146,14 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// A build that grows beyond any use, as by bases that each use another twice.
+    #[error("a build may not have more than {limit} {what}")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// A component where a kustomization is wanted.
     #[error("expected kind != 'Component' for path '{path}'")]
     UnexpectedComponent {
@@ -305,6 +313,12 @@ pub enum Error {
     #[error("{problem}")]
     Replacement {
         /// Source or target and problem.
+        problem: String,
+    },
+    /// A var that cannot be resolved.
+    #[error("{problem}")]
+    Var {
+        /// The var and what is wrong with it.
         problem: String,
     },
     /// An unknown word in `sortOptions` or `buildMetadata`.

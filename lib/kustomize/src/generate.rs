@@ -80,6 +80,7 @@ pub(crate) fn generate(
         object.set("immutable", Node::Scalar(scalar));
     }
     let mut object = Object::new(Node::Map(object));
+    object.generated = true;
     object.needs_hash = !options.disable_name_suffix_hash;
     object.behavior = match args.behavior.as_str() {
         "create" => Behavior::Create,

@@ -35,15 +35,6 @@ impl Gvk {
         }
     }
 
-    /// `group/version`, or the version alone.
-    pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.clone()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
-    }
-
     /// True if every part that `selector` names is the same here.
     pub(crate) fn is_selected(&self, selector: &Gvk) -> bool {
         let part = |want: &str, have: &str| want.is_empty() || want == have;
@@ -56,7 +47,7 @@ impl Gvk {
     pub(crate) fn is_cluster_scoped(&self) -> bool {
         SCOPES
             .get(self.kind.as_str())
-            .is_some_and(|versions| versions.contains(&self.api_version().as_str()))
+            .is_some_and(|versions| versions.contains(&(&self.group, &self.version)))
     }
 }
 
@@ -122,12 +113,15 @@ pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
 
-/// Kind to the `apiVersion`s in which it is cluster-scoped.
-static SCOPES: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
-    let mut scopes: HashMap<&str, Vec<&str>> = HashMap::new();
+/// Kind to the groups and versions in which it is cluster-scoped.
+static SCOPES: LazyLock<HashMap<&str, Vec<(&str, &str)>>> = LazyLock::new(|| {
+    let mut scopes: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
     for line in include_str!("data/scopes.tsv").lines() {
         if let [api_version, kind, "cluster"] = line.split('\t').collect::<Vec<_>>()[..] {
-            scopes.entry(kind).or_default().push(api_version);
+            scopes
+                .entry(kind)
+                .or_default()
+                .push(split_api_version(api_version));
         }
     }
     scopes

@@ -9,7 +9,7 @@ use decode::Fields;
 
 pub(crate) use entries::{
     ConfigMapArgs, FieldOptions, GeneratorOptions, Image, Label, Patch, Replacement, Replica, Selector,
-    SortOptions, Source, Target,
+    SortOptions, Source, Target, Var,
 };
 
 /// A kustomization or component, legacy spellings folded in.
@@ -30,6 +30,7 @@ pub(crate) struct Kustomization {
     pub(crate) images: Vec<Image>,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) replacements: Vec<Replacement>,
+    pub(crate) vars: Vec<Var>,
     pub(crate) config_maps: Vec<ConfigMapArgs>,
     pub(crate) secrets: Vec<ConfigMapArgs>,
     pub(crate) generator_options: Option<GeneratorOptions>,
@@ -111,9 +112,8 @@ impl Kustomization {
 }
 
 /// Fields of kustomize that this version refuses rather than ignores.
-const UNSUPPORTED: [&str; 10] = [
+const UNSUPPORTED: [&str; 9] = [
     "openapi",
-    "vars",
     "crds",
     "helmGlobals",
     "helmCharts",
@@ -145,6 +145,7 @@ fn read(fields: &mut Fields) -> Result<Kustomization, Error> {
         images,
         replicas: fields.list("replicas", Replica::read)?,
         replacements: fields.list("replacements", Replacement::read)?,
+        vars: fields.list("vars", Var::read)?,
         config_maps: fields.list("configMapGenerator", |fields| ConfigMapArgs::read(fields, false))?,
         secrets: fields.list("secretGenerator", |fields| ConfigMapArgs::read(fields, true))?,
         generator_options: fields.object("generatorOptions", GeneratorOptions::read)?,

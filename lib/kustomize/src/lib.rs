@@ -23,10 +23,11 @@ pub use error::{Error, Missing};
 pub use inputs::Inputs;
 pub use output::{Build, Resource};
 
+use accumulate::Accumulated;
 use artifact::Tree;
 use kustomization::Kustomization;
 use load::Loader;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use transform::{labels, name_refs, sort};
 
 /// In which order objects come out, unless `sortOptions` of the first kustomization says.
@@ -68,11 +69,13 @@ pub struct Options {
 /// Anything that makes kustomize fail, in its words where they are known, and fields that are not supported.
 pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Build, Error> {
     let inputs = RefCell::new(Inputs::default());
-    let loader = Loader::new(tree, path, options.load, &options.display_root, &inputs)?;
+    let entered = Cell::new(0);
+    let loader = Loader::new(tree, path, options.load, &options.display_root, &inputs, &entered)?;
     let kustomization = Kustomization::load(&loader)?;
-    let mut objects = accumulate::directory(&loader, &kustomization)?;
+    let Accumulated { mut objects, vars } = accumulate::directory(&loader, &kustomization)?;
     accumulate::add_hashes(&mut objects)?;
     name_refs::apply(&mut objects)?;
+    vars.resolve(&mut objects)?;
     let mut objects = objects.into_list();
     objects.retain(|object| !is_local_config(object));
     let legacy = match &kustomization.sort_options {

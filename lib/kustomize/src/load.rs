@@ -3,10 +3,13 @@
 use crate::error::Missing;
 use crate::{Error, Inputs, Load};
 use artifact::Tree;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Deepest nesting of bases; the recursion over them is bounded by it.
 const MAX_NESTING: usize = 100;
+
+/// Most directories that a build enters; one that is used twice counts twice.
+const MAX_ENTERED: usize = 20_000;
 
 /// The three names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_FILES: [&str; 3] =
@@ -20,6 +23,8 @@ pub(crate) struct Loader<'a> {
     load: Load,
     /// What stands before paths in messages.
     display_root: &'a str,
+    /// How many directories were entered, over the whole build.
+    entered: &'a Cell<usize>,
     /// Directories from the first to the current one.
     roots: Vec<String>,
 }
@@ -32,12 +37,14 @@ impl<'a> Loader<'a> {
         load: Load,
         display_root: &'a str,
         inputs: &'a RefCell<Inputs>,
+        entered: &'a Cell<usize>,
     ) -> Result<Loader<'a>, Error> {
         let loader = Loader {
             tree,
             inputs,
             load,
             display_root,
+            entered,
             roots: Vec::new(),
         };
         let root = artifact::clean_path(path).map_err(|_| Error::LeavesTree {
@@ -153,6 +160,13 @@ impl<'a> Loader<'a> {
         }
         if self.roots.len() >= MAX_NESTING {
             return Err(Error::TooDeep { limit: MAX_NESTING });
+        }
+        self.entered.set(self.entered.get() + 1);
+        if self.entered.get() > MAX_ENTERED {
+            return Err(Error::TooMany {
+                what: "bases",
+                limit: MAX_ENTERED,
+            });
         }
         let mut inner = self.clone();
         inner.roots.push(root);

@@ -17,6 +17,10 @@ pub(crate) struct Object {
     pub(crate) suffixes: Vec<String>,
     /// Whether the content's hash goes into the name.
     pub(crate) needs_hash: bool,
+    /// Names of the vars that are about this object.
+    pub(crate) vars: Vec<String>,
+    /// Made by a generator of this build.
+    pub(crate) generated: bool,
     /// What a generator says about an object of the same name.
     pub(crate) behavior: Behavior,
 }
@@ -49,6 +53,8 @@ impl Object {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             needs_hash: false,
+            vars: Vec::new(),
+            generated: false,
             behavior: Behavior::Unspecified,
         }
     }
@@ -152,15 +158,16 @@ impl Object {
         }
     }
 
-    /// `metadata.labels` or `metadata.annotations` as text.
+    /// `metadata.labels` or `metadata.annotations` as text; what is no text counts as empty.
     pub(crate) fn strings<'a>(&'a self, field: &str) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let map = self
             .metadata()
             .and_then(|metadata| metadata.get(field))
             .and_then(Node::as_map);
-        map.into_iter()
-            .flat_map(|map| &map.pairs)
-            .filter_map(|(key, value)| Some((key.text.as_str(), value.as_scalar()?.text.as_str())))
+        map.into_iter().flat_map(|map| &map.pairs).map(|(key, value)| {
+            let text = value.as_scalar().map_or("", |scalar| scalar.text.as_str());
+            (key.text.as_str(), text)
+        })
     }
 
     /// Replaces `metadata.labels` or `metadata.annotations`; an empty map takes the field away.
@@ -193,6 +200,8 @@ impl Object {
         self.prefixes = old.prefixes.clone();
         self.suffixes = old.suffixes.clone();
         self.needs_hash &= old.needs_hash;
+        self.vars = old.vars.clone();
+        self.generated = old.generated;
     }
 
     /// Adds the `data` and `binaryData` of `old` where this object has no such key.

@@ -5,6 +5,9 @@ use crate::id::Id;
 use crate::object::{Behavior, Object};
 use std::collections::{HashMap, HashSet};
 
+/// Most objects of a build.
+const MAX_OBJECTS: usize = 200_000;
+
 /// Objects in order; no two have the same current id.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Objects {
@@ -35,6 +38,12 @@ impl Objects {
     pub(crate) fn append(&mut self, object: Object) -> Result<(), Error> {
         let key = object.id().key();
         let at = self.list.len();
+        if at >= MAX_OBJECTS {
+            return Err(Error::TooMany {
+                what: "objects",
+                limit: MAX_OBJECTS,
+            });
+        }
         let ids = self.ids.get_or_insert_with(|| index(&self.list));
         if ids.contains_key(&key) {
             return Err(Error::IdTaken {

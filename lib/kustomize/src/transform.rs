@@ -12,6 +12,7 @@ pub(crate) mod replacements;
 pub(crate) mod replicas;
 pub(crate) mod sort;
 pub(crate) mod strategic_merge;
+pub(crate) mod vars;
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec};

@@ -27,7 +27,11 @@ impl Access {
         if !self.no_cross_namespace_refs || from == namespace {
             return Ok(());
         }
-        Err(Denied { kind: kind.into(), namespace: namespace.into(), name: name.into() })
+        Err(Denied {
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     }
 }
 
@@ -38,7 +42,9 @@ mod tests {
     #[test]
     fn crossing_is_denied_only_where_forbidden() {
         let open = Access::default();
-        let closed = Access { no_cross_namespace_refs: true };
+        let closed = Access {
+            no_cross_namespace_refs: true,
+        };
         assert_eq!(open.check("a", "GitRepository", "b", "fleet"), Ok(()));
         assert_eq!(closed.check("a", "GitRepository", "a", "fleet"), Ok(()));
         let denied = closed.check("a", "GitRepository", "b", "fleet").unwrap_err();

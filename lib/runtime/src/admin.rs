@@ -31,18 +31,38 @@ impl Readiness {
 ///
 /// # Errors
 /// When an address cannot be listened on.
-pub async fn serve(health: SocketAddr, metrics_addr: SocketAddr, readiness: Readiness, metrics: Metrics) -> io::Result<()> {
-    let probes = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(move || async move { if readiness.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting") } }));
+pub async fn serve(
+    health: SocketAddr,
+    metrics_addr: SocketAddr,
+    readiness: Readiness,
+    metrics: Metrics,
+) -> io::Result<()> {
+    let probes = Router::new().route("/healthz", get(|| async { "ok" })).route(
+        "/readyz",
+        get(move || async move {
+            if readiness.get() {
+                (StatusCode::OK, "ok")
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, "starting")
+            }
+        }),
+    );
     let counted = Router::new().route("/metrics", get(move || async move { expose(metrics.render()) }));
     for (address, router) in [(health, probes), (metrics_addr, counted)] {
-        let listener = TcpListener::bind(address).await.map_err(|e| io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|e| io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
         tokio::spawn(async move { axum::serve(listener, router).await });
     }
     Ok(())
 }
 
 fn expose(text: String) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+    (
+        [(
+            CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        text,
+    )
 }

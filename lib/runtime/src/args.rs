@@ -93,7 +93,10 @@ pub type FeatureGates = BTreeMap<String, bool>;
 impl CommonArgs {
     /// The bounds of the back-off after failures.
     pub fn backoff(&self) -> Backoff {
-        Backoff { min: self.min_retry_delay, max: self.max_retry_delay }
+        Backoff {
+            min: self.min_retry_delay,
+            max: self.max_retry_delay,
+        }
     }
 
     /// The times of the leader election.
@@ -107,7 +110,9 @@ impl CommonArgs {
 
     /// The rules for references across namespaces.
     pub fn access(&self) -> Access {
-        Access { no_cross_namespace_refs: self.no_cross_namespace_refs }
+        Access {
+            no_cross_namespace_refs: self.no_cross_namespace_refs,
+        }
     }
 
     /// Checks that every feature named exists; Flux refuses to start otherwise.
@@ -115,8 +120,15 @@ impl CommonArgs {
     /// # Errors
     /// The name of the first unknown feature.
     pub fn check_features(&self, known: &[&str]) -> Result<(), String> {
-        match self.feature_gates.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(unknown) => Err(format!("feature-gate '{unknown}' not supported, must be one of: {}", known.join(", "))),
+        match self
+            .feature_gates
+            .keys()
+            .find(|name| !known.contains(&name.as_str()))
+        {
+            Some(unknown) => Err(format!(
+                "feature-gate '{unknown}' not supported, must be one of: {}",
+                known.join(", ")
+            )),
             None => Ok(()),
         }
     }
@@ -132,8 +144,14 @@ impl CommonArgs {
 /// # Errors
 /// When the text is no host and port, or the host has no address.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
-    let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
-    let mut found = full.to_socket_addrs().map_err(|e| format!("'{text}' is not an address to listen on: {e}"))?;
+    let full = if text.starts_with(':') {
+        format!("0.0.0.0{text}")
+    } else {
+        text.to_owned()
+    };
+    let mut found = full
+        .to_socket_addrs()
+        .map_err(|e| format!("'{text}' is not an address to listen on: {e}"))?;
     found.next().ok_or_else(|| format!("'{text}' has no address"))
 }
 
@@ -148,8 +166,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 fn feature_gates(text: &str) -> Result<FeatureGates, String> {
     let mut gates = FeatureGates::new();
     for pair in text.split(',').filter(|p| !p.trim().is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| format!("'{pair}' is not of the form name=true|false"))?;
-        let on = value.trim().parse().map_err(|_| format!("'{value}' of feature '{name}' is neither true nor false"))?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("'{pair}' is not of the form name=true|false"))?;
+        let on = value
+            .trim()
+            .parse()
+            .map_err(|_| format!("'{value}' of feature '{name}' is neither true nor false"))?;
         gates.insert(name.trim().to_owned(), on);
     }
     Ok(gates)
@@ -167,24 +190,50 @@ mod tests {
     }
 
     fn parse(args: &[&str]) -> Result<CommonArgs, String> {
-        Cli::try_parse_from(std::iter::once("x").chain(args.iter().copied())).map(|c| c.common).map_err(|e| e.to_string())
+        Cli::try_parse_from(std::iter::once("x").chain(args.iter().copied()))
+            .map(|c| c.common)
+            .map_err(|e| e.to_string())
     }
 
     #[test]
     fn defaults_are_flux_defaults() {
         let args = parse(&[]).unwrap();
         assert_eq!(args.health_addr.to_string(), "0.0.0.0:9440");
-        assert_eq!((args.min_retry_delay, args.max_retry_delay), (Duration::from_millis(750), Duration::from_secs(900)));
-        assert!(args.watch_all_namespaces && !args.enable_leader_election && args.leader_election_release_on_cancel);
+        assert_eq!(
+            (args.min_retry_delay, args.max_retry_delay),
+            (Duration::from_millis(750), Duration::from_secs(900))
+        );
+        assert!(
+            args.watch_all_namespaces
+                && !args.enable_leader_election
+                && args.leader_election_release_on_cancel
+        );
     }
 
     #[test]
     fn flags_are_written_as_for_go_programs() {
-        let args = parse(&["--enable-leader-election", "--watch-all-namespaces=false", "--metrics-addr=127.0.0.1:1", "--feature-gates=A=true,B=false"]).unwrap();
+        let args = parse(&[
+            "--enable-leader-election",
+            "--watch-all-namespaces=false",
+            "--metrics-addr=127.0.0.1:1",
+            "--feature-gates=A=true,B=false",
+        ])
+        .unwrap();
         assert!(args.enable_leader_election && !args.watch_all_namespaces);
         assert_eq!(args.metrics_addr.to_string(), "127.0.0.1:1");
-        assert_eq!((args.feature("A", false), args.feature("B", true), args.feature("C", true)), (true, false, true));
-        assert!(args.check_features(&["A"]).unwrap_err().contains("'B' not supported"));
+        assert_eq!(
+            (
+                args.feature("A", false),
+                args.feature("B", true),
+                args.feature("C", true)
+            ),
+            (true, false, true)
+        );
+        assert!(
+            args.check_features(&["A"])
+                .unwrap_err()
+                .contains("'B' not supported")
+        );
     }
 
     #[test]

@@ -36,14 +36,28 @@ impl Identity {
         for part in [namespace, name] {
             let fine = !part.is_empty()
                 && part.len() <= 253
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
             if !fine {
-                return Err(IdentityError::Name { namespace: namespace.into(), name: name.into() });
+                return Err(IdentityError::Name {
+                    namespace: namespace.into(),
+                    name: name.into(),
+                });
             }
         }
-        let user = HeaderValue::try_from(format!("system:serviceaccount:{namespace}:{name}"))
-            .map_err(|_| IdentityError::Name { namespace: namespace.into(), name: name.into() })?;
-        Ok(Self::ServiceAccount(ServiceAccount { namespace: namespace.into(), name: name.into(), user }))
+        let user =
+            HeaderValue::try_from(format!("system:serviceaccount:{namespace}:{name}")).map_err(|_| {
+                IdentityError::Name {
+                    namespace: namespace.into(),
+                    name: name.into(),
+                }
+            })?;
+        Ok(Self::ServiceAccount(ServiceAccount {
+            namespace: namespace.into(),
+            name: name.into(),
+            user,
+        }))
     }
 }
 
@@ -51,7 +65,9 @@ impl std::fmt::Display for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Controller => f.write_str("the controller"),
-            Self::ServiceAccount(account) => write!(f, "system:serviceaccount:{}:{}", account.namespace, account.name),
+            Self::ServiceAccount(account) => {
+                write!(f, "system:serviceaccount:{}:{}", account.namespace, account.name)
+            }
         }
     }
 }
@@ -92,7 +108,9 @@ impl Clients {
         config.read_timeout = Some(std::time::Duration::from_secs(295));
         let namespace = config.default_namespace.clone();
         let metrics = metrics.clone();
-        let http = ClientBuilder::try_from(config).map_err(ClientsError::Build)?.build();
+        let http = ClientBuilder::try_from(config)
+            .map_err(ClientsError::Build)?
+            .build();
         let counted = tower::service_fn(move |request: http::Request<Body>| {
             let (http, metrics) = (http.clone(), metrics.clone());
             async move {
@@ -102,7 +120,9 @@ impl Clients {
                 answer
             }
         });
-        Ok(Self { own: Client::new(counted, namespace) })
+        Ok(Self {
+            own: Client::new(counted, namespace),
+        })
     }
 
     /// A client that acts in the name of `identity`.
@@ -138,8 +158,18 @@ mod tests {
 
     #[test]
     fn an_identity_without_a_name_cannot_be_built() {
-        for (namespace, name) in [("", "a"), ("a", ""), (" ", "a"), ("a", "b\r\nimpersonate-group: system:masters"), ("a", "B"), ("a", "b:c")] {
-            assert!(Identity::service_account(namespace, name).is_err(), "{namespace:?} {name:?}");
+        for (namespace, name) in [
+            ("", "a"),
+            ("a", ""),
+            (" ", "a"),
+            ("a", "b\r\nimpersonate-group: system:masters"),
+            ("a", "B"),
+            ("a", "b:c"),
+        ] {
+            assert!(
+                Identity::service_account(namespace, name).is_err(),
+                "{namespace:?} {name:?}"
+            );
         }
         let tenant = Identity::service_account("team-a", "deployer").unwrap();
         assert_eq!(tenant.to_string(), "system:serviceaccount:team-a:deployer");

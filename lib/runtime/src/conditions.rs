@@ -14,7 +14,11 @@ pub struct Conditions<'a> {
 impl<'a> Conditions<'a> {
     /// Opens a list for changes observed at `generation` and `now`.
     pub fn new(list: &'a mut Vec<Condition>, generation: i64, now: Time) -> Self {
-        Self { list, generation, now }
+        Self {
+            list,
+            generation,
+            now,
+        }
     }
 
     /// The condition of a type.
@@ -66,8 +70,14 @@ impl<'a> Conditions<'a> {
 
     /// After a failed pass, says on a Reconciling condition that there will be another.
     pub fn note_retry(&mut self) {
-        let failed = self.get(READY).is_some_and(|c| c.status == ConditionStatus::False);
-        if let Some(message) = self.get(RECONCILING).filter(|_| failed).map(|c| c.message.clone()) {
+        let failed = self
+            .get(READY)
+            .is_some_and(|c| c.status == ConditionStatus::False);
+        if let Some(message) = self
+            .get(RECONCILING)
+            .filter(|_| failed)
+            .map(|c| c.message.clone())
+        {
             self.mark_true(RECONCILING, reason::PROGRESSING_WITH_RETRY, message);
         }
     }
@@ -144,7 +154,10 @@ mod tests {
         let mut list = Vec::new();
         Conditions::new(&mut list, 1, at(1)).mark_true(READY, "Succeeded", "a");
         Conditions::new(&mut list, 2, at(2)).mark_true(READY, "Succeeded", "a");
-        assert_eq!((list[0].last_transition_time.clone(), list[0].observed_generation), (at(1), Some(2)));
+        assert_eq!(
+            (list[0].last_transition_time.clone(), list[0].observed_generation),
+            (at(1), Some(2))
+        );
         Conditions::new(&mut list, 2, at(3)).mark_true(READY, "Succeeded", "b");
         assert_eq!(list[0].last_transition_time, at(3));
     }
@@ -169,7 +182,10 @@ mod tests {
         }
         conditions.sort();
         let types: Vec<_> = list.iter().map(|c| c.type_.as_str()).collect();
-        assert_eq!(types, ["Reconciling", "Ready", "ArtifactInStorage", "FetchFailed"]);
+        assert_eq!(
+            types,
+            ["Reconciling", "Ready", "ArtifactInStorage", "FetchFailed"]
+        );
     }
 
     #[test]

@@ -12,7 +12,10 @@ pub struct Graph<T = Key> {
 
 impl<T> Default for Graph<T> {
     fn default() -> Self {
-        Self { refers_to: HashMap::new(), referrers: HashMap::new() }
+        Self {
+            refers_to: HashMap::new(),
+            referrers: HashMap::new(),
+        }
     }
 }
 
@@ -28,7 +31,10 @@ impl<T: Clone + Ord + std::hash::Hash> Graph<T> {
             }
         }
         for target in &targets {
-            self.referrers.entry(target.clone()).or_default().insert(key.clone());
+            self.referrers
+                .entry(target.clone())
+                .or_default()
+                .insert(key.clone());
         }
         if !targets.is_empty() {
             self.refers_to.insert(key.clone(), targets);
@@ -66,7 +72,10 @@ impl Graph<Key> {
     }
 
     fn targets(&self, key: &Key) -> Vec<Key> {
-        self.refers_to.get(key).map(|t| t.iter().rev().cloned().collect()).unwrap_or_default()
+        self.refers_to
+            .get(key)
+            .map(|t| t.iter().rev().cloned().collect())
+            .unwrap_or_default()
     }
 }
 
@@ -77,20 +86,28 @@ mod tests {
     fn graph(edges: &[(&str, &[&str])]) -> Graph {
         let mut graph = Graph::default();
         for (from, to) in edges {
-            graph.set(&Key::new("n", *from), to.iter().map(|t| Key::new("n", *t)).collect());
+            graph.set(
+                &Key::new("n", *from),
+                to.iter().map(|t| Key::new("n", *t)).collect(),
+            );
         }
         graph
     }
 
     fn circle(edges: &[(&str, &[&str])], start: &str) -> Option<Vec<String>> {
-        graph(edges).circle(&Key::new("n", start)).map(|c| c.into_iter().map(|k| k.name).collect())
+        graph(edges)
+            .circle(&Key::new("n", start))
+            .map(|c| c.into_iter().map(|k| k.name).collect())
     }
 
     #[test]
     fn circles_are_found_with_their_path() {
         assert_eq!(circle(&[("a", &["b"]), ("b", &["c"])], "a"), None);
         assert_eq!(circle(&[("a", &["a"])], "a").unwrap(), ["a", "a"]);
-        assert_eq!(circle(&[("a", &["b", "x"]), ("b", &["c"]), ("c", &["a"])], "a").unwrap(), ["a", "b", "c", "a"]);
+        assert_eq!(
+            circle(&[("a", &["b", "x"]), ("b", &["c"]), ("c", &["a"])], "a").unwrap(),
+            ["a", "b", "c", "a"]
+        );
         // A circle elsewhere is not ours.
         assert_eq!(circle(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])], "a"), None);
     }
@@ -98,9 +115,17 @@ mod tests {
     #[test]
     fn referrers_follow_changes() {
         let mut graph = graph(&[("a", &["x"]), ("b", &["x", "y"])]);
-        let of = |graph: &Graph, t: &str| graph.referrers(&Key::new("n", t)).map(|k| k.name.clone()).collect::<Vec<_>>();
+        let of = |graph: &Graph, t: &str| {
+            graph
+                .referrers(&Key::new("n", t))
+                .map(|k| k.name.clone())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of(&graph, "x"), ["a", "b"]);
         graph.set(&Key::new("n", "b"), BTreeSet::new());
-        assert_eq!((of(&graph, "x"), of(&graph, "y")), (vec!["a".to_string()], vec![]));
+        assert_eq!(
+            (of(&graph, "x"), of(&graph, "y")),
+            (vec!["a".to_string()], vec![])
+        );
     }
 }

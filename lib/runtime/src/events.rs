@@ -44,12 +44,20 @@ pub struct Event {
 impl Event {
     /// A normal event.
     pub fn normal(reason: &str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Normal, reason: reason.into(), message: message.into(), metadata: BTreeMap::new() }
+        Self {
+            severity: Severity::Normal,
+            reason: reason.into(),
+            message: message.into(),
+            metadata: BTreeMap::new(),
+        }
     }
 
     /// A warning.
     pub fn warning(reason: &str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::normal(reason, message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::normal(reason, message)
+        }
     }
 
     /// The event with one more annotation.
@@ -105,36 +113,58 @@ impl std::fmt::Debug for Recorder {
 impl Recorder {
     /// A recorder that signs as `component`.
     pub fn new(client: Client, component: &str) -> Self {
-        Self { client, component: component.to_owned(), recent: Mutex::default() }
+        Self {
+            client,
+            component: component.to_owned(),
+            recent: Mutex::default(),
+        }
     }
 
     /// Writes an event about `object`. A failure is logged and otherwise without effect: the status has the truth.
     pub async fn publish(&self, subject: &Subject, event: &Event) {
         let fingerprint = fingerprint(subject, event);
-        let (namespace, object) = (subject.namespace.as_deref().unwrap_or("default"), subject.name.as_deref().unwrap_or_default());
+        let (namespace, object) = (
+            subject.namespace.as_deref().unwrap_or("default"),
+            subject.name.as_deref().unwrap_or_default(),
+        );
         let api: Api<CoreEvent> = Api::namespaced(self.client.clone(), namespace);
         let now = Time(Timestamp::now());
         let answer = match self.repeated(fingerprint) {
             Some((name, count)) => {
                 let body = serde_json::json!({"count": count, "lastTimestamp": now});
-                api.patch(&name, &PatchParams::default(), &Patch::Merge(body)).await.map(|_| ())
+                api.patch(&name, &PatchParams::default(), &Patch::Merge(body))
+                    .await
+                    .map(|_| ())
             }
             None => {
                 let name = format!("{object}.{:x}", Timestamp::now().as_nanosecond());
                 self.remember(fingerprint, name.clone());
-                api.create(&PostParams::default(), &core_event(&self.component, subject, event, name, now)).await.map(|_| ())
+                api.create(
+                    &PostParams::default(),
+                    &core_event(&self.component, subject, event, name, now),
+                )
+                .await
+                .map(|_| ())
             }
         };
         if let Err(error) = answer {
             self.lock().remove(&fingerprint);
-            warn!(namespace, name = object, reason = event.reason, error = chain(&error), "cannot write the event");
+            warn!(
+                namespace,
+                name = object,
+                reason = event.reason,
+                error = chain(&error),
+                "cannot write the event"
+            );
         }
     }
 
     /// The name and new count of the same event, if it was written lately.
     fn repeated(&self, fingerprint: u64) -> Option<(String, i32)> {
         let mut recent = self.lock();
-        let known = recent.get_mut(&fingerprint).filter(|r| r.first.elapsed() < WINDOW)?;
+        let known = recent
+            .get_mut(&fingerprint)
+            .filter(|r| r.first.elapsed() < WINDOW)?;
         known.count = known.count.saturating_add(1);
         Some((known.name.clone(), known.count))
     }
@@ -147,11 +177,20 @@ impl Recorder {
                 recent.clear();
             }
         }
-        recent.insert(fingerprint, Recent { name, count: 1, first: Instant::now() });
+        recent.insert(
+            fingerprint,
+            Recent {
+                name,
+                count: 1,
+                first: Instant::now(),
+            },
+        );
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Recent>> {
-        self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.recent
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -173,7 +212,10 @@ fn core_event(component: &str, subject: &Subject, event: &Event, name: String, n
         count: Some(1),
         first_timestamp: Some(now.clone()),
         last_timestamp: Some(now),
-        source: Some(EventSource { component: Some(component.to_owned()), ..Default::default() }),
+        source: Some(EventSource {
+            component: Some(component.to_owned()),
+            ..Default::default()
+        }),
         reporting_component: Some(component.to_owned()),
         ..Default::default()
     }
@@ -181,7 +223,14 @@ fn core_event(component: &str, subject: &Subject, event: &Event, name: String, n
 
 fn fingerprint(subject: &Subject, event: &Event) -> u64 {
     let mut hash = DefaultHasher::new();
-    (&subject.kind, &subject.uid, &event.reason, &event.message, &event.metadata).hash(&mut hash);
+    (
+        &subject.kind,
+        &subject.uid,
+        &event.reason,
+        &event.message,
+        &event.metadata,
+    )
+        .hash(&mut hash);
     hash.finish()
 }
 

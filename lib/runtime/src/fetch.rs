@@ -109,7 +109,11 @@ impl Artifacts {
             .timeout(ATTEMPT)
             .redirect(reqwest::redirect::Policy::limited(3))
             .build()?;
-        Ok(Self { http, retries, kept: Mutex::default() })
+        Ok(Self {
+            http,
+            retries,
+            kept: Mutex::default(),
+        })
     }
 
     /// The files of an artifact. Callers for the same digest share one download and one tree.
@@ -124,7 +128,9 @@ impl Artifacts {
     }
 
     async fn download(&self, artifact: &Artifact) -> Result<Tree, FetchError> {
-        let digest: Digest = artifact.digest.parse().map_err(|_| FetchError::NoDigest { digest: artifact.digest.clone() })?;
+        let digest: Digest = artifact.digest.parse().map_err(|_| FetchError::NoDigest {
+            digest: artifact.digest.clone(),
+        })?;
         let url = localhost(&artifact.url);
         let mut attempt = 0;
         let bytes = loop {
@@ -132,23 +138,39 @@ impl Artifacts {
                 Ok(bytes) => break bytes,
                 Err(error) if attempt < self.retries && transient(&error) => {
                     attempt += 1;
-                    tracing::debug!(url, attempt, error = chain(&error), "download failed, trying again");
+                    tracing::debug!(
+                        url,
+                        attempt,
+                        error = chain(&error),
+                        "download failed, trying again"
+                    );
                     tokio::time::sleep(Duration::from_millis(250).saturating_mul(1 << attempt.min(5))).await;
                 }
                 Err(error) => return Err(error),
             }
         };
-        let unpacked = tokio::task::spawn_blocking(move || unpack(bytes.as_slice(), &Limits::default())).await;
-        unpacked.map_err(|_| FetchError::Stopped)?.map_err(|source| FetchError::Unpack { url, source })
+        let unpacked =
+            tokio::task::spawn_blocking(move || unpack(bytes.as_slice(), &Limits::default())).await;
+        unpacked
+            .map_err(|_| FetchError::Stopped)?
+            .map_err(|source| FetchError::Unpack { url, source })
     }
 
     async fn attempt(&self, url: &str, digest: &Digest) -> Result<Vec<u8>, FetchError> {
-        let http = |source: reqwest::Error| FetchError::Http { url: url.to_owned(), source: source.without_url() };
+        let http = |source: reqwest::Error| FetchError::Http {
+            url: url.to_owned(),
+            source: source.without_url(),
+        };
         let answer = self.http.get(url).send().await.map_err(http)?;
         match answer.status().as_u16() {
             200 => {}
             404 => return Err(FetchError::NotFound { url: url.to_owned() }),
-            status => return Err(FetchError::Status { url: url.to_owned(), status }),
+            status => {
+                return Err(FetchError::Status {
+                    url: url.to_owned(),
+                    status,
+                });
+            }
         }
         let mut hasher = Hasher::new(digest.algorithm());
         let mut bytes = Vec::new();
@@ -162,7 +184,9 @@ impl Artifacts {
             bytes.extend_from_slice(&chunk);
         }
         if hasher.finish() != *digest {
-            return Err(FetchError::Digest { digest: digest.to_string() });
+            return Err(FetchError::Digest {
+                digest: digest.to_string(),
+            });
         }
         Ok(bytes)
     }
@@ -171,7 +195,10 @@ impl Artifacts {
         let mut kept = self.lock();
         kept.clock += 1;
         let clock = kept.clock;
-        let entry = kept.trees.entry(digest.to_owned()).or_insert_with(|| Entry { tree: Arc::default(), used: clock });
+        let entry = kept.trees.entry(digest.to_owned()).or_insert_with(|| Entry {
+            tree: Arc::default(),
+            used: clock,
+        });
         entry.used = clock;
         entry.tree.clone()
     }
@@ -180,11 +207,19 @@ impl Artifacts {
     fn evict(&self) {
         let mut kept = self.lock();
         let newest = kept.clock;
-        kept.trees.retain(|_, e| e.tree.initialized() || e.used == newest || Arc::strong_count(&e.tree) > 1);
+        kept.trees
+            .retain(|_, e| e.tree.initialized() || e.used == newest || Arc::strong_count(&e.tree) > 1);
         let size = |e: &Entry| e.tree.get().map_or(0, Tree::size);
         let mut total: u64 = kept.trees.values().map(size).sum();
         while total > KEPT && kept.trees.len() > 1 {
-            let Some(oldest) = kept.trees.iter().min_by_key(|(_, e)| e.used).map(|(k, _)| k.clone()) else { break };
+            let Some(oldest) = kept
+                .trees
+                .iter()
+                .min_by_key(|(_, e)| e.used)
+                .map(|(k, _)| k.clone())
+            else {
+                break;
+            };
             if let Some(entry) = kept.trees.remove(&oldest) {
                 total -= size(&entry);
             }
@@ -192,7 +227,9 @@ impl Artifacts {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -212,10 +249,13 @@ fn transient(error: &FetchError) -> bool {
 
 /// The URL with its host replaced by `SOURCE_CONTROLLER_LOCALHOST`, as Flux does for runs outside the cluster.
 fn localhost(url: &str) -> String {
-    let (Ok(host), Ok(mut parsed)) = (env::var("SOURCE_CONTROLLER_LOCALHOST"), reqwest::Url::parse(url)) else {
+    let (Ok(host), Ok(mut parsed)) = (env::var("SOURCE_CONTROLLER_LOCALHOST"), reqwest::Url::parse(url))
+    else {
         return url.to_owned();
     };
-    let (name, port) = host.split_once(':').map_or((host.as_str(), None), |(n, p)| (n, p.parse().ok()));
+    let (name, port) = host
+        .split_once(':')
+        .map_or((host.as_str(), None), |(n, p)| (n, p.parse().ok()));
     let changed = parsed.set_host(Some(name)).is_ok() && parsed.set_port(port).is_ok();
     if changed { parsed.into() } else { url.to_owned() }
 }

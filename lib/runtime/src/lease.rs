@@ -43,7 +43,12 @@ impl std::fmt::Debug for Candidate {
 impl Candidate {
     /// A candidate named `holder` for the lease `name` in `namespace`.
     pub fn new(client: Client, namespace: &str, name: &str, holder: String, timing: Timing) -> Self {
-        Self { api: Api::namespaced(client, namespace), name: name.to_owned(), holder, timing }
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: name.to_owned(),
+            holder,
+            timing,
+        }
     }
 
     /// Waits until the lease is ours.
@@ -57,7 +62,11 @@ impl Candidate {
                     return;
                 }
                 Ok(false) => {}
-                Err(error) => warn!(lease = self.name, error = chain(&error), "cannot ask for the lease"),
+                Err(error) => warn!(
+                    lease = self.name,
+                    error = chain(&error),
+                    "cannot ask for the lease"
+                ),
             }
             tokio::time::sleep(self.timing.retry_period).await;
         }
@@ -82,8 +91,16 @@ impl Candidate {
 
     /// Gives the lease back, so that another need not wait for it to run out.
     pub async fn release(&self) {
-        let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else { return };
-        let Some(spec) = lease.spec.as_mut().filter(|s| s.holder_identity.as_deref() == Some(&self.holder)) else { return };
+        let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else {
+            return;
+        };
+        let Some(spec) = lease
+            .spec
+            .as_mut()
+            .filter(|s| s.holder_identity.as_deref() == Some(&self.holder))
+        else {
+            return;
+        };
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
         spec.renew_time = Some(MicroTime(Timestamp::now()));
@@ -93,16 +110,28 @@ impl Candidate {
 
     async fn attempt(&self, seen: &mut Option<(LeaseSpec, Instant)>) -> kube::Result<bool> {
         let Some(mut lease) = self.api.get_opt(&self.name).await? else {
-            let lease = Lease { metadata: ObjectMeta { name: Some(self.name.clone()), ..Default::default() }, spec: Some(self.record(None)) };
+            let lease = Lease {
+                metadata: ObjectMeta {
+                    name: Some(self.name.clone()),
+                    ..Default::default()
+                },
+                spec: Some(self.record(None)),
+            };
             return won(self.api.create(&PostParams::default(), &lease).await);
         };
         let spec = lease.spec.clone().unwrap_or_default();
         if !seen.as_ref().is_some_and(|(old, _)| *old == spec) {
             *seen = Some((spec.clone(), Instant::now()));
         }
-        let held = spec.holder_identity.as_deref().is_some_and(|h| !h.is_empty() && h != self.holder);
+        let held = spec
+            .holder_identity
+            .as_deref()
+            .is_some_and(|h| !h.is_empty() && h != self.holder);
         let silent = seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        let duration = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).map_or(self.timing.duration, Duration::from_secs);
+        let duration = spec
+            .lease_duration_seconds
+            .and_then(|s| u64::try_from(s).ok())
+            .map_or(self.timing.duration, Duration::from_secs);
         if held && silent < duration {
             return Ok(false);
         }
@@ -111,12 +140,17 @@ impl Candidate {
     }
 
     async fn renew(&self) -> kube::Result<bool> {
-        let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(false) };
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+            return Ok(false);
+        };
         let spec = lease.spec.take().unwrap_or_default();
         if spec.holder_identity.as_deref() != Some(&self.holder) {
             return Ok(false);
         }
-        lease.spec = Some(LeaseSpec { renew_time: Some(MicroTime(Timestamp::now())), ..spec });
+        lease.spec = Some(LeaseSpec {
+            renew_time: Some(MicroTime(Timestamp::now())),
+            ..spec
+        });
         // A conflict is not yet a loss: look again, the holder tells.
         won(self.api.replace(&self.name, &PostParams::default(), &lease).await).map(|_| true)
     }
@@ -128,9 +162,17 @@ impl Candidate {
         LeaseSpec {
             holder_identity: Some(self.holder.clone()),
             lease_duration_seconds: Some(i32::try_from(self.timing.duration.as_secs()).unwrap_or(i32::MAX)),
-            acquire_time: if same { old.and_then(|o| o.acquire_time.clone()) } else { Some(now.clone()) },
+            acquire_time: if same {
+                old.and_then(|o| o.acquire_time.clone())
+            } else {
+                Some(now.clone())
+            },
             renew_time: Some(now),
-            lease_transitions: Some(if same || old.is_none() { transitions } else { transitions.saturating_add(1) }),
+            lease_transitions: Some(if same || old.is_none() {
+                transitions
+            } else {
+                transitions.saturating_add(1)
+            }),
             ..Default::default()
         }
     }

@@ -72,11 +72,31 @@ impl Default for Metrics {
             queues: Arc::default(),
             depth: Family::default(),
         };
-        registry.register("gotk_reconcile_duration_seconds", "The duration in seconds of a reconciliation", metrics.durations.clone());
-        registry.register("controller_runtime_reconcile", "Reconciliations by controller and result", metrics.results.clone());
-        registry.register("controller_runtime_active_workers", "Objects being worked on", metrics.active.clone());
-        registry.register("rest_client_requests", "Requests to the API server by method and code", metrics.requests.clone());
-        registry.register("workqueue_depth", "Objects that wait for a worker", metrics.depth.clone());
+        registry.register(
+            "gotk_reconcile_duration_seconds",
+            "The duration in seconds of a reconciliation",
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciliations by controller and result",
+            metrics.results.clone(),
+        );
+        registry.register(
+            "controller_runtime_active_workers",
+            "Objects being worked on",
+            metrics.active.clone(),
+        );
+        registry.register(
+            "rest_client_requests",
+            "Requests to the API server by method and code",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "workqueue_depth",
+            "Objects that wait for a worker",
+            metrics.depth.clone(),
+        );
         *metrics.lock_registry() = registry;
         metrics
     }
@@ -85,9 +105,16 @@ impl Default for Metrics {
 impl Metrics {
     /// Records a finished pass: its object, how long it took, and whether it succeeded.
     pub fn reconciled(&self, kind: &str, key: &Key, took: Duration, success: bool) {
-        self.durations.get_or_create(&object(kind, key)).observe(took.as_secs_f64());
+        self.durations
+            .get_or_create(&object(kind, key))
+            .observe(took.as_secs_f64());
         let result = if success { "success" } else { "error" };
-        self.results.get_or_create(&ResultLabels { controller: kind.to_lowercase(), result }).inc();
+        self.results
+            .get_or_create(&ResultLabels {
+                controller: kind.to_lowercase(),
+                result,
+            })
+            .inc();
     }
 
     /// Drops the series of an object that is gone.
@@ -97,19 +124,29 @@ impl Metrics {
 
     /// Counts a worker of a kind as busy until the guard is dropped.
     pub fn busy(&self, kind: &str) -> Busy {
-        let gauge = self.active.get_or_create_owned(&ControllerLabels { controller: kind.to_lowercase() });
+        let gauge = self.active.get_or_create_owned(&ControllerLabels {
+            controller: kind.to_lowercase(),
+        });
         gauge.inc();
         Busy(gauge)
     }
 
     /// Counts a request to the API server; code 0 is one without an answer.
     pub fn requested(&self, method: &str, code: u16) {
-        self.requests.get_or_create(&RequestLabels { code, method: method.to_owned() }).inc();
+        self.requests
+            .get_or_create(&RequestLabels {
+                code,
+                method: method.to_owned(),
+            })
+            .inc();
     }
 
     /// Has the depth of a queue reported under a kind's name.
     pub fn watch_queue(&self, kind: &str, queue: Arc<Queue>) {
-        self.queues.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((kind.to_lowercase(), queue));
+        self.queues
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((kind.to_lowercase(), queue));
     }
 
     /// Registers metrics of one controller's own.
@@ -119,9 +156,16 @@ impl Metrics {
 
     /// All metrics in the OpenMetrics text format.
     pub fn render(&self) -> String {
-        for (name, queue) in self.queues.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        for (name, queue) in self
+            .queues
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .iter()
+        {
             let depth = i64::try_from(queue.depth()).unwrap_or(i64::MAX);
-            self.depth.get_or_create(&QueueLabels { name: name.clone() }).set(depth);
+            self.depth
+                .get_or_create(&QueueLabels { name: name.clone() })
+                .set(depth);
         }
         let mut text = String::new();
         // Writing to a String does not fail.
@@ -130,7 +174,9 @@ impl Metrics {
     }
 
     fn lock_registry(&self) -> std::sync::MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.registry
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -145,7 +191,11 @@ impl Drop for Busy {
 }
 
 fn object(kind: &str, key: &Key) -> ObjectLabels {
-    ObjectLabels { kind: kind.to_owned(), name: key.name.clone(), namespace: key.namespace.clone() }
+    ObjectLabels {
+        kind: kind.to_owned(),
+        name: key.name.clone(),
+        namespace: key.namespace.clone(),
+    }
 }
 
 #[cfg(test)]

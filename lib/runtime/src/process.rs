@@ -79,17 +79,41 @@ impl Process {
         // Whoever came first has chosen the same provider: it is the only one linked.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (metrics, readiness) = (Metrics::default(), Readiness::default());
-        admin::serve(args.health_addr, args.metrics_addr, readiness.clone(), metrics.clone()).await.map_err(ProcessError::Serve)?;
-        let clients = Clients::from_environment(&metrics).await.map_err(ProcessError::Clients)?;
+        admin::serve(
+            args.health_addr,
+            args.metrics_addr,
+            readiness.clone(),
+            metrics.clone(),
+        )
+        .await
+        .map_err(ProcessError::Serve)?;
+        let clients = Clients::from_environment(&metrics)
+            .await
+            .map_err(ProcessError::Clients)?;
         let recorder = Arc::new(Recorder::new(clients.of(&Identity::Controller), names.controller));
-        let tools = Tools { clients, recorder, metrics, manager: names.manager, backoff: args.backoff(), jitter: args.interval_jitter_percentage };
+        let tools = Tools {
+            clients,
+            recorder,
+            metrics,
+            manager: names.manager,
+            backoff: args.backoff(),
+            jitter: args.interval_jitter_percentage,
+        };
         let (stop_sender, stop) = watch::channel(false);
         let mut signals = Signals::new().map_err(ProcessError::Serve)?;
         if !args.events_addr.is_empty() {
-            info!(events_addr = args.events_addr, "--events-addr is accepted and not used: notification-controller reads status");
+            info!(
+                events_addr = args.events_addr,
+                "--events-addr is accepted and not used: notification-controller reads status"
+            );
         }
 
-        let process = Self { args, tools, readiness, stop };
+        let process = Self {
+            args,
+            tools,
+            readiness,
+            stop,
+        };
         let candidate = process.candidate(&names);
         if let Some(candidate) = &candidate {
             // A standby is ready, as controller-runtime has it: an update may then proceed to stop the leader.
@@ -100,7 +124,11 @@ impl Process {
             }
         }
         process.readiness.set(true);
-        info!(controller = names.controller, version = env!("CARGO_PKG_VERSION"), "starting");
+        info!(
+            controller = names.controller,
+            version = env!("CARGO_PKG_VERSION"),
+            "starting"
+        );
         let release = process.args.leader_election_release_on_cancel;
         let mut working = std::pin::pin!(work(process));
         let lost = async {
@@ -135,18 +163,29 @@ impl Process {
 
     /// The namespace to work in; `None` for all.
     pub fn scope(&self) -> Option<String> {
-        if self.args.watch_all_namespaces { None } else { Some(self.namespace()) }
+        if self.args.watch_all_namespaces {
+            None
+        } else {
+            Some(self.namespace())
+        }
     }
 
     /// The namespace the process runs in.
     pub fn namespace(&self) -> String {
-        self.args.runtime_namespace.clone().unwrap_or_else(|| "flux-system".to_owned())
+        self.args
+            .runtime_namespace
+            .clone()
+            .unwrap_or_else(|| "flux-system".to_owned())
     }
 
     /// How the kind's own objects are watched: this shard's, streamed and paged.
     pub fn own_objects(&self) -> watcher::Config {
         let config = watcher::Config::default();
-        if self.args.watch_label_selector.is_empty() { config } else { config.labels(&self.args.watch_label_selector) }
+        if self.args.watch_label_selector.is_empty() {
+            config
+        } else {
+            config.labels(&self.args.watch_label_selector)
+        }
     }
 
     fn candidate(&self, names: &Names) -> Option<Candidate> {
@@ -161,7 +200,13 @@ impl Process {
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into());
         let holder = format!("{host}_{}", hex::encode(rand::random::<[u8; 8]>()));
         let client = self.tools.clients.of(&Identity::Controller);
-        Some(Candidate::new(client, &self.namespace(), &name, holder, self.args.lease_timing()))
+        Some(Candidate::new(
+            client,
+            &self.namespace(),
+            &name,
+            holder,
+            self.args.lease_timing(),
+        ))
     }
 }
 
@@ -172,7 +217,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn wait(&mut self) {

@@ -106,7 +106,9 @@ impl Queue {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // No code panics while it holds the lock; if one did, the state is still consistent enough to go on.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -175,7 +177,9 @@ impl State {
     }
 
     fn done(&mut self, key: &Key) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
         entry.running = false;
         if std::mem::take(&mut entry.again) {
             self.add(key.clone());
@@ -183,7 +187,9 @@ impl State {
     }
 
     fn forget(&mut self, key: &Key) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
         if let Some(due) = entry.due.take() {
             self.due.remove(&due);
         }
@@ -227,7 +233,11 @@ mod tests {
         queue.done(&first);
         assert_eq!(queue.next().await, first);
         queue.done(&first);
-        assert!(tokio::time::timeout(Duration::from_secs(9), queue.next()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(9), queue.next())
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -264,6 +274,10 @@ mod tests {
         let queue = Queue::default();
         queue.add_after(key("a", "1"), Duration::from_secs(1));
         queue.forget(&key("a", "1"));
-        assert!(tokio::time::timeout(Duration::from_secs(9), queue.next()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(9), queue.next())
+                .await
+                .is_err()
+        );
     }
 }

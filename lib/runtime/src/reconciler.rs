@@ -108,7 +108,12 @@ impl<R: Reconciler> Shell<R> {
     /// A shell for the objects in `store`, fed by `queue`.
     pub fn new(reconciler: R, store: Arc<Store<R::Object>>, queue: Arc<Queue>, tools: Tools) -> Arc<Self> {
         tools.metrics.watch_queue(R::Object::KIND, queue.clone());
-        Arc::new(Self { reconciler, store, queue, tools })
+        Arc::new(Self {
+            reconciler,
+            store,
+            queue,
+            tools,
+        })
     }
 
     /// The reconciler inside.
@@ -124,7 +129,12 @@ impl<R: Reconciler> Shell<R> {
         match (&change.old, &change.new) {
             (Some(old), Some(new)) => {
                 let cause = |o: &R::Object| {
-                    (o.meta().generation, o.meta().deletion_timestamp.is_some(), o.annotations().get(REQUESTED_AT).cloned(), o.uid())
+                    (
+                        o.meta().generation,
+                        o.meta().deletion_timestamp.is_some(),
+                        o.annotations().get(REQUESTED_AT).cloned(),
+                        o.uid(),
+                    )
                 };
                 if cause(old) != cause(new) {
                     self.queue.add(change.key.clone());
@@ -141,8 +151,17 @@ impl<R: Reconciler> Shell<R> {
 
     /// Reports an object that cannot be decoded, on that object alone.
     pub fn undecodable(self: &Arc<Self>, invalid: Undecodable) {
-        let key = Key::new(invalid.metadata.namespace.clone().unwrap_or_default(), invalid.metadata.name.clone().unwrap_or_default());
-        error!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, error = invalid.error, "the object cannot be read");
+        let key = Key::new(
+            invalid.metadata.namespace.clone().unwrap_or_default(),
+            invalid.metadata.name.clone().unwrap_or_default(),
+        );
+        error!(
+            kind = R::Object::KIND,
+            namespace = key.namespace,
+            name = key.name,
+            error = invalid.error,
+            "the object cannot be read"
+        );
         let shell = self.clone();
         tokio::spawn(async move { shell.report_undecodable(&key, &invalid).await });
     }
@@ -153,7 +172,9 @@ impl<R: Reconciler> Shell<R> {
         let workers = Arc::new(Semaphore::new(concurrency.into()));
         let mut stop = std::pin::pin!(stop);
         loop {
-            let Ok(permit) = workers.clone().acquire_owned().await else { return };
+            let Ok(permit) = workers.clone().acquire_owned().await else {
+                return;
+            };
             let key = tokio::select! {
                 key = self.queue.next() => key,
                 () = &mut stop => break,
@@ -165,7 +186,10 @@ impl<R: Reconciler> Shell<R> {
                 shell.queue.done(&key);
             });
         }
-        if tokio::time::timeout(GRACE, workers.acquire_many(concurrency.into())).await.is_err() {
+        if tokio::time::timeout(GRACE, workers.acquire_many(concurrency.into()))
+            .await
+            .is_err()
+        {
             error!(kind = R::Object::KIND, "passes did not end in time");
         }
     }
@@ -184,8 +208,14 @@ impl<R: Reconciler> Shell<R> {
         let Some(object) = self.store.get(key) else { return };
         let _busy = self.tools.metrics.busy(R::Object::KIND);
         let begin = Instant::now();
-        let done = if object.meta().deletion_timestamp.is_some() { self.clean_up(key, &object).await } else { self.reconcile(key, object).await };
-        self.tools.metrics.reconciled(R::Object::KIND, key, begin.elapsed(), done);
+        let done = if object.meta().deletion_timestamp.is_some() {
+            self.clean_up(key, &object).await
+        } else {
+            self.reconcile(key, object).await
+        };
+        self.tools
+            .metrics
+            .reconciled(R::Object::KIND, key, begin.elapsed(), done);
     }
 
     async fn reconcile(&self, key: &Key, object: Arc<R::Object>) -> bool {
@@ -201,8 +231,20 @@ impl<R: Reconciler> Shell<R> {
         let outcome = self.with_progress(&object).await;
         let took = begin.elapsed();
         match &outcome.error {
-            Some(error) => error!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, error, "Reconciler error"),
-            None => tracing::debug!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, milliseconds = took.as_secs_f64() * 1e3, "pass ended"),
+            Some(error) => error!(
+                kind = R::Object::KIND,
+                namespace = key.namespace,
+                name = key.name,
+                error,
+                "Reconciler error"
+            ),
+            None => tracing::debug!(
+                kind = R::Object::KIND,
+                namespace = key.namespace,
+                name = key.name,
+                milliseconds = took.as_secs_f64() * 1e3,
+                "pass ended"
+            ),
         }
         if let Err(error) = self.write(&object, outcome.status).await {
             // Without the record of it, the pass has not happened: it is repeated, and is idempotent.
@@ -235,7 +277,11 @@ impl<R: Reconciler> Shell<R> {
         if let Some(status) = self.reconciler.in_progress(object) {
             let (write, outcome) = tokio::join!(self.write(object, status), &mut pass);
             if let Err(error) = write {
-                info!(kind = R::Object::KIND, error = chain(&error), "cannot show the progress");
+                info!(
+                    kind = R::Object::KIND,
+                    error = chain(&error),
+                    "cannot show the progress"
+                );
             }
             return outcome;
         }
@@ -256,10 +302,20 @@ impl<R: Reconciler> Shell<R> {
                     Err(error) => self.failed(key, "cannot remove the finalizer", &error),
                 }
             }
-            Cleanup::Later { events, error, requeue } => {
+            Cleanup::Later {
+                events,
+                error,
+                requeue,
+            } => {
                 self.tell(object, &events).await;
                 if let Some(error) = &error {
-                    error!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, error, "cannot clean up");
+                    error!(
+                        kind = R::Object::KIND,
+                        namespace = key.namespace,
+                        name = key.name,
+                        error,
+                        "cannot clean up"
+                    );
                 }
                 self.again(key, requeue, error.is_none());
                 error.is_none()
@@ -269,7 +325,9 @@ impl<R: Reconciler> Shell<R> {
 
     /// A suspended object is left alone, but a request to reconcile it counts as handled.
     async fn note_request(&self, key: &Key, object: &Arc<R::Object>) -> bool {
-        let Some(requested) = object.annotations().get(REQUESTED_AT) else { return true };
+        let Some(requested) = object.annotations().get(REQUESTED_AT) else {
+            return true;
+        };
         let status = object.status().cloned().unwrap_or_default();
         if status.last_handled_reconcile_at() == Some(requested) {
             return true;
@@ -289,8 +347,14 @@ impl<R: Reconciler> Shell<R> {
         let generation = object.meta().generation.unwrap_or_default();
         Conditions::new(status.conditions_mut(), generation, now()).sort();
         // What was written last is in the store, also where `object` is older.
-        let known = self.store.get(&Key::of(&**object)).unwrap_or_else(|| object.clone());
-        let old = known.status().map(to_value).unwrap_or_else(|| serde_json::json!({}));
+        let known = self
+            .store
+            .get(&Key::of(&**object))
+            .unwrap_or_else(|| object.clone());
+        let old = known
+            .status()
+            .map(to_value)
+            .unwrap_or_else(|| serde_json::json!({}));
         let client = self.tools.clients.of(&Identity::Controller);
         match status::patch(client, &**object, &old, &to_value(&status), self.tools.manager).await {
             Ok(Some(mut updated)) => {
@@ -300,7 +364,11 @@ impl<R: Reconciler> Shell<R> {
             }
             Ok(None) => Ok(()),
             // The object went meanwhile, or another of its name came: there is nothing to write on.
-            Err(kube::Error::Api(status)) if status.code == 404 || (status.code == 409 && status.message.contains("uid")) => Ok(()),
+            Err(kube::Error::Api(status))
+                if status.code == 404 || (status.code == 409 && status.message.contains("uid")) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -310,16 +378,29 @@ impl<R: Reconciler> Shell<R> {
             let key = Key::of(object);
             let level_error = event.severity == Severity::Warning;
             if !level_error {
-                info!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, reason = event.reason, "{}", event.message);
+                info!(
+                    kind = R::Object::KIND,
+                    namespace = key.namespace,
+                    name = key.name,
+                    reason = event.reason,
+                    "{}",
+                    event.message
+                );
             }
-            self.tools.recorder.publish(&subject::<R::Object>(object.meta()), event).await;
+            self.tools
+                .recorder
+                .publish(&subject::<R::Object>(object.meta()), event)
+                .await;
         }
     }
 
     async fn report_undecodable(&self, key: &Key, invalid: &Undecodable) {
         let message = format!("the object cannot be read: {}", invalid.error);
         let subject = subject::<R::Object>(&invalid.metadata);
-        self.tools.recorder.publish(&subject, &Event::warning("InvalidObject", message.clone())).await;
+        self.tools
+            .recorder
+            .publish(&subject, &Event::warning("InvalidObject", message.clone()))
+            .await;
         let api: kube::Api<kube::api::DynamicObject> = kube::Api::namespaced_with(
             self.tools.clients.of(&Identity::Controller),
             &key.namespace,
@@ -330,14 +411,32 @@ impl<R: Reconciler> Shell<R> {
             "observedGeneration": invalid.metadata.generation, "lastTransitionTime": now(),
         });
         let body = serde_json::json!({"status": {"conditions": [condition]}});
-        let params = kube::api::PatchParams { field_manager: Some(self.tools.manager.into()), ..Default::default() };
-        if let Err(error) = api.patch_status(&key.name, &params, &kube::api::Patch::Merge(body)).await {
-            error!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, error = chain(&error), "cannot report the unreadable object");
+        let params = kube::api::PatchParams {
+            field_manager: Some(self.tools.manager.into()),
+            ..Default::default()
+        };
+        if let Err(error) = api
+            .patch_status(&key.name, &params, &kube::api::Patch::Merge(body))
+            .await
+        {
+            error!(
+                kind = R::Object::KIND,
+                namespace = key.namespace,
+                name = key.name,
+                error = chain(&error),
+                "cannot report the unreadable object"
+            );
         }
     }
 
     fn failed(&self, key: &Key, what: &str, error: &kube::Error) -> bool {
-        error!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, error = chain(error), "{what}");
+        error!(
+            kind = R::Object::KIND,
+            namespace = key.namespace,
+            name = key.name,
+            error = chain(error),
+            "{what}"
+        );
         self.again(key, Requeue::Backoff, false);
         false
     }
@@ -363,7 +462,9 @@ impl<R: Reconciler> Shell<R> {
 /// The time as conditions carry it: whole seconds.
 pub fn now() -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
     let now = jiff::Timestamp::now();
-    k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+    k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+        jiff::Timestamp::from_second(now.as_second()).unwrap_or(now),
+    )
 }
 
 fn to_value<S: serde::Serialize>(status: &S) -> serde_json::Value {

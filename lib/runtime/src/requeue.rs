@@ -29,7 +29,9 @@ pub struct Backoff {
 impl Backoff {
     /// The delay after `failures` failures in a row (1 for the first), doubling from `min` up to `max`.
     pub fn delay(&self, failures: u32) -> Duration {
-        let doubled = self.min.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)));
+        let doubled = self
+            .min
+            .saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)));
         doubled.min(self.max)
     }
 }
@@ -46,8 +48,13 @@ mod tests {
 
     #[test]
     fn backoff_doubles_to_its_limit() {
-        let backoff = Backoff { min: Duration::from_millis(750), max: Duration::from_secs(900) };
-        let delays: Vec<_> = [1, 2, 3, 11, 12, 400].map(|n| backoff.delay(n).as_millis()).to_vec();
+        let backoff = Backoff {
+            min: Duration::from_millis(750),
+            max: Duration::from_secs(900),
+        };
+        let delays: Vec<_> = [1, 2, 3, 11, 12, 400]
+            .map(|n| backoff.delay(n).as_millis())
+            .to_vec();
         assert_eq!(delays, [750, 1500, 3000, 768_000, 900_000, 900_000]);
     }
 

@@ -18,19 +18,35 @@ pub async fn patch<K: FluxObject>(
     new: &Value,
     manager: &str,
 ) -> kube::Result<Option<K>> {
-    let Some(difference) = difference(old, new) else { return Ok(None) };
+    let Some(difference) = difference(old, new) else {
+        return Ok(None);
+    };
     let meta = object.meta();
     let api: Api<K> = Api::namespaced(client, meta.namespace.as_deref().unwrap_or_default());
     let body = json!({"metadata": {"uid": meta.uid}, "status": difference});
     let name = meta.name.as_deref().unwrap_or_default();
-    api.patch_status(name, &PatchParams { field_manager: Some(manager.into()), ..Default::default() }, &Patch::Merge(body)).await.map(Some)
+    api.patch_status(
+        name,
+        &PatchParams {
+            field_manager: Some(manager.into()),
+            ..Default::default()
+        },
+        &Patch::Merge(body),
+    )
+    .await
+    .map(Some)
 }
 
 /// Adds or removes the finalizer, and returns the object as it is then.
 ///
 /// # Errors
 /// What the API server answers; a conflict when the object changed meanwhile.
-pub async fn set_finalizer<K: FluxObject>(client: Client, object: &K, present: bool, manager: &str) -> kube::Result<K> {
+pub async fn set_finalizer<K: FluxObject>(
+    client: Client,
+    object: &K,
+    present: bool,
+    manager: &str,
+) -> kube::Result<K> {
     let meta = object.meta();
     let mut finalizers = meta.finalizers.clone().unwrap_or_default();
     finalizers.retain(|f| f != crds::meta::FINALIZER);
@@ -41,7 +57,15 @@ pub async fn set_finalizer<K: FluxObject>(client: Client, object: &K, present: b
     // A merge patch replaces the list as a whole: the version read guards the finalizers of others.
     let body = json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": finalizers}});
     let name = meta.name.as_deref().unwrap_or_default();
-    api.patch(name, &PatchParams { field_manager: Some(manager.into()), ..Default::default() }, &Patch::Merge(body)).await
+    api.patch(
+        name,
+        &PatchParams {
+            field_manager: Some(manager.into()),
+            ..Default::default()
+        },
+        &Patch::Merge(body),
+    )
+    .await
 }
 
 /// The merge patch that turns `old` into `new`, if they differ.
@@ -76,9 +100,17 @@ mod tests {
     fn only_what_changed_is_sent() {
         let cases = [
             (json!({"a": 1}), json!({"a": 1}), None),
-            (json!({"a": 1, "b": {"c": 1, "d": 2}}), json!({"a": 1, "b": {"c": 3, "d": 2}}), Some(json!({"b": {"c": 3}}))),
+            (
+                json!({"a": 1, "b": {"c": 1, "d": 2}}),
+                json!({"a": 1, "b": {"c": 3, "d": 2}}),
+                Some(json!({"b": {"c": 3}})),
+            ),
             (json!({"a": 1, "b": 2}), json!({"b": 2}), Some(json!({"a": null}))),
-            (json!({"a": [1]}), json!({"a": [1, 2]}), Some(json!({"a": [1, 2]}))),
+            (
+                json!({"a": [1]}),
+                json!({"a": [1, 2]}),
+                Some(json!({"a": [1, 2]})),
+            ),
             (json!({}), json!({"a": {"b": 1}}), Some(json!({"a": {"b": 1}}))),
         ];
         for (old, new, expected) in cases {

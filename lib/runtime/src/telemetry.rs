@@ -43,8 +43,16 @@ pub fn init(encoding: Encoding, verbosity: Verbosity) {
         Verbosity::Error => "error",
     };
     // Libraries speak up only when something is wrong, unless everything is asked for.
-    let filter = if verbosity == Verbosity::Trace { level.to_owned() } else { format!("{level},hyper=warn,kube=warn,gix=warn,russh=warn,tower=warn,reqwest=warn,h2=warn,rustls=warn") };
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
+    let filter = if verbosity == Verbosity::Trace {
+        level.to_owned()
+    } else {
+        format!(
+            "{level},hyper=warn,kube=warn,gix=warn,russh=warn,tower=warn,reqwest=warn,h2=warn,rustls=warn"
+        )
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr);
     // A second call (tests) keeps the first subscriber.
     let _ = match encoding {
         Encoding::Json => builder.event_format(JsonLines).try_init(),
@@ -76,7 +84,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
         let level = match *event.metadata().level() {
             Level::TRACE => "trace",
             Level::DEBUG => "debug",

@@ -43,7 +43,10 @@ pub type Undecodable = InvalidObject;
 
 impl<K> Default for Store<K> {
     fn default() -> Self {
-        Self { objects: RwLock::default(), synced: watch::Sender::new(false) }
+        Self {
+            objects: RwLock::default(),
+            synced: watch::Sender::new(false),
+        }
     }
 }
 
@@ -69,24 +72,40 @@ impl<K: Resource<DynamicType = ()>> Store<K> {
     /// A pass that begins before the watch has caught up must see what the pass before it wrote.
     pub fn put(&self, object: K) -> Option<Change<K>> {
         let key = Key::of(&object);
-        let mut objects = self.objects.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut objects = self
+            .objects
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let old = objects.get(&key).cloned();
         if old.as_ref().is_some_and(|old| newer(&**old, &object)) {
             return None;
         }
         let new = Arc::new(object);
         objects.insert(key.clone(), new.clone());
-        Some(Change { key, old, new: Some(new) })
+        Some(Change {
+            key,
+            old,
+            new: Some(new),
+        })
     }
 
     fn remove(&self, key: &Key) -> Option<Change<K>> {
-        let mut objects = self.objects.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut objects = self
+            .objects
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let old = objects.remove(key)?;
-        Some(Change { key: key.clone(), old: Some(old), new: None })
+        Some(Change {
+            key: key.clone(),
+            old: Some(old),
+            new: None,
+        })
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Key, Arc<K>>> {
-        self.objects.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.objects
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -100,13 +119,25 @@ pub async fn run<K>(
     changed: impl Fn(Change<K>) + Send,
     undecodable: impl Fn(Undecodable) + Send,
 ) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
     let api: Api<DeserializeGuard<K>> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    follow(watcher(api, config).default_backoff(), store, changed, undecodable).await;
+    follow(
+        watcher(api, config).default_backoff(),
+        store,
+        changed,
+        undecodable,
+    )
+    .await;
 }
 
 async fn follow<K>(
@@ -128,7 +159,13 @@ async fn follow<K>(
                 }
             }
             Ok(Event::InitDone) => {
-                for key in store.read().keys().filter(|k| !listed.contains(k)).cloned().collect::<Vec<_>>() {
+                for key in store
+                    .read()
+                    .keys()
+                    .filter(|k| !listed.contains(k))
+                    .cloned()
+                    .collect::<Vec<_>>()
+                {
                     store.remove(&key).map(&changed);
                 }
                 store.synced.send_replace(true);
@@ -184,7 +221,13 @@ pub async fn run_metadata<K>(
     store: Arc<Store<PartialObjectMeta<K>>>,
     changed: impl Fn(Change<PartialObjectMeta<K>>) + Send,
 ) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
     let api: Api<PartialObjectMeta<K>> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),

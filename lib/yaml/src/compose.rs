@@ -1,7 +1,9 @@
 //! From bytes to nodes: the scanner's events put together, aliases expanded, within limits.
 
+mod lookahead;
+
 use crate::{Error, Map, Node, Scalar, Schema, Style, Tag, merge, resolve};
-use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+use libyaml_safer::{Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
 use std::collections::HashMap;
 use std::io::{BufReader, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,7 +62,10 @@ pub fn parse_nodes(bytes: &[u8], schema: Schema, limits: &Limits) -> Result<Vec<
     loop {
         // The scanner has places where a text that ends too early makes it panic instead of giving an error.
         let event = catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| Error::unexpected_end())?;
-        let event = event.map_err(|e| Error::from_scanner(&e, schema))?;
+        let event = event.map_err(|error| match schema {
+            Schema::GoV3 => lookahead::earlier_error(bytes, newline, &error),
+            Schema::GoV2 => Error::from_scanner(&error, schema),
+        })?;
         if event.data == EventData::StreamEnd {
             return Ok(composer.documents);
         }
@@ -85,6 +90,8 @@ struct Composer<'a> {
 /// A map or list whose end has not come.
 struct Open {
     anchor: Option<String>,
+    /// Written in brackets.
+    flow: bool,
     kind: Kind,
 }
 
@@ -114,16 +121,20 @@ impl Composer<'_> {
                 ..
             } => {
                 let style = match style {
-                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    ScalarStyle::Literal => Style::Literal,
+                    ScalarStyle::Folded => Style::Folded,
                     ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+                    _ if value.is_empty() && self.stack.iter().any(|open| open.flow) => Style::EmptyInFlow,
                     _ => Style::Plain,
                 };
-                if style == Style::Block {
+                if matches!(style, Style::Literal | Style::Folded) {
                     self.unterminate(&mut value, end);
                 }
                 let tag = match tag {
                     Some(tag) => resolve::resolve_tagged(&tag, &value, self.schema)?,
-                    None if plain_implicit && style == Style::Plain => resolve::resolve(&value, self.schema),
+                    None if plain_implicit && matches!(style, Style::Plain | Style::EmptyInFlow) => {
+                        resolve::resolve(&value, self.schema)
+                    }
                     None => Tag::Str,
                 };
                 self.merges |= tag == Tag::Merge;
@@ -138,9 +149,12 @@ impl Composer<'_> {
                     line,
                 )
             }
-            EventData::SequenceStart { anchor, .. } => self.open(anchor, Kind::Seq(Vec::new())),
-            EventData::MappingStart { anchor, .. } => self.open(
+            EventData::SequenceStart { anchor, style, .. } => {
+                self.open(anchor, style == SequenceStyle::Flow, Kind::Seq(Vec::new()))
+            }
+            EventData::MappingStart { anchor, style, .. } => self.open(
                 anchor,
+                style == MappingStyle::Flow,
                 Kind::Map {
                     map: Map::default(),
                     key: None,
@@ -156,12 +170,18 @@ impl Composer<'_> {
         let Some((text_end, blank)) = self.unterminated else {
             return;
         };
-        if end >= text_end && value.ends_with('\n') && (!blank || value.ends_with("\n\n") || value == "\n") {
+        // Blanks beyond the indentation are content, and so is the line they stand on.
+        let content = |line: &str| !line.is_empty() && line.chars().all(|c| c == ' ' || c == '\t');
+        let Some(without) = value.strip_suffix('\n').filter(|_| end >= text_end) else {
+            return;
+        };
+        let last = without.rsplit('\n').next().unwrap_or_default();
+        if !blank || without.ends_with('\n') || without.is_empty() || content(last) {
             value.pop();
         }
     }
 
-    fn open(&mut self, anchor: Option<String>, kind: Kind) -> Result<(), Error> {
+    fn open(&mut self, anchor: Option<String>, flow: bool, kind: Kind) -> Result<(), Error> {
         if self.stack.len() >= self.limits.depth {
             return Err(Error::TooDeep(self.limits.depth));
         }
@@ -169,7 +189,7 @@ impl Composer<'_> {
             self.anchors.insert(anchor.clone(), None);
         }
         self.nodes += 1;
-        self.stack.push(Open { anchor, kind });
+        self.stack.push(Open { anchor, flow, kind });
         Ok(())
     }
 
@@ -177,10 +197,12 @@ impl Composer<'_> {
         match self.stack.pop() {
             Some(Open {
                 anchor,
+                flow: _,
                 kind: Kind::Seq(items),
             }) => self.add(Node::Seq(items), anchor, line),
             Some(Open {
                 anchor,
+                flow: _,
                 kind: Kind::Map { map, .. },
             }) => self.add(Node::Map(map), anchor, line),
             None => Ok(()),

@@ -14,6 +14,7 @@ mod merge;
 mod natural;
 mod node;
 mod number;
+mod refold;
 mod resolve;
 mod timestamp;
 mod value;

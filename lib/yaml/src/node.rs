@@ -50,8 +50,12 @@ pub enum Style {
     Plain,
     /// In single or double quotes.
     Quoted,
-    /// `|` or `>`.
-    Block,
+    /// After `|`.
+    Literal,
+    /// After `>`.
+    Folded,
+    /// Nothing at all, in a map or list written in brackets.
+    EmptyInFlow,
 }
 
 /// Pairs of a map, in order.

@@ -43,10 +43,16 @@ pub(crate) fn resolve_tagged(tag: &str, text: &str, schema: Schema) -> Result<Ta
         "timestamp" => Tag::Timestamp,
         _ => return Ok(Tag::Str),
     };
-    match (resolve(text, schema), wanted) {
-        (found, _) if found == wanted => Ok(wanted),
-        (Tag::Int, Tag::Float) => Ok(Tag::Float),
-        (found, _) => Err(Error::BadTag {
+    check(wanted, text, schema)?;
+    Ok(wanted)
+}
+
+/// Checks that the text is a value of the tag; an integer may be a float.
+pub(crate) fn check(wanted: Tag, text: &str, schema: Schema) -> Result<(), Error> {
+    match resolve(text, schema) {
+        found if found == wanted => Ok(()),
+        Tag::Int if wanted == Tag::Float => Ok(()),
+        found => Err(Error::BadTag {
             found: name(found),
             text: text.to_string(),
             wanted: name(wanted),

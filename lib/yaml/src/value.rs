@@ -1,6 +1,8 @@
 //! From nodes to JSON values.
 
-use crate::{Error, Node, Scalar, Schema, Tag, number, timestamp};
+use crate::refold::refold;
+use crate::resolve;
+use crate::{Error, Node, Scalar, Schema, Style, Tag, number, timestamp};
 use serde_json::{Map, Value};
 
 /// The JSON value of a node: the last of duplicate keys wins, keys become strings as `sigs.k8s.io/yaml` makes them.
@@ -11,7 +13,8 @@ pub fn to_value(node: &Node, schema: Schema) -> Result<Value, Error> {
     convert(node, schema, false)
 }
 
-/// As [`to_value`], but duplicate keys and keys that are not strings are errors, as in kustomize's output.
+/// As [`to_value`], but as kustomize's output has it: duplicate keys and keys that are not strings are errors, and
+/// some scalars are not what they were when read.
 ///
 /// # Errors
 /// As [`to_value`]; a key twice; a key that is a number, boolean or null.
@@ -21,6 +24,7 @@ pub fn to_value_strict(node: &Node, schema: Schema) -> Result<Value, Error> {
 
 fn convert(node: &Node, schema: Schema, strict: bool) -> Result<Value, Error> {
     match node {
+        Node::Scalar(scalar) if strict => written_again(scalar, schema),
         Node::Scalar(scalar) => self::scalar(scalar, schema),
         Node::Seq(items) => Ok(Value::Array(
             items
@@ -54,6 +58,20 @@ fn key(key: &Scalar, schema: Schema, strict: bool) -> Result<String, Error> {
             Value::String(text) => text,
             other => other.to_string(),
         }),
+    }
+}
+
+/// kustomize writes a document once more before it reads it for good, and not everything comes out as it went in.
+fn written_again(scalar: &Scalar, schema: Schema) -> Result<Value, Error> {
+    match (scalar.tag, scalar.style) {
+        (Tag::Null, Style::EmptyInFlow) => Ok(Value::String(String::new())),
+        (Tag::Str, Style::Folded) => Ok(Value::String(refold(&scalar.text).into_owned())),
+        // A text that was changed keeps its tag, and must still be such a value.
+        (Tag::Bool | Tag::Null | Tag::Int | Tag::Float | Tag::Timestamp, _) => {
+            resolve::check(scalar.tag, &scalar.text, schema)?;
+            self::scalar(scalar, schema)
+        }
+        (Tag::Str | Tag::Binary | Tag::Merge, _) => self::scalar(scalar, schema),
     }
 }
 

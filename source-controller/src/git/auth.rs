@@ -1,5 +1,8 @@
 //! PURE: how a repository wants to be spoken to, from its URL and the Secret that `spec.secretRef` names.
 
+mod error;
+mod proxy;
+
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
@@ -7,6 +10,8 @@ use sha2::Sha256;
 use url::Url;
 
 use super::secret::Secret;
+pub use error::AuthError;
+pub use proxy::Proxy;
 
 /// `spec.provider` of a GitRepository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,86 +117,6 @@ pub struct SshAuth {
     pub known_hosts: String,
 }
 
-/// Why the Secret does not fit. Display has Flux's words for conditions.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthError {
-    /// A key is missing or does not go with another.
-    #[error("failed to configure authentication options: invalid '{scheme}' auth option: {problem}")]
-    Option {
-        /// The URL's scheme.
-        scheme: String,
-        /// What is wrong, key names in quotes.
-        problem: &'static str,
-    },
-    /// A value that should be text is not UTF-8.
-    #[error("failed to configure authentication options: '{key}' in secret '{secret}' is not valid UTF-8")]
-    NotText {
-        /// The key.
-        key: String,
-        /// `namespace/name`.
-        secret: String,
-    },
-    /// An encrypted key and no passphrase.
-    #[error("SSH identity key is encrypted but no 'password' field was provided in the secret '{0}'")]
-    NoPassphrase(String),
-    /// The private key is not one.
-    #[error(
-        "failed to configure authentication options: unable to parse the SSH identity in the secret '{0}'"
-    )]
-    Identity(String),
-    /// provider is github and there is no Secret at all.
-    #[error("secretRef with github app data must be specified when provider is set to github")]
-    GitHubNoSecret,
-    /// provider is github and the Secret is about something else.
-    #[error("secretRef with github app data must be specified when provider is set to github")]
-    GitHubNoData,
-    /// The app's data is incomplete or contradictory.
-    #[error(
-        "failed to configure authentication options: invalid github app data in secret '{secret}': {problem}"
-    )]
-    GitHubData {
-        /// `namespace/name`.
-        secret: String,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// The Secret has an app's data and provider is something else.
-    #[error("secretRef '{0}' has github app data but provider is not set to github")]
-    GitHubUnexpected(String),
-    /// `proxySecretRef` is unusable.
-    #[error("failed to configure proxy options: invalid proxy secret '{secret}': {problem}")]
-    Proxy {
-        /// `namespace/name`.
-        secret: String,
-        /// What is wrong.
-        problem: &'static str,
-    },
-}
-
-impl AuthError {
-    /// The reason of the FetchFailed condition.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            AuthError::GitHubNoSecret | AuthError::GitHubNoData | AuthError::GitHubUnexpected(_) => {
-                "InvalidProviderConfiguration"
-            }
-            AuthError::Option { .. }
-            | AuthError::NotText { .. }
-            | AuthError::NoPassphrase(_)
-            | AuthError::Identity(_)
-            | AuthError::GitHubData { .. }
-            | AuthError::Proxy { .. } => "AuthenticationFailed",
-        }
-    }
-
-    /// Whether nothing but a change of the spec can help. A Secret may change any time, so it is rarely so.
-    #[must_use]
-    pub fn stalls(&self) -> bool {
-        *self == AuthError::GitHubNoSecret
-    }
-}
-
 impl Auth {
     /// Reads URL and Secret by the rules of Flux 2.9: ssh needs `identity` and `known_hosts`; http takes user information
     /// from the URL, then `username` and `password`, and `bearerToken` before both; TLS keys apply to https.
@@ -274,39 +199,6 @@ impl Auth {
     }
 }
 
-/// `spec.proxySecretRef`: it wins over the environment's proxy.
-#[derive(Debug, Clone)]
-pub struct Proxy {
-    /// http, https or socks5.
-    pub address: Url,
-    /// User and password for the proxy.
-    pub login: Option<(String, Secret)>,
-}
-
-impl Proxy {
-    /// Reads `address` (at most 2048 bytes), `username` and `password`.
-    ///
-    /// # Errors
-    /// An address that is missing, too long, no URL, or of another scheme; values that are not UTF-8.
-    pub fn from_secret(secret: Credentials<'_>) -> Result<Proxy, AuthError> {
-        let invalid = |problem| AuthError::Proxy {
-            secret: secret.name.to_owned(),
-            problem,
-        };
-        let address = text(secret, "address")?.ok_or_else(|| invalid("key 'address' not found"))?;
-        if address.len() > 2048 {
-            return Err(invalid("'address' is too long"));
-        }
-        let address = Url::parse(address.trim()).map_err(|_| invalid("'address' is not a URL"))?;
-        if !matches!(address.scheme(), "http" | "https" | "socks5") {
-            return Err(invalid("'address' must be http, https or socks5"));
-        }
-        let password = secret.data.get("password").cloned().unwrap_or_default();
-        let login = text(secret, "username")?.map(|user| (user.to_owned(), Secret::new(password)));
-        Ok(Proxy { address, login })
-    }
-}
-
 fn ssh(url: &Url, secret: Credentials<'_>) -> Result<SshAuth, AuthError> {
     let option = |problem| AuthError::Option {
         scheme: "ssh".to_owned(),
@@ -336,10 +228,12 @@ fn ssh(url: &Url, secret: Credentials<'_>) -> Result<SshAuth, AuthError> {
         passphrase,
         known_hosts,
     };
-    match super::ssh::parse_identity(&auth) {
+    match super::identity::parse_identity(&auth) {
         Ok(_) => Ok(auth),
-        Err(super::ssh::IdentityError::Encrypted) => Err(AuthError::NoPassphrase(secret.name.to_owned())),
-        Err(super::ssh::IdentityError::Invalid) => Err(AuthError::Identity(secret.name.to_owned())),
+        Err(super::identity::IdentityError::Encrypted) => {
+            Err(AuthError::NoPassphrase(secret.name.to_owned()))
+        }
+        Err(super::identity::IdentityError::Invalid) => Err(AuthError::Identity(secret.name.to_owned())),
     }
 }
 

@@ -11,8 +11,8 @@ use super::checkout::Origin;
 use super::error::{GitError, MirrorError};
 use crate::ignore::{self, Ignore};
 
-/// More files and directories are refused: a few objects can name each other into billions.
-const MAX_ITEMS: usize = 2_000_000;
+/// More files and directories are refused, as consumers would: a few objects can name each other into billions.
+const MAX_ITEMS: usize = 1_000_000;
 
 /// Paths and where their content is, in the order of an archive.
 #[derive(Default)]
@@ -75,11 +75,9 @@ impl Listing {
 
     /// Puts `from` of another artifact's tree under `to` (`spec.include`); what is there already is replaced file by file.
     ///
-    /// Both paths are relative to their roots and cannot leave them. Gives false if there is nothing at `from`.
-    ///
-    /// # Errors
-    /// None yet; paths that would leave the root are taken as if the root were the root of everything.
-    pub fn include(&mut self, to: &str, tree: &Tree, from: &str) -> Result<bool, GitError> {
+    /// Both paths are relative to their roots and cannot leave them: above a root there is the root. Gives false, and changes
+    /// nothing, if there is nothing at `from`.
+    pub fn include(&mut self, to: &str, tree: &Tree, from: &str) -> bool {
         let (to, from) = (within(to), within(from));
         let join = |rest: &str| match (to.is_empty(), rest.is_empty()) {
             (true, _) => rest.to_owned(),
@@ -105,7 +103,7 @@ impl Listing {
                 added.push((join(rest), kind));
             }
         } else {
-            return Ok(false);
+            return false;
         }
         let parents = to
             .match_indices('/')
@@ -125,7 +123,7 @@ impl Listing {
         self.items.retain(|item| !seen.contains(&item.path));
         self.items.extend(added);
         self.items.sort_by(|a, b| walk_order(&a.path, &b.path));
-        Ok(true)
+        true
     }
 
     /// The entries in archive order, each file with its content.

@@ -15,8 +15,6 @@ use super::gate::Gate;
 use super::http::lock;
 use super::remote::{Advertised, Call, RemoteFailure, cause, transport};
 
-/// With more packs than this a mirror is made anew: gix cannot repack, and a fresh shallow clone is the cheapest repack.
-const MAX_PACKS: usize = 40;
 /// No single object may need more memory than this while it is decoded.
 const MAX_OBJECT: &str = "gitoxide.objects.allocLimit=536870912";
 /// Fetched references are kept under names of our own: a remote's names may contradict each other over time.
@@ -27,8 +25,16 @@ pub(super) struct Mirror {
     dir: PathBuf,
     /// Only one fetch at a time.
     pub(super) gate: Gate,
-    current: Mutex<Option<Arc<Generation>>>,
+    current: Mutex<Current>,
     next: AtomicU64,
+    max_packs: usize,
+}
+
+#[derive(Default)]
+struct Current {
+    generation: Option<Arc<Generation>>,
+    /// Whether the directory has been searched for what an earlier process left.
+    searched: bool,
 }
 
 /// A repository on disk, removed with its last reader once it is retired.
@@ -44,35 +50,39 @@ pub(super) enum Want<'a> {
     Tips(&'a [Advertised]),
     /// This commit alone.
     Commit(ObjectId),
-    /// This reference with all its history.
-    History(&'a Advertised),
+    /// These references with all their history.
+    Histories(&'a [Advertised]),
 }
 
 impl Mirror {
-    pub(super) fn new(dir: PathBuf) -> Mirror {
+    pub(super) fn new(dir: PathBuf, max_packs: usize) -> Mirror {
         Mirror {
             dir,
             gate: Gate::default(),
-            current: Mutex::new(None),
+            current: Mutex::default(),
             next: AtomicU64::new(0),
+            max_packs,
         }
     }
 
-    /// The repository, found from an earlier run or made. Whoever calls it holds the gate.
+    /// Where it is, for logs.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The repository, found from an earlier process or made.
     pub(super) fn open(&self) -> Result<(Arc<Generation>, Repository), MirrorError> {
         let mut current = lock(&self.current);
-        if let Some(generation) = current.as_ref().filter(|generation| !generation.is_retired()) {
+        if let Some(generation) = &current.generation {
             let repository = generation.repository()?;
-            if generation.packs() <= MAX_PACKS {
+            if generation.packs() <= self.max_packs {
                 return Ok((Arc::clone(generation), repository));
             }
             generation.retire();
         }
-        let found = match current.take() {
-            // The first use in this process: what a killed one left half-done goes away, the rest is as good as new.
-            None => self.leftover(),
-            Some(_) => None,
-        };
+        // What a killed process left half-done goes away; the rest is as good as new. Later, what is there is someone's.
+        let found = if current.searched { None } else { self.leftover() };
+        current.searched = true;
         let dir = found.unwrap_or_else(|| self.fresh());
         let generation = Arc::new(Generation {
             dir,
@@ -82,13 +92,13 @@ impl Mirror {
             Ok(repository) => repository,
             Err(_) => generation.create()?,
         };
-        *current = Some(Arc::clone(&generation));
+        current.generation = Some(Arc::clone(&generation));
         Ok((generation, repository))
     }
 
     /// Gives up the repository; the next fetch begins a new one.
     pub(super) fn retire(&self) {
-        if let Some(generation) = lock(&self.current).take() {
+        if let Some(generation) = lock(&self.current).generation.take() {
             generation.retire();
         }
     }
@@ -193,7 +203,10 @@ pub(super) fn fetch(
     let (names, shallow) = match want {
         Want::Tips(tips) => (tips.iter().map(|tip| tip.name.clone()).collect(), depth_one()),
         Want::Commit(id) => (vec![id.to_string()], depth_one()),
-        Want::History(tip) => (vec![tip.name.clone()], Shallow::NoChange),
+        Want::Histories(tips) => (
+            tips.iter().map(|tip| tip.name.clone()).collect(),
+            Shallow::NoChange,
+        ),
     };
     let (transport, failure) = transport(call)?;
     let interrupt = AtomicBool::new(false);

@@ -12,10 +12,11 @@ use super::Request;
 use super::checkout::{Checkout, Origin};
 use super::deadline::Deadline;
 use super::error::{CheckoutError, GitError, MirrorError};
+use super::github_app::Tokens;
 use super::http::lock;
 use super::mirror::{Mirror, Want, fetch, holds};
 use super::reference::Reference;
-use super::remote::{Advertised, Call};
+use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
 
 /// What a remote may cost.
@@ -23,13 +24,16 @@ use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
 pub struct Limits {
     /// The most bytes in one answer of a remote: a pack, or the list of references.
     pub answer_bytes: u64,
+    /// With more packs than this a mirror is made anew: gix cannot repack, and a fresh shallow fetch is the cheapest repack.
+    pub packs: usize,
 }
 
 impl Default for Limits {
-    /// 4 GiB.
+    /// 4 GiB, 40 packs.
     fn default() -> Self {
         Limits {
             answer_bytes: 4 << 30,
+            packs: 40,
         }
     }
 }
@@ -39,6 +43,7 @@ pub struct Mirrors {
     root: PathBuf,
     limits: Limits,
     open: Mutex<HashMap<String, Used>>,
+    tokens: Tokens,
 }
 
 struct Used {
@@ -64,6 +69,7 @@ impl Mirrors {
             root,
             limits,
             open: Mutex::default(),
+            tokens: Tokens::default(),
         })
     }
 
@@ -75,8 +81,11 @@ impl Mirrors {
     /// # Errors
     /// See [`GitError`]; a remote that cannot be asked is [`CheckoutError::List`].
     pub fn resolve(&self, request: &Request) -> Result<Option<Resolved>, GitError> {
-        let auth = self.login(request)?;
-        let call = self.call(request, &auth, Deadline::after(request.timeout));
+        let deadline = Deadline::after(request.timeout);
+        let auth = self
+            .tokens
+            .login(&request.auth, request.proxy.as_ref(), deadline)?;
+        let call = self.call(request, &auth, deadline);
         let url = super::http::bare(request.url.as_str());
         let wanted = find(call, &request.reference, |source| CheckoutError::List {
             url: url.clone(),
@@ -91,7 +100,9 @@ impl Mirrors {
     /// See [`GitError`]. Whatever happens, the mirror stays usable or is made anew by the next fetch.
     pub fn fetch(&self, request: &Request) -> Result<Checkout, GitError> {
         let deadline = Deadline::after(request.timeout);
-        let auth = self.login(request)?;
+        let auth = self
+            .tokens
+            .login(&request.auth, request.proxy.as_ref(), deadline)?;
         self.checkout(request, self.call(request, &auth, deadline), 0)
     }
 
@@ -132,41 +143,109 @@ impl Mirrors {
         depth: usize,
     ) -> Result<Checkout, GitError> {
         let full = matches!(request.reference, Reference::Commit { branch: Some(_), .. });
-        let mirror = self.mirror(call, full);
-        // One fetch at a time: whoever waited finds the objects there and only asks for the references.
-        let inside = mirror
-            .gate
-            .enter(call.deadline.at())
-            .ok_or(GitError::Mirror(MirrorError::Busy))?;
+        let mirror = self.mirror(request, full);
+        match self.attempt(&mirror, request, call, depth) {
+            // What cannot be read from our own disk is fetched again, once.
+            Err(error) if is_damage(&error) => {
+                tracing::warn!(mirror = %mirror.dir().display(), ?error, "making a damaged mirror anew");
+                mirror.retire();
+                self.attempt(&mirror, request, call, depth)
+            }
+            other => other,
+        }
+    }
+
+    fn attempt(
+        &self,
+        mirror: &Arc<Mirror>,
+        request: &Request,
+        call: Call<'_>,
+        depth: usize,
+    ) -> Result<Checkout, GitError> {
         let wanted = find(call, &request.reference, cannot_clone(call))?;
         let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
-        let resolved = bring(call, &repository, wanted)?;
+        // One fetch at a time; whoever waited finds the objects there. Where nothing is missing, nobody waits.
+        let inside = match is_here(&repository, &wanted) {
+            true => None,
+            false => Some(
+                mirror
+                    .gate
+                    .enter(call.deadline.at())
+                    .ok_or(GitError::Mirror(MirrorError::Busy))?,
+            ),
+        };
+        let brought = bring(call, &repository, wanted);
         drop(inside);
-        let mut checkout = Checkout::open(
-            Origin {
-                mirror: Arc::clone(&mirror),
-                _generation: generation,
-            },
-            repository,
-            resolved,
-        )?;
+        let mut checkout = match brought {
+            Ok(resolved) => {
+                let origin = Origin {
+                    mirror: Arc::clone(mirror),
+                    _generation: generation,
+                };
+                Checkout::open(origin, repository, resolved)?
+            }
+            Err(GitError::Checkout(CheckoutError::NoCommit(commit))) => {
+                self.search(request, call, &commit)?
+            }
+            Err(error) => return Err(error),
+        };
         if request.recurse_submodules {
             checkout.submodules = self.submodules(&checkout, request, call, depth)?;
         }
         Ok(checkout)
     }
 
+    /// Looks for a commit in the histories of all branches, where a server of the old protocol lets nobody ask for it by name.
+    fn search(&self, request: &Request, call: Call<'_>, commit: &str) -> Result<Checkout, GitError> {
+        let no_commit = || GitError::Checkout(CheckoutError::NoCommit(commit.to_owned()));
+        let failed = |failure| in_context(failure, cannot_clone(call));
+        let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
+        if !matches!(request.reference, Reference::Commit { branch: None, .. }) {
+            return Err(no_commit());
+        }
+        let (branches, modern) = list_and_version(call, &["refs/heads/"]).map_err(failed)?;
+        if modern {
+            return Err(no_commit());
+        }
+        let branches: Vec<Advertised> = branches
+            .into_iter()
+            .filter(|branch| branch.name.starts_with("refs/heads/"))
+            .collect();
+        let mirror = self.mirror(request, true);
+        let _inside = mirror
+            .gate
+            .enter(call.deadline.at())
+            .ok_or(GitError::Mirror(MirrorError::Busy))?;
+        let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
+        if !repository.has_object(id) {
+            fetch(call, &repository, Want::Histories(&branches)).map_err(failed)?;
+        }
+        repository.find_commit(id).map_err(|_| no_commit())?;
+        let resolved = Wanted::Commit(commit.to_owned())
+            .resolved()
+            .ok_or_else(no_commit)?;
+        Checkout::open(
+            Origin {
+                mirror: Arc::clone(&mirror),
+                _generation: generation,
+            },
+            repository,
+            resolved,
+        )
+    }
+
     /// The mirror of a URL for a credential. Whole histories are kept apart from single commits: a shallow repository cannot
     /// say what lies on a branch.
-    fn mirror(&self, call: Call<'_>, full: bool) -> Arc<Mirror> {
+    fn mirror(&self, request: &Request, full: bool) -> Arc<Mirror> {
         let mut hash = Sha256::new();
-        hash.update(call.url.as_str());
+        hash.update(request.url.as_str());
         hash.update([0, u8::from(full)]);
-        call.auth.fingerprint(&mut hash);
+        // The credential that was given, not a token that changes every hour.
+        request.auth.fingerprint(&mut hash);
         let key = hex::encode(&hash.finalize()[..20]);
         let mut open = lock(&self.open);
         let used = open.entry(key.clone()).or_insert_with(|| Used {
-            mirror: Arc::new(Mirror::new(self.root.join(key))),
+            mirror: Arc::new(Mirror::new(self.root.join(key), self.limits.packs)),
             last: Instant::now(),
         });
         used.last = Instant::now();
@@ -182,20 +261,16 @@ impl Mirrors {
             limit: self.limits.answer_bytes,
         }
     }
+}
 
-    /// The login as it can be sent.
-    fn login(&self, request: &Request) -> Result<super::Auth, GitError> {
-        Ok(request.auth.clone())
-    }
-
-    fn submodules(
-        &self,
-        _checkout: &Checkout,
-        _request: &Request,
-        _call: Call<'_>,
-        _depth: usize,
-    ) -> Result<Vec<(String, Checkout)>, GitError> {
-        Ok(Vec::new())
+/// Whether nothing needs to be fetched.
+fn is_here(repository: &gix::Repository, wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::Advertised { candidates, .. } => {
+            candidates.iter().all(|tip| holds(repository, &tip.name, tip.id))
+        }
+        Wanted::Commit(commit) => commit.parse().is_ok_and(|id| holds(repository, commit, id)),
+        Wanted::OnBranch { branch, .. } => holds(repository, &branch.name, branch.id),
     }
 }
 
@@ -206,7 +281,8 @@ fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result
     };
     match wanted {
         Wanted::Advertised { mut candidates, full } => {
-            if !candidates.iter().all(|tip| holds(repository, &tip.name, tip.id)) {
+            let here = candidates.iter().all(|tip| holds(repository, &tip.name, tip.id));
+            if !here {
                 let now = fetch(Want::Tips(&candidates))?;
                 for (tip, id) in candidates.iter_mut().zip(now) {
                     // It may have moved since it was listed.
@@ -236,7 +312,7 @@ fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result
             let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
             let tip = match holds(repository, &branch.name, branch.id) {
                 true => branch.id,
-                false => fetch(Want::History(&branch))?
+                false => fetch(Want::Histories(std::slice::from_ref(&branch)))?
                     .first()
                     .copied()
                     .ok_or_else(no_commit)?,
@@ -257,6 +333,15 @@ fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result
             resolved.filter(|_| found).ok_or_else(no_commit)
         }
     }
+}
+
+/// Whether an error is about objects that are here and cannot be read.
+fn is_damage(error: &GitError) -> bool {
+    matches!(
+        error,
+        GitError::Mirror(MirrorError::Object { .. } | MirrorError::Open(_))
+            | GitError::Checkout(CheckoutError::Object { .. })
+    )
 }
 
 /// A remote that has no such object says so in words of its own.

@@ -78,9 +78,17 @@ pub(super) enum RemoteFailure {
 
 /// The references whose names begin with one of the prefixes; a server that knows no prefixes gives all.
 pub(super) fn list(call: Call<'_>, prefixes: &[&str]) -> Result<Vec<Advertised>, RemoteFailure> {
+    list_and_version(call, prefixes).map(|(refs, _)| refs)
+}
+
+/// As [`list`], and whether the server speaks protocol 2, in which any object may be asked for by name.
+pub(super) fn list_and_version(
+    call: Call<'_>,
+    prefixes: &[&str],
+) -> Result<(Vec<Advertised>, bool), RemoteFailure> {
     let (mut transport, failure) = transport(call)?;
-    let refs =
-        list_over(&mut transport, prefixes).map_err(|error| RemoteFailure::Remote(cause(&failure, error)))?;
+    let listed = list_over(&mut transport, prefixes);
+    let (refs, version) = listed.map_err(|error| RemoteFailure::Remote(cause(&failure, error)))?;
     let refs = refs.into_iter().filter_map(|reference| {
         let (name, target, object) = reference.unpack();
         let id = target?.to_owned();
@@ -91,7 +99,7 @@ pub(super) fn list(call: Call<'_>, prefixes: &[&str]) -> Result<Vec<Advertised>,
             peeled,
         })
     });
-    Ok(refs.collect())
+    Ok((refs.collect(), version == Protocol::V2))
 }
 
 /// What the transport saw itself, or else what the protocol code makes of it.
@@ -99,7 +107,7 @@ pub(super) fn cause(failure: &Failure, error: gix::Error) -> RemoteError {
     lock(failure).take().unwrap_or(RemoteError::Protocol(error))
 }
 
-fn list_over(transport: &mut BoxedTransport, prefixes: &[&str]) -> gix::Result<Vec<Ref>> {
+fn list_over(transport: &mut BoxedTransport, prefixes: &[&str]) -> gix::Result<(Vec<Ref>, Protocol)> {
     let mut progress = gix::progress::Discard;
     // The login is sent with the first request; there is no second try with another.
     let refuse = |_| {
@@ -115,7 +123,7 @@ fn list_over(transport: &mut BoxedTransport, prefixes: &[&str]) -> gix::Result<V
         &mut progress,
     )?;
     if let Some(refs) = shake.refs {
-        return Ok(refs);
+        return Ok((refs, shake.server_protocol_version));
     }
     let mut wanted = RefPrefixes::new();
     wanted.extend(prefixes.iter().map(|prefix| BString::from(*prefix)));
@@ -127,7 +135,7 @@ fn list_over(transport: &mut BoxedTransport, prefixes: &[&str]) -> gix::Result<V
     )?;
     // Says goodbye where the connection is one, as with ssh.
     gix::protocol::indicate_end_of_interaction(&mut *transport, false).ok();
-    Ok(refs)
+    Ok((refs, Protocol::V2))
 }
 
 fn without_login(url: &Url) -> Url {

@@ -9,7 +9,7 @@ use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
 use percent_encoding::percent_decode_str;
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
-use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -18,20 +18,12 @@ use super::auth::SshAuth;
 use super::deadline::{Deadline, runtime};
 use super::error::RemoteError;
 use super::http::{Failure, lock};
+use super::identity::parse_identity;
 use super::known_hosts::{HostKeyError, KnownHosts};
 use super::remote::{BoxedTransport, Call};
 
 /// How much of what the other side complains about is kept, in bytes.
 const MAX_COMPLAINT: usize = 2048;
-
-/// Why a private key cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IdentityError {
-    /// It needs a passphrase and none was given.
-    Encrypted,
-    /// It is no key, or the passphrase is wrong.
-    Invalid,
-}
 
 /// What can go wrong between us and an SSH server.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +31,9 @@ pub enum SshError {
     /// The URL has no host or path.
     #[error("invalid ssh url")]
     Url,
+    /// `spec.proxySecretRef` is set; it would be wrong to go without.
+    #[error("a proxy is not supported for ssh")]
+    Proxy,
     /// No connection.
     #[error("dial tcp {address}")]
     Connect {
@@ -53,7 +48,7 @@ pub enum SshError {
     HostKey(#[source] HostKeyError),
     /// No common algorithms, or the protocol was broken.
     #[error("ssh: handshake failed")]
-    Handshake(#[source] russh::Error),
+    Handshake(#[source] Box<russh::Error>),
     /// The key was not accepted.
     #[error("ssh: handshake failed: ssh: unable to authenticate, no supported methods remain")]
     Authentication,
@@ -62,28 +57,13 @@ pub enum SshError {
     Identity,
     /// The connection broke.
     #[error("ssh: connection lost")]
-    Session(#[source] russh::Error),
+    Session(#[source] Box<russh::Error>),
     /// What the other side wrote to standard error before it hung up.
     #[error("{0}")]
     Remote(String),
     /// A runtime for network calls cannot be made.
     #[error("cannot start the network runtime")]
     Runtime(#[source] io::Error),
-}
-
-/// Reads the private key, decrypting it if need be.
-pub(super) fn parse_identity(auth: &SshAuth) -> Result<PrivateKey, IdentityError> {
-    let text = std::str::from_utf8(auth.identity.expose()).map_err(|_| IdentityError::Invalid)?;
-    let passphrase = auth
-        .passphrase
-        .as_ref()
-        .map(|secret| String::from_utf8_lossy(secret.expose()));
-    match decode_secret_key(text, passphrase.as_deref()) {
-        Ok(key) if key.is_encrypted() => Err(IdentityError::Encrypted),
-        Ok(key) => Ok(key),
-        Err(russh::keys::Error::KeyIsEncrypted) => Err(IdentityError::Encrypted),
-        Err(_) => Err(IdentityError::Invalid),
-    }
 }
 
 /// Connects, logs in and starts `git-upload-pack`. The transport keeps the deadline and the limit on what is received.
@@ -93,6 +73,9 @@ pub(super) fn connect(
     failure: Failure,
 ) -> Result<BoxedTransport, RemoteError> {
     let ssh = RemoteError::Ssh;
+    if call.proxy.is_some() {
+        return Err(ssh(SshError::Proxy));
+    }
     let runtime = runtime().map_err(|source| ssh(SshError::Runtime(source)))?;
     let session = call
         .deadline
@@ -167,7 +150,7 @@ async fn start(call: Call<'_>, auth: &SshAuth) -> Result<Session, SshError> {
         .await
         .map_err(|error| match error {
             HandlerError::HostKey(error) => SshError::HostKey(error),
-            HandlerError::Russh(error) => SshError::Handshake(error),
+            HandlerError::Russh(error) => SshError::Handshake(Box::new(error)),
         })?;
 
     // RSA keys sign with what the server says it can verify; SHA-1 only if it says so.
@@ -175,7 +158,7 @@ async fn start(call: Call<'_>, auth: &SshAuth) -> Result<Session, SshError> {
         true => handle
             .best_supported_rsa_hash()
             .await
-            .map_err(SshError::Session)?
+            .map_err(session)?
             .unwrap_or(Some(HASH)),
         false => None,
     };
@@ -183,19 +166,19 @@ async fn start(call: Call<'_>, auth: &SshAuth) -> Result<Session, SshError> {
     match handle
         .authenticate_publickey(&auth.user, key)
         .await
-        .map_err(SshError::Session)?
+        .map_err(session)?
     {
         AuthResult::Success => {}
         AuthResult::Failure { .. } => return Err(SshError::Authentication),
     }
-    let channel = handle.channel_open_session().await.map_err(SshError::Session)?;
+    let channel = handle.channel_open_session().await.map_err(session)?;
     // Servers that do not allow it answer in the old protocol.
     channel
         .set_env(false, "GIT_PROTOCOL", "version=2")
         .await
-        .map_err(SshError::Session)?;
+        .map_err(session)?;
     let command = format!("git-upload-pack {}", quoted(&path));
-    channel.exec(true, command).await.map_err(SshError::Session)?;
+    channel.exec(true, command).await.map_err(session)?;
     let (read, write) = channel.split();
     Ok((handle, read, write))
 }
@@ -351,7 +334,7 @@ impl Write for Writer {
             .wait(&self.line.runtime, self.channel.data(bytes));
         match sent {
             Err(elapsed) => Err(self.line.fail(RemoteError::Timeout(elapsed.0))),
-            Ok(Err(error)) => Err(self.line.fail(RemoteError::Ssh(SshError::Session(error)))),
+            Ok(Err(error)) => Err(self.line.fail(RemoteError::Ssh(session(error)))),
             Ok(Ok(())) => Ok(bytes.len()),
         }
     }
@@ -359,4 +342,8 @@ impl Write for Writer {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn session(error: russh::Error) -> SshError {
+    SshError::Session(Box::new(error))
 }

@@ -3,7 +3,7 @@
 use super::{KIND, includes, record::Failure, request::Verification};
 use crate::{
     context::Context,
-    git::{Checkout, Listing, Request},
+    git::{self, Checkout, Listing, Request, VerifyMode},
     storage::Storage,
 };
 use artifact::{Limits, pack, unpack};
@@ -36,11 +36,17 @@ pub fn run(
 ) -> Result<Archived, Failure> {
     let checkout = context.mirrors.fetch(request).map_err(|e| Failure::fetch(&e))?;
     let verified = verification.map(|v| verify(&checkout, v)).transpose()?;
-    let mut listing = checkout.listing(&object.spec.sparse_checkout).map_err(|e| Failure::fetch(&e))?;
+    let mut listing = checkout
+        .listing(&object.spec.sparse_checkout)
+        .map_err(|e| Failure::fetch(&e))?;
     include(context, &mut listing, &includes)?;
-    listing.ignore(object.spec.ignore.as_deref()).map_err(|e| Failure::fetch(&e))?;
+    listing
+        .ignore(object.spec.ignore.as_deref())
+        .map_err(|e| Failure::fetch(&e))?;
     let path = Storage::path(KIND, &Key::of(object), &format!("{}.tar.gz", checkout.commit()));
-    let stored = context.storage.write(&path, |writer| pack(listing.entries(), writer).map(|_| ()));
+    let stored = context
+        .storage
+        .write(&path, |writer| pack(listing.entries(), writer).map(|_| ()));
     let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
     let artifact = Artifact {
         digest: digest.to_string(),
@@ -54,16 +60,35 @@ pub fn run(
     // What cannot be cleared away now is cleared away next time.
     let _ = context.storage.collect(&artifact);
     let included = includes.into_iter().map(|(_, artifact)| artifact).collect();
-    Ok(Archived { artifact, message: checkout.short_message(), included, verified })
+    Ok(Archived {
+        artifact,
+        message: checkout.short_message(),
+        included,
+        verified,
+    })
 }
 
 fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolved) -> Result<(), Failure> {
     for (include, artifact) in includes {
         let name = &include.repository.name;
-        let failed = |reason, text: String| Failure::storage_text(reason, format!("failed to copy '{name}' include from {} to {}: {text}", include.from_path(), include.to_path()));
-        let file = context.storage.open_artifact(artifact).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
+        let failed = |reason, text: String| {
+            Failure::storage_text(
+                reason,
+                format!(
+                    "failed to copy '{name}' include from {} to {}: {text}",
+                    include.from_path(),
+                    include.to_path()
+                ),
+            )
+        };
+        let file = context
+            .storage
+            .open_artifact(artifact)
+            .map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
         let tree = unpack(file, &Limits::default()).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
-        let found = listing.include(include.to_path(), &tree, include.from_path()).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
+        let found = listing
+            .include(include.to_path(), &tree, include.from_path())
+            .map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
         if !found {
             return Err(failed(reason::COPY_FAILURE, "no such file or directory".into()));
         }
@@ -72,7 +97,17 @@ fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolv
 }
 
 /// Checks the signatures that are asked for; gives the mode and what was found.
-fn verify(_checkout: &Checkout, verification: &Verification) -> Result<(String, String), Failure> {
-    let text = format!("verification mode '{}' is not supported yet", verification.mode.as_str());
-    Err(Failure::unverified(reason::INVALID_VERIFICATION_MODE, text))
+fn verify(checkout: &Checkout, verification: &Verification) -> Result<(String, String), Failure> {
+    let mode = verification.mode;
+    let wanted = VerifyMode::parse(mode.as_str()).unwrap_or_default();
+    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    let verified = git::verify(checkout, wanted, &verification.keys, now).map_err(|error| {
+        let failure = Failure::unverified(error.reason(), chain(&error));
+        if error.stalls() {
+            failure.stalled()
+        } else {
+            failure
+        }
+    })?;
+    Ok((mode.as_str().to_owned(), verified.message))
 }

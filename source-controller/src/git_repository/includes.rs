@@ -20,11 +20,17 @@ pub fn resolve(context: &Context, object: &GitRepository) -> Result<Resolved, Fa
     for include in &object.spec.include {
         let name = &include.repository.name;
         let Some(found) = context.repositories.get(&Key::new(&namespace, name)) else {
-            let text = format!("could not get resource for include '{name}': GitRepository.{} \"{name}\" not found", crds::source::GROUP);
+            let text = format!(
+                "could not get resource for include '{name}': GitRepository.{} \"{name}\" not found",
+                crds::source::GROUP
+            );
             return Err(Failure::include(reason::NOT_FOUND, text));
         };
         let Some(artifact) = found.artifact() else {
-            return Err(Failure::include(reason::NO_ARTIFACT, format!("no artifact available for include '{name}'")));
+            return Err(Failure::include(
+                reason::NO_ARTIFACT,
+                format!("no artifact available for include '{name}'"),
+            ));
         };
         resolved.push((include.clone(), artifact.clone()));
     }
@@ -41,15 +47,30 @@ pub struct Includes {
 impl Includes {
     /// An index that tells `queue`.
     pub fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, index: Mutex::default() }
+        Self {
+            queue,
+            index: Mutex::default(),
+        }
     }
 
     /// Takes in a change: what the repository includes, and that those who include it may go on.
     pub fn changed(&self, change: &Change<GitRepository>) {
-        let mut index = self.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut index = self
+            .index
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let included = change.new.iter().flat_map(|o| &o.spec.include);
-        index.set(&change.key, included.map(|i| Key::new(&change.key.namespace, &i.repository.name)).collect());
-        let artifact = |o: &Option<Arc<GitRepository>>| o.as_ref().and_then(|o| o.artifact()).map(|a| (a.revision.clone(), a.digest.clone()));
+        index.set(
+            &change.key,
+            included
+                .map(|i| Key::new(&change.key.namespace, &i.repository.name))
+                .collect(),
+        );
+        let artifact = |o: &Option<Arc<GitRepository>>| {
+            o.as_ref()
+                .and_then(|o| o.artifact())
+                .map(|a| (a.revision.clone(), a.digest.clone()))
+        };
         if artifact(&change.old) != artifact(&change.new) {
             for referrer in index.referrers(&change.key) {
                 self.queue.add(referrer.clone());

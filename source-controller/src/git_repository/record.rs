@@ -6,7 +6,10 @@ use crds::{
     meta::{READY, RECONCILING, STALLED, reason},
     source::{
         GROUP, GitRepository, GitRepositoryStatus,
-        condition::{ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, FETCH_FAILED, INCLUDE_UNAVAILABLE, SOURCE_VERIFIED, STORAGE_OPERATION_FAILED},
+        condition::{
+            ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, FETCH_FAILED, INCLUDE_UNAVAILABLE, SOURCE_VERIFIED,
+            STORAGE_OPERATION_FAILED,
+        },
         reason as source,
     },
 };
@@ -50,17 +53,32 @@ pub struct Failure {
 impl Failure {
     /// The remote could not be read.
     pub fn fetch(error: &GitError) -> Self {
-        Self { condition: FETCH_FAILED, reason: error.reason(), message: chain(error), stalled: error.stalls() }
+        Self {
+            condition: FETCH_FAILED,
+            reason: error.reason(),
+            message: chain(error),
+            stalled: error.stalls(),
+        }
     }
 
     /// What is needed to ask the remote is not there.
     pub fn refused(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { condition: FETCH_FAILED, reason, message: message.into(), stalled: false }
+        Self {
+            condition: FETCH_FAILED,
+            reason,
+            message: message.into(),
+            stalled: false,
+        }
     }
 
     /// An included repository is not there.
     pub fn include(reason: &'static str, message: String) -> Self {
-        Self { condition: INCLUDE_UNAVAILABLE, reason, message, stalled: false }
+        Self {
+            condition: INCLUDE_UNAVAILABLE,
+            reason,
+            message,
+            stalled: false,
+        }
     }
 
     /// The shelf failed.
@@ -70,29 +88,49 @@ impl Failure {
 
     /// What was to be put on the shelf is not right.
     pub fn storage_text(reason: &'static str, message: String) -> Self {
-        Self { condition: STORAGE_OPERATION_FAILED, reason, message, stalled: false }
+        Self {
+            condition: STORAGE_OPERATION_FAILED,
+            reason,
+            message,
+            stalled: false,
+        }
     }
 
     /// A signature is missing, wrong or nobody's.
     pub fn unverified(reason: &'static str, message: String) -> Self {
-        Self { condition: SOURCE_VERIFIED, reason, message, stalled: false }
+        Self {
+            condition: SOURCE_VERIFIED,
+            reason,
+            message,
+            stalled: false,
+        }
     }
 
     /// A step broke off.
     pub fn broken(panic: &tokio::task::JoinError) -> Self {
-        Self { condition: FETCH_FAILED, reason: source::GIT_OPERATION_FAILED, message: format!("the pass broke off: {panic}"), stalled: false }
+        Self {
+            condition: FETCH_FAILED,
+            reason: source::GIT_OPERATION_FAILED,
+            message: format!("the pass broke off: {panic}"),
+            stalled: false,
+        }
     }
 
     /// The failure, of a kind that only a change of the spec can help.
     #[must_use]
     pub fn stalled(self) -> Self {
-        Self { stalled: true, ..self }
+        Self {
+            stalled: true,
+            ..self
+        }
     }
 }
 
 /// Whether everything beside the commit that makes up the artifact is as it was.
 pub fn same_content(object: &GitRepository, includes: &includes::Resolved) -> bool {
-    let Some(status) = &object.status else { return false };
+    let Some(status) = &object.status else {
+        return false;
+    };
     let spec = &object.spec;
     let covered = match (&spec.verify, status.source_verification_mode.as_deref()) {
         (None, _) => true,
@@ -109,7 +147,10 @@ pub fn same_content(object: &GitRepository, includes: &includes::Resolved) -> bo
         && spec.recurse_submodules == status.observed_recurse_submodules
         && spec.sparse_checkout == status.observed_sparse_checkout
         && spec.include == status.observed_include
-        && includes.iter().map(|(_, a)| content(a)).eq(status.included_artifacts.iter().map(content))
+        && includes
+            .iter()
+            .map(|(_, a)| content(a))
+            .eq(status.included_artifacts.iter().map(content))
 }
 
 /// The status while a pass lasts.
@@ -122,7 +163,12 @@ pub fn in_progress(object: &GitRepository, now: Time) -> GitRepositoryStatus {
 }
 
 /// The status, events and requeue after a pass that ended at `now`.
-pub fn outcome(object: &GitRepository, end: Result<End, Failure>, now: Time, requeue_dependency: Duration) -> Outcome<GitRepositoryStatus> {
+pub fn outcome(
+    object: &GitRepository,
+    end: Result<End, Failure>,
+    now: Time,
+    requeue_dependency: Duration,
+) -> Outcome<GitRepositoryStatus> {
     let status = object.status.clone().unwrap_or_default();
     match end {
         Ok(End::UpToDate { url }) => up_to_date(object, status, url, now),
@@ -131,17 +177,36 @@ pub fn outcome(object: &GitRepository, end: Result<End, Failure>, now: Time, req
     }
 }
 
-fn up_to_date(object: &GitRepository, mut status: GitRepositoryStatus, url: Option<String>, now: Time) -> Outcome<GitRepositoryStatus> {
+fn up_to_date(
+    object: &GitRepository,
+    mut status: GitRepositoryStatus,
+    url: Option<String>,
+    now: Time,
+) -> Outcome<GitRepositoryStatus> {
     let recovered = had_failed(&status);
     if let (Some(artifact), Some(url)) = (&mut status.artifact, url) {
         artifact.url = url;
     }
     let message = succeed(object, &mut status, now);
-    let events = if recovered { vec![told(Event::normal(reason::SUCCEEDED, message), &status)] } else { Vec::new() };
-    Outcome { status, events, requeue: interval(object), error: None }
+    let events = if recovered {
+        vec![told(Event::normal(reason::SUCCEEDED, message), &status)]
+    } else {
+        Vec::new()
+    };
+    Outcome {
+        status,
+        events,
+        requeue: interval(object),
+        error: None,
+    }
 }
 
-fn stored(object: &GitRepository, mut status: GitRepositoryStatus, archived: Archived, now: Time) -> Outcome<GitRepositoryStatus> {
+fn stored(
+    object: &GitRepository,
+    mut status: GitRepositoryStatus,
+    archived: Archived,
+    now: Time,
+) -> Outcome<GitRepositoryStatus> {
     let recovered = had_failed(&status);
     let new = status.artifact.as_ref().map(|a| &a.digest) != Some(&archived.artifact.digest);
     let spec = &object.spec;
@@ -157,12 +222,20 @@ fn stored(object: &GitRepository, mut status: GitRepositoryStatus, archived: Arc
     }
     let message = succeed(object, &mut status, now);
     let event = if new {
-        Some(Event::normal(source::NEW_ARTIFACT, format!("stored artifact for commit '{}'", archived.message)))
+        Some(Event::normal(
+            source::NEW_ARTIFACT,
+            format!("stored artifact for commit '{}'", archived.message),
+        ))
     } else {
         recovered.then(|| Event::normal(reason::SUCCEEDED, message))
     };
     let events = event.into_iter().map(|e| told(e, &status)).collect();
-    Outcome { status, events, requeue: interval(object), error: None }
+    Outcome {
+        status,
+        events,
+        requeue: interval(object),
+        error: None,
+    }
 }
 
 fn failed(
@@ -172,7 +245,12 @@ fn failed(
     now: Time,
     requeue_dependency: Duration,
 ) -> Outcome<GitRepositoryStatus> {
-    let Failure { condition, reason, message, stalled } = failure;
+    let Failure {
+        condition,
+        reason,
+        message,
+        stalled,
+    } = failure;
     let mut conditions = Conditions::new(&mut status.conditions, generation(object), now);
     for other in [FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED] {
         if other != condition {
@@ -193,25 +271,45 @@ fn failed(
     }
     // A missing include comes or not: that is no fault of this object.
     let waits = condition == INCLUDE_UNAVAILABLE;
-    let event = if waits { Event::normal(reason, message.clone()) } else { Event::warning(reason, message.clone()) };
+    let event = if waits {
+        Event::normal(reason, message.clone())
+    } else {
+        Event::warning(reason, message.clone())
+    };
     let requeue = match (stalled, waits) {
         (true, _) => Requeue::Never,
         (false, true) => Requeue::After(requeue_dependency),
         (false, false) => Requeue::Backoff,
     };
-    Outcome { status, events: vec![event], requeue, error: Some(message) }
+    Outcome {
+        status,
+        events: vec![event],
+        requeue,
+        error: Some(message),
+    }
 }
 
 /// What all good ends have in common; gives the message.
 fn succeed(object: &GitRepository, status: &mut GitRepositoryStatus, now: Time) -> String {
-    let revision = status.artifact.as_ref().map(|a| a.revision.clone()).unwrap_or_default();
+    let revision = status
+        .artifact
+        .as_ref()
+        .map(|a| a.revision.clone())
+        .unwrap_or_default();
     let message = format!("stored artifact for revision '{revision}'");
     status.observed_generation = generation(object);
     if object.spec.verify.is_none() {
         status.source_verification_mode = None;
     }
     let mut conditions = conditions(object, status, &now);
-    for gone in [RECONCILING, STALLED, FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED, ARTIFACT_OUTDATED] {
+    for gone in [
+        RECONCILING,
+        STALLED,
+        FETCH_FAILED,
+        INCLUDE_UNAVAILABLE,
+        STORAGE_OPERATION_FAILED,
+        ARTIFACT_OUTDATED,
+    ] {
         conditions.remove(gone);
     }
     if object.spec.verify.is_none() {
@@ -227,19 +325,31 @@ fn conditions<'a>(object: &GitRepository, status: &'a mut GitRepositoryStatus, n
 }
 
 fn had_failed(status: &GitRepositoryStatus) -> bool {
-    [FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED].iter().any(|c| is_true(&status.conditions, c))
+    [FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED]
+        .iter()
+        .any(|c| is_true(&status.conditions, c))
 }
 
 /// An event with what it is about, as Flux annotates it.
 fn told(event: Event, status: &GitRepositoryStatus) -> Event {
     match &status.artifact {
-        Some(artifact) => event.with(format!("{GROUP}/revision"), &*artifact.revision).with(format!("{GROUP}/digest"), &*artifact.digest),
+        Some(artifact) => event
+            .with(format!("{GROUP}/revision"), &*artifact.revision)
+            .with(format!("{GROUP}/digest"), &*artifact.digest),
         None => event,
     }
 }
 
 fn interval(object: &GitRepository) -> Requeue {
-    Requeue::Interval(object.spec.interval.get().ok().filter(|i| !i.is_zero()).unwrap_or(Duration::from_secs(3600)))
+    Requeue::Interval(
+        object
+            .spec
+            .interval
+            .get()
+            .ok()
+            .filter(|i| !i.is_zero())
+            .unwrap_or(Duration::from_secs(3600)),
+    )
 }
 
 fn generation(object: &GitRepository) -> i64 {

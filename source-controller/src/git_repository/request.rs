@@ -1,7 +1,9 @@
 //! I/O: the Secrets that a GitRepository names. Pure: what to ask the remote for, and how to get in.
 
 use super::record::Failure;
-use crate::git::{Auth, Credentials, GitError, Provider, Proxy, Reference, ReferenceSpec, Request, parse_url};
+use crate::git::{
+    Auth, Credentials, GitError, Provider, Proxy, Reference, ReferenceSpec, Request, parse_url,
+};
 use crds::{
     meta::{LocalReference, reason},
     source::{GitProvider, GitRepository, GitVerificationMode, reason as source},
@@ -41,7 +43,10 @@ pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Fai
     let named = secret.as_ref().map(|(name, data)| Credentials { name, data });
     let auth = Auth::from_secret(&url, provider, named).map_err(|e| Failure::fetch(&GitError::Auth(e)))?;
     let proxy = read(client, object, spec.proxy_secret_ref.as_ref()).await?;
-    let proxy = proxy.as_ref().map(|(name, data)| Proxy::from_secret(Credentials { name, data })).transpose();
+    let proxy = proxy
+        .as_ref()
+        .map(|(name, data)| Proxy::from_secret(Credentials { name, data }))
+        .transpose();
     let reference = spec.reference.clone().unwrap_or_default();
     Ok(Request {
         url,
@@ -54,41 +59,79 @@ pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Fai
             name: reference.name.as_deref(),
             commit: reference.commit.as_deref(),
         }),
-        timeout: spec.timeout.as_ref().and_then(|t| t.get().ok()).filter(|t| !t.is_zero()).unwrap_or(TIMEOUT),
+        timeout: spec
+            .timeout
+            .as_ref()
+            .and_then(|t| t.get().ok())
+            .filter(|t| !t.is_zero())
+            .unwrap_or(TIMEOUT),
         recurse_submodules: spec.recurse_submodules,
     })
 }
 
 /// Reads the public keys that `spec.verify` names, and checks that its mode fits the reference.
 pub async fn verification(client: &Client, object: &GitRepository) -> Result<Option<Verification>, Failure> {
-    let Some(verify) = &object.spec.verify else { return Ok(None) };
+    let Some(verify) = &object.spec.verify else {
+        return Ok(None);
+    };
     let mode = verify.mode.unwrap_or_default();
     let reference = object.spec.reference.clone().unwrap_or_default();
     let given = |value: &Option<String>| value.as_ref().is_some_and(|v| !v.is_empty());
-    let tagged = given(&reference.tag) || given(&reference.semver) || reference.name.as_ref().is_some_and(|n| n.starts_with("refs/tags/"));
+    let tagged = given(&reference.tag)
+        || given(&reference.semver)
+        || reference
+            .name
+            .as_ref()
+            .is_some_and(|n| n.starts_with("refs/tags/"));
     let wants_tag = matches!(mode, GitVerificationMode::Tag | GitVerificationMode::TagAndHead);
     if wants_tag && !tagged {
-        let text = format!("cannot verify tag object's signature if a tag reference is not specified (verification mode '{}')", mode.as_str());
+        let text = format!(
+            "cannot verify tag object's signature if a tag reference is not specified (verification mode '{}')",
+            mode.as_str()
+        );
         return Err(Failure::unverified(source::INVALID_VERIFICATION_MODE, text).stalled());
     }
     match read(client, object, Some(&verify.secret_ref)).await {
         Ok(secret) => Ok(secret.map(|(_, keys)| Verification { mode, keys })),
-        Err(failure) => Err(Failure::unverified(source::VERIFICATION_ERROR, format!("PGP public keys secret error: {}", failure.message))),
+        Err(failure) => Err(Failure::unverified(
+            source::VERIFICATION_ERROR,
+            format!("PGP public keys secret error: {}", failure.message),
+        )),
     }
 }
 
-async fn read(client: &Client, object: &GitRepository, reference: Option<&LocalReference>) -> Result<Option<(String, Data)>, Failure> {
-    let Some(reference) = reference else { return Ok(None) };
+async fn read(
+    client: &Client,
+    object: &GitRepository,
+    reference: Option<&LocalReference>,
+) -> Result<Option<(String, Data)>, Failure> {
+    let Some(reference) = reference else {
+        return Ok(None);
+    };
     let namespace = object.namespace().unwrap_or_default();
     let full = format!("{namespace}/{}", reference.name);
-    match Api::<Secret>::namespaced(client.clone(), &namespace).get(&reference.name).await {
-        Ok(secret) => Ok(Some((full, secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect()))),
+    match Api::<Secret>::namespaced(client.clone(), &namespace)
+        .get(&reference.name)
+        .await
+    {
+        Ok(secret) => Ok(Some((
+            full,
+            secret
+                .data
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(k, v)| (k, v.0))
+                .collect(),
+        ))),
         Err(error) => {
             let cause = match error {
                 kube::Error::Api(status) => status.message,
                 other => runtime::telemetry::chain(&other),
             };
-            Err(Failure::refused(reason::AUTHENTICATION_FAILED, format!("failed to get secret '{full}': {cause}")))
+            Err(Failure::refused(
+                reason::AUTHENTICATION_FAILED,
+                format!("failed to get secret '{full}': {cause}"),
+            ))
         }
     }
 }

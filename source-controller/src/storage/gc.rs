@@ -23,7 +23,10 @@ pub fn collect(dir: &Path, current: &Path, retention: Retention) -> io::Result<u
     }
     others.sort();
     let age = |modified: SystemTime| now.duration_since(modified).unwrap_or_default();
-    let past = others.iter().filter(|(modified, _)| age(*modified) > retention.ttl).count();
+    let past = others
+        .iter()
+        .filter(|(modified, _)| age(*modified) > retention.ttl)
+        .count();
     // The current one counts as a record.
     let surplus = (others.len() + 1).saturating_sub(retention.records.max(1));
     let mut removed = 0;

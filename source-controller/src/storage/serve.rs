@@ -4,8 +4,8 @@ use super::{MIRRORS, Storage};
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
-    http::{Method, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::{
@@ -25,17 +25,19 @@ use tokio_util::io::ReaderStream;
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn serve(address: SocketAddr, storage: Storage) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await.map_err(|e| std::io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|e| std::io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
     let router = Router::new().fallback(answer).with_state(storage);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(())
 }
 
-async fn answer(State(storage): State<Storage>, request: Request) -> Response {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+async fn answer(State(storage): State<Storage>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if method != Method::GET && method != Method::HEAD {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let path = request.uri().path();
+    let path = uri.path();
     // The probe of Flux's Deployment asks for the root; names of tenants' objects are nobody's business.
     if path == "/" {
         return StatusCode::OK.into_response();
@@ -46,21 +48,29 @@ async fn answer(State(storage): State<Storage>, request: Request) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     }
     let file = storage.0.root.join(parts.iter().collect::<PathBuf>());
-    send(&storage, file, &request).await.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+    send(&storage, file, &method, &headers)
+        .await
+        .unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
 }
 
-async fn send(storage: &Storage, path: PathBuf, request: &Request) -> Option<Response> {
+async fn send(storage: &Storage, path: PathBuf, method: &Method, headers: &HeaderMap) -> Option<Response> {
     // Links inside the shelf are followed (`latest.tar.gz`), links out of it are not.
-    let real = tokio::fs::canonicalize(&path).await.ok().filter(|r| r.starts_with(&storage.0.root))?;
+    let real = tokio::fs::canonicalize(&path)
+        .await
+        .ok()
+        .filter(|r| r.starts_with(&storage.0.root))?;
     let mut file = tokio::fs::File::open(&real).await.ok()?;
     let meta = file.metadata().await.ok().filter(std::fs::Metadata::is_file)?;
     let (size, modified) = (meta.len(), meta.modified().unwrap_or(UNIX_EPOCH));
-    let header = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
     let response = Response::builder()
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::LAST_MODIFIED, httpdate::fmt_http_date(modified))
         .header(header::CONTENT_TYPE, "application/octet-stream");
-    if header(header::IF_MODIFIED_SINCE).and_then(|v| httpdate::parse_http_date(v).ok()).is_some_and(|since| whole(modified) <= whole(since)) {
+    if header(header::IF_MODIFIED_SINCE)
+        .and_then(|v| httpdate::parse_http_date(v).ok())
+        .is_some_and(|since| whole(modified) <= whole(since))
+    {
         return response.status(StatusCode::NOT_MODIFIED).body(Body::empty()).ok();
     }
     let range = header(header::RANGE).map(|r| range(r, size));
@@ -68,19 +78,26 @@ async fn send(storage: &Storage, path: PathBuf, request: &Request) -> Option<Res
         None | Some(Range::Whole) => (StatusCode::OK, 0, size),
         Some(Range::Part { start, length }) => (StatusCode::PARTIAL_CONTENT, start, length),
         Some(Range::Unsatisfiable) => {
-            let answer = response.status(StatusCode::RANGE_NOT_SATISFIABLE).header(header::CONTENT_RANGE, format!("bytes */{size}"));
+            let answer = response
+                .status(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(header::CONTENT_RANGE, format!("bytes */{size}"));
             return answer.body(Body::empty()).ok();
         }
     };
     let mut response = response.status(status).header(header::CONTENT_LENGTH, length);
     if status == StatusCode::PARTIAL_CONTENT {
-        response = response.header(header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", start + length - 1));
+        response = response.header(
+            header::CONTENT_RANGE,
+            format!("bytes {start}-{}/{size}", start + length - 1),
+        );
     }
-    if request.method() == Method::HEAD {
+    if *method == Method::HEAD {
         return response.body(Body::empty()).ok();
     }
     file.seek(SeekFrom::Start(start)).await.ok()?;
-    response.body(Body::from_stream(ReaderStream::new(file.take(length)))).ok()
+    response
+        .body(Body::from_stream(ReaderStream::new(file.take(length))))
+        .ok()
 }
 
 /// What of a file is asked for (RFC 9110, one range of bytes).
@@ -92,7 +109,11 @@ enum Range {
 }
 
 fn range(text: &str, size: u64) -> Range {
-    let Some((first, last)) = text.strip_prefix("bytes=").filter(|r| !r.contains(',')).and_then(|r| r.split_once('-')) else {
+    let Some((first, last)) = text
+        .strip_prefix("bytes=")
+        .filter(|r| !r.contains(','))
+        .and_then(|r| r.split_once('-'))
+    else {
         return Range::Whole;
     };
     let (start, end) = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
@@ -101,7 +122,14 @@ fn range(text: &str, size: u64) -> Range {
         (Err(_), Ok(suffix)) if first.trim().is_empty() => (size.saturating_sub(suffix), size),
         _ => return Range::Whole,
     };
-    if start >= end { Range::Unsatisfiable } else { Range::Part { start, length: end - start } }
+    if start >= end {
+        Range::Unsatisfiable
+    } else {
+        Range::Part {
+            start,
+            length: end - start,
+        }
+    }
 }
 
 /// HTTP dates have whole seconds.

@@ -35,14 +35,20 @@ impl Live {
     pub fn of(object: &Value, ownership: &Ownership) -> Option<Self> {
         let meta = object.get("metadata")?;
         let text = |key: &str| meta.get(key).and_then(Value::as_str);
-        let label = |key: &str| meta.get("labels").and_then(|l| l.get(key)).and_then(Value::as_str);
+        let label = |key: &str| {
+            meta.get("labels")
+                .and_then(|l| l.get(key))
+                .and_then(Value::as_str)
+        };
         Some(Self {
             key: Key::new(text("namespace").unwrap_or_default(), text("name")?),
             uid: text("uid").unwrap_or_default().to_owned(),
             version: text("resourceVersion")?.parse().ok()?,
             owners: ownership.read(object),
             toggles: Toggles::of(object),
-            owner: label(KUSTOMIZE_NAMESPACE).zip(label(KUSTOMIZE_NAME)).map(|(namespace, name)| Key::new(namespace, name)),
+            owner: label(KUSTOMIZE_NAMESPACE)
+                .zip(label(KUSTOMIZE_NAME))
+                .map(|(namespace, name)| Key::new(namespace, name)),
             health: health::of(object),
             deleting: text("deletionTimestamp").is_some(),
         })

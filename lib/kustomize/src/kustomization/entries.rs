@@ -7,6 +7,9 @@ use crate::id::Gvk;
 use crate::load::Loader;
 use serde_json::Value;
 
+/// Most steps of a field's path; bounds the depth of what is created along it.
+const MAX_STEPS: usize = 100;
+
 /// An entry of `labels`.
 #[derive(Debug, Clone)]
 pub(crate) struct Label {
@@ -114,6 +117,17 @@ pub(crate) struct Target {
     pub(crate) options: Option<FieldOptions>,
 }
 
+/// An entry of `vars`.
+#[derive(Debug, Clone)]
+pub(crate) struct Var {
+    pub(crate) name: String,
+    pub(crate) gvk: Gvk,
+    /// Name of the object it is about.
+    pub(crate) object: String,
+    pub(crate) namespace: String,
+    pub(crate) field_path: String,
+}
+
 /// Which part of a field, and whether to create it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FieldOptions {
@@ -134,11 +148,12 @@ impl Label {
                     version: fields.string("version")?,
                     kind: fields.string("kind")?,
                 };
-                Ok(FieldSpec::new(
-                    gvk,
-                    &fields.string("path")?,
-                    fields.boolean("create")?,
-                ))
+                let path = fields.string("path")?;
+                if path.matches('/').count() > MAX_STEPS {
+                    let problem = format!("field path with more than {MAX_STEPS} steps");
+                    return Err(Error::KustomizationField { problem });
+                }
+                Ok(FieldSpec::new(gvk, &path, fields.boolean("create")?))
             })?,
         })
     }
@@ -317,6 +332,38 @@ impl Selector {
             name: fields.string("name")?,
             namespace: fields.string("namespace")?,
             ..Selector::default()
+        })
+    }
+}
+
+impl Var {
+    /// `objref` names the kind by `apiVersion`, or by `group` and `version`.
+    pub(super) fn read(fields: &mut Fields) -> Result<Var, Error> {
+        let name = fields.string("name")?;
+        let object = fields.object("objref", |fields| {
+            let api_version = fields.string("apiVersion")?;
+            let mut gvk = Gvk {
+                group: fields.string("group")?,
+                version: fields.string("version")?,
+                kind: fields.string("kind")?,
+            };
+            match api_version.split('/').collect::<Vec<_>>()[..] {
+                [group, version] => (gvk.group, gvk.version) = (group.to_string(), version.to_string()),
+                [version] if !version.is_empty() => gvk.version = version.to_string(),
+                _ => {}
+            }
+            Ok((gvk, fields.string("name")?, fields.string("namespace")?))
+        })?;
+        let (gvk, object, namespace) = object.unwrap_or_default();
+        let field_path = fields
+            .object("fieldref", |fields| fields.string("fieldPath"))?
+            .unwrap_or_default();
+        Ok(Var {
+            name,
+            gvk,
+            object,
+            namespace,
+            field_path,
         })
     }
 }

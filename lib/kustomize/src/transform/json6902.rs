@@ -69,18 +69,16 @@ pub(crate) fn to_node(value: &Value) -> Node {
         Value::Bool(value) => scalar(value.to_string(), Tag::Bool),
         Value::Number(number) => {
             let float = number.as_f64().unwrap_or_default();
-            if float.fract() == 0.0 && float.abs() < 1e21 {
-                scalar(
-                    if float == 0.0 {
-                        "0".to_string()
-                    } else {
-                        float.to_string()
-                    },
-                    Tag::Int,
-                )
+            let text = if float == 0.0 {
+                "0".to_string()
+            } else {
+                float.to_string()
+            };
+            if text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok() {
+                scalar(text, Tag::Int)
             } else {
                 scalar(
-                    Number::from_f64(float).map_or_else(|| number.to_string(), |n| n.to_string()),
+                    Number::from_f64(float).map_or(text, |n| n.to_string()),
                     Tag::Float,
                 )
             }
@@ -116,7 +114,9 @@ impl Operation {
         let (parent, key) = parent(document, path).ok_or_else(|| {
             format!("add operation does not apply: doc is missing path: \"{path}\": missing value")
         })?;
-        insert(parent, &key, self.value()).map_err(|e| format!("error in add for path: '{path}': {e}"))
+        let value = self.value();
+        fits(path, &value)?;
+        insert(parent, &key, value).map_err(|e| format!("error in add for path: '{path}': {e}"))
     }
 
     fn remove(&self, document: &mut Value) -> Result<(), String> {
@@ -132,6 +132,7 @@ impl Operation {
     /// A key that a map does not have is created: the library does not look.
     fn replace(&self, document: &mut Value) -> Result<(), String> {
         let path = self.path("replace", "path")?;
+        fits(path, &self.value())?;
         if path.is_empty() {
             let value = self.value();
             if !value.is_object() && !value.is_array() {
@@ -168,6 +169,7 @@ impl Operation {
         let (target, key) = parent(document, path).ok_or_else(|| {
             format!("move operation does not apply: doc is missing destination path: {path}: missing value")
         })?;
+        fits(path, &value)?;
         insert(target, &key, value).map_err(|e| format!("error in move for path: '{path}': {e}"))
     }
 
@@ -189,6 +191,7 @@ impl Operation {
         let (target, key) = parent(document, path).ok_or_else(|| {
             format!("copy operation does not apply: doc is missing destination path: {path}: missing value")
         })?;
+        fits(path, &value)?;
         insert(target, &key, value).map_err(|e| format!("error while adding value during copy: {e}"))
     }
 
@@ -231,6 +234,24 @@ fn parent<'v>(document: &'v mut Value, path: &str) -> Option<(&'v mut Value, Str
         };
     }
     matches!(node, Value::Object(_) | Value::Array(_)).then_some((node, key))
+}
+
+/// Every value put into a document keeps it this shallow, which bounds the recursion of all later steps.
+const MAX_DEPTH: usize = 400;
+
+fn fits(path: &str, value: &Value) -> Result<(), String> {
+    if path.matches('/').count() + depth(value) > MAX_DEPTH {
+        return Err(format!("values nested deeper than {MAX_DEPTH}"));
+    }
+    Ok(())
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn get<'v>(node: &'v Value, key: &str) -> Result<&'v Value, String> {

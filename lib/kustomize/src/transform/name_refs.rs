@@ -61,6 +61,8 @@ pub(crate) fn apply(objects: &mut Objects) -> Result<(), Error> {
 struct Targets {
     all: Vec<Target>,
     by_past_name: HashMap<String, Vec<usize>>,
+    /// Ids of all objects, renamed or not, by the namespace they came from.
+    by_original_namespace: HashMap<String, Vec<Id>>,
 }
 
 struct Target {
@@ -74,6 +76,14 @@ struct Target {
 impl Targets {
     fn new(objects: &[Object]) -> Targets {
         let mut by_past_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_original_namespace: HashMap<String, Vec<Id>> = HashMap::new();
+        for object in objects {
+            let namespace = object.original_id().effective_namespace().to_string();
+            by_original_namespace
+                .entry(namespace)
+                .or_default()
+                .push(object.id());
+        }
         let mut all = Vec::new();
         for object in objects.iter().filter(|object| !object.past.is_empty()) {
             for past in &object.past {
@@ -90,7 +100,11 @@ impl Targets {
                 suffixes: object.suffixes.clone(),
             });
         }
-        Targets { all, by_past_name }
+        Targets {
+            all,
+            by_past_name,
+            by_original_namespace,
+        }
     }
 }
 
@@ -268,9 +282,9 @@ impl Search<'_> {
         let current = |target: &Target| !cluster(target) && target.id.effective_namespace() == namespace;
         let came_from = self
             .targets
-            .all
-            .iter()
-            .any(|t| original(t) && self.referrer.can_see(&t.id));
+            .by_original_namespace
+            .get(namespace)
+            .is_some_and(|ids| ids.iter().any(|id| self.referrer.can_see(id)));
         found.retain(|target| {
             if came_from {
                 original(target)

@@ -290,8 +290,25 @@ fn operate(object: &mut Object, operations: &[Operation]) -> Result<(), Error> {
             id: id.clone(),
             cause,
         })?;
+    // kustomize keeps its own notes in the annotations, so that there is such a map once anything has been noted.
+    let noted = object.generated || !object.past.is_empty();
+    if let Some(metadata) = value
+        .get_mut("metadata")
+        .and_then(Value::as_object_mut)
+        .filter(|_| noted)
+        && metadata.get("annotations").is_none_or(Value::is_null)
+    {
+        metadata.insert("annotations".to_string(), Value::Object(serde_json::Map::new()));
+    }
     json6902::apply(&mut value, operations).map_err(|problem| Error::PatchMismatch { id, problem })?;
     object.node = json6902::to_node(&value);
+    let annotations: Vec<_> = object
+        .strings("annotations")
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
+    if noted && !annotations.is_empty() {
+        object.set_strings("annotations", annotations);
+    }
     Ok(())
 }
 

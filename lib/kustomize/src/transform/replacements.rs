@@ -1,6 +1,6 @@
 //! `replacements`: values copied from one object into fields of others.
 
-mod path;
+pub(super) mod path;
 mod structured;
 
 use crate::Error;
@@ -12,6 +12,12 @@ use crate::objects::Objects;
 use crate::selector::Matcher;
 use path::{Create, Step};
 use yaml::{Node, Tag};
+
+/// Values put into an object keep it this shallow, which bounds the recursion of all later steps.
+const MAX_DEPTH: usize = 400;
+
+/// Most nodes that a source may have.
+const MAX_SIZE: usize = 100_000;
 
 const DEFAULT_PATH: &str = "metadata.name";
 
@@ -153,6 +159,17 @@ fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error
         Node::Map(_) => Create::Map,
         Node::Seq(_) => Create::Seq,
     };
+    let (deep, size) = measure(value);
+    if paths.iter().any(|(_, steps)| steps.len() + deep > MAX_DEPTH) {
+        return Err(bad(format!(
+            "a replacement may not nest values deeper than {MAX_DEPTH}"
+        )));
+    }
+    if size > MAX_SIZE {
+        return Err(bad(format!(
+            "a replacement may not copy more than {MAX_SIZE} values"
+        )));
+    }
     for object in objects.list_mut() {
         let rejected = |(selector, matcher): &(&crate::kustomization::Selector, Matcher)| {
             let by_metadata =
@@ -239,6 +256,20 @@ fn set(node: &mut Node, options: &FieldOptions, value: &Node) -> Result<(), Stri
         Node::Map(_) | Node::Seq(_) => *node = new,
     }
     Ok(())
+}
+
+/// Depth and number of nodes.
+fn measure(node: &Node) -> (usize, usize) {
+    let all = |parts: &mut dyn Iterator<Item = &Node>| {
+        parts
+            .map(measure)
+            .fold((1, 1), |(deep, size), (d, s)| (deep.max(d + 1), size + s))
+    };
+    match node {
+        Node::Scalar(_) => (0, 1),
+        Node::Seq(items) => all(&mut items.iter()),
+        Node::Map(map) => all(&mut map.pairs.iter().map(|(_, value)| value)),
+    }
 }
 
 fn is_empty(node: &Node) -> bool {

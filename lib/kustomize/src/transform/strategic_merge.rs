@@ -66,23 +66,39 @@ pub(crate) fn merge(dest: &mut Node, patch: &mut Node, schema: Schema) -> Result
 
 /// Takes a node of the patch for which the object has none: nulls and directives go. False if nothing is left.
 ///
+/// kustomize does not mind an unknown directive at this place, nor look for that of a list; further in it does both.
+///
 /// # Errors
 /// As [`merge`].
 pub(crate) fn adopt(node: &mut Node, schema: Schema) -> Result<bool, String> {
     let schema = schema.or_of(node);
     match node {
-        Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null),
-        Node::Map(map) => {
-            if directive(map)? == Directive::Delete {
-                return Ok(false);
-            }
-            adopt_fields(map, schema)?;
-            Ok(true)
-        }
+        Node::Map(map) => match directive(map) {
+            Ok(Directive::Delete) => Ok(false),
+            Ok(Directive::Merge | Directive::Replace) | Err(_) => adopt_fields(map, schema).map(|()| true),
+        },
         Node::Seq(items) => match schema.merge_keys() {
             None => Ok(true),
-            Some(keys) => lists::adopt(items, keys, schema.items()),
+            Some(keys) => lists::adopt(items, keys, schema.items()).map(|()| true),
         },
+        Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null),
+    }
+}
+
+/// As [`adopt`], for what is inside something taken over.
+fn adopt_inner(node: &mut Node, schema: Schema) -> Result<bool, String> {
+    let schema = schema.or_of(node);
+    match node {
+        Node::Map(map) => match directive(map)? {
+            Directive::Delete => Ok(false),
+            Directive::Merge | Directive::Replace => adopt_fields(map, schema).map(|()| true),
+        },
+        Node::Seq(items) => match schema.merge_keys() {
+            None => Ok(true),
+            Some(_) if lists::directive(items)? == Directive::Delete => Ok(false),
+            Some(keys) => lists::adopt(items, keys, schema.items()).map(|()| true),
+        },
+        Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null),
     }
 }
 
@@ -145,7 +161,7 @@ fn replace(old: &mut Node, mut new: Node) {
 }
 
 fn adopt_fields(map: &mut Map, schema: Schema) -> Result<(), String> {
-    retain(map, |key, value| adopt(value, schema.field(key)))
+    retain(map, |key, value| adopt_inner(value, schema.field(key)))
 }
 
 /// Keeps the fields for which `good` says so.
@@ -174,10 +190,10 @@ fn index(map: &Map) -> impl FnMut(&str) -> Option<usize> + use<> {
 
 /// Takes the directive out of a map of the patch.
 fn directive(map: &mut Map) -> Result<Directive, String> {
-    let Some(value) = map.get("$patch").filter(|value| !value.is_null()) else {
+    let Some(value) = map.get("$patch") else {
         return Ok(Directive::Merge);
     };
-    let directive = parse_directive(value.as_text().unwrap_or_default())?;
+    let directive = parse_directive(value.as_scalar().map_or("", |scalar| &scalar.text))?;
     map.remove("$patch");
     Ok(directive)
 }

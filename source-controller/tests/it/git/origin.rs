@@ -205,17 +205,26 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Basic auth user:right and bearer token guard paths below `private`.
+/// Paths below `private` are for user:right or the token, those below `app` for an app whose token is right,
+/// and those below `old` are served as if protocol 2 had never been invented.
 fn answer(root: &Path, seen: &Seen, asked: Asked, stream: TcpStream) {
     seen.requests
         .lock()
         .unwrap()
         .push(format!("{} {}", asked.method, asked.path));
-    let path = match asked.path.strip_prefix("/private") {
+    let guarded = [
+        ("/private", "Basic dXNlcjpyaWdodA=="),
+        ("/app", "Basic eC1hY2Nlc3MtdG9rZW46cmlnaHQ="),
+        ("/old", ""),
+    ];
+    let guard = guarded
+        .iter()
+        .find_map(|(prefix, login)| Some((asked.path.strip_prefix(prefix)?, *login)));
+    let path = match guard {
         None => asked.path.clone(),
-        Some(path) => {
+        Some((path, login)) => {
             let given = asked.headers.get("authorization").map(String::as_str);
-            if !matches!(given, Some("Basic dXNlcjpyaWdodA==" | "Bearer token")) {
+            if !login.is_empty() && given != Some(login) && given != Some("Bearer token") {
                 return respond(
                     stream,
                     "401 Unauthorized",
@@ -236,7 +245,14 @@ fn answer(root: &Path, seen: &Seen, asked: Asked, stream: TcpStream) {
         .env("REQUEST_METHOD", &asked.method)
         .env("CONTENT_TYPE", header("content-type"))
         .env("CONTENT_LENGTH", asked.body.len().to_string())
-        .env("GIT_PROTOCOL", header("git-protocol"))
+        .env(
+            "GIT_PROTOCOL",
+            if asked.path.starts_with("/old") {
+                String::new()
+            } else {
+                header("git-protocol")
+            },
+        )
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -40,30 +40,29 @@ fn found() {
     work.git(&["checkout", "-q", "main"]);
     let second = work.commit(&[("a", "2")]);
     work.git(&["tag", "-a", "-m", "annotated", "v1.1.0"]);
+    let buried = work.commit(&[("a", "buried")]);
     let third = work.commit(&[("a", "3")]);
 
-    let check = |reference: Reference, revision: &str, id: &str| {
+    let check_at = |name: &str, reference: Reference, revision: &str, id: &str| {
         let resolved = origin
             .mirrors
-            .resolve(&origin.request("r", reference.clone()))
+            .resolve(&origin.request(name, reference.clone()))
             .unwrap()
             .unwrap();
         let checkout = origin
-            .fetch("r", reference.clone())
+            .fetch(name, reference.clone())
             .map_err(|error| chain(&error))
             .unwrap();
         assert_eq!(
             checkout.revision(),
             format!("{revision}sha1:{id}"),
-            "{reference:?}"
+            "{name} {reference:?}"
         );
         assert_eq!(checkout.resolved(), &resolved);
         assert_eq!(checkout.commit(), id);
         assert_eq!(checkout.short_message(), "change");
-        assert_eq!(
-            (checkout.author_seconds(), checkout.committer_seconds()),
-            (1_767_225_600, 1_767_225_600)
-        );
+        let times = (checkout.author_seconds(), checkout.committer_seconds());
+        assert_eq!(times, (1_767_225_600, 1_767_225_600));
         assert!(
             checkout
                 .listing(&[])
@@ -71,6 +70,11 @@ fn found() {
                 .paths()
                 .any(|(path, _)| path == b"a")
         );
+    };
+    let check = |reference: Reference, revision: &str, id: &str| {
+        check_at("r", reference.clone(), revision, id);
+        // Azure DevOps and CodeCommit speak only the old protocol.
+        check_at("old/r", reference, revision, id);
     };
     check(branch("main"), "main@", &third);
     check(branch("feature/x"), "feature/x@", &side);
@@ -86,6 +90,7 @@ fn found() {
     check(commit(&first, Some("main")), "main@", &first);
     check(commit(&third, Some("main")), "main@", &third);
     check(commit(&side, None), "", &side);
+    check(commit(&buried, None), "", &buried);
 }
 
 #[test]
@@ -155,6 +160,7 @@ fn missing() {
     let no_commit =
         |id: &str| format!("{failed}: unable to resolve commit object for '{id}': object not found");
     check("r", commit(unknown, None), operation, &no_commit(unknown));
+    check("old/r", commit(unknown, None), operation, &no_commit(unknown));
     check("r", commit(unknown, Some("main")), operation, &no_commit(unknown));
     check("r", commit(&side, Some("main")), operation, &no_commit(&side));
     check("r", commit("main", None), operation, &no_commit("main"));

@@ -1,7 +1,7 @@
 //! The files of the conformance suite's `fleet` repository, whose artifact by Flux is known.
 
 /// Paths and contents, as committed: before ignore rules.
-pub(super) const FLEET: &[(&str, &str)] = &[
+pub(crate) const FLEET: &[(&str, &str)] = &[
     (
         ".github/workflows/ci.yaml",
         r#"on: push

@@ -5,7 +5,7 @@ use yaml::{Limits, Node, Scalar, Schema, Style, Tag};
 
 /// One step of a path.
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(in crate::transform) enum Step {
     /// A key of a map.
     Field(String),
     /// `3`: an item of a list.
@@ -20,7 +20,7 @@ pub(super) enum Step {
 
 /// What is created at the end of a path that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Create {
+pub(in crate::transform) enum Create {
     Nothing,
     Scalar,
     Map,
@@ -31,15 +31,27 @@ pub(super) enum Create {
 ///
 /// # Errors
 /// Brackets around a match without `=`.
-pub(super) fn parse(path: &str) -> Result<Vec<Step>, String> {
+pub(in crate::transform) fn parse(path: &str) -> Result<Vec<Step>, String> {
     split(path).into_iter().map(|part| step(&part)).collect()
+}
+
+/// As [`parse`], but `[0]` is an index, as in the paths of `vars`.
+///
+/// # Errors
+/// As [`parse`].
+pub(in crate::transform) fn parse_with_indices(path: &str) -> Result<Vec<Step>, String> {
+    let index = |part: &str| part.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    split(path)
+        .into_iter()
+        .map(|part| index(&part).map_or_else(|| step(&part), |at| Ok(Step::Index(at))))
+        .collect()
 }
 
 /// The node a source path leads to.
 ///
 /// # Errors
 /// A step that does not fit the node, `*`.
-pub(super) fn find<'n>(node: &'n Node, path: &[Step]) -> Result<Option<&'n Node>, String> {
+pub(in crate::transform) fn find<'n>(node: &'n Node, path: &[Step]) -> Result<Option<&'n Node>, String> {
     let mut node = node;
     for step in path {
         let next = match (step, node) {
@@ -73,7 +85,7 @@ pub(super) fn find<'n>(node: &'n Node, path: &[Step]) -> Result<Option<&'n Node>
 ///
 /// # Errors
 /// A step that does not fit the node, an index past the end, a pattern that is none, or what `set` says.
-pub(super) fn visit(
+pub(in crate::transform) fn visit(
     node: &mut Node,
     path: &[Step],
     create: Create,
@@ -142,7 +154,7 @@ pub(super) fn visit(
 }
 
 /// A scalar as kustomize makes it: what it means is left to its text.
-pub(super) fn bare(text: &str) -> Scalar {
+pub(in crate::transform) fn bare(text: &str) -> Scalar {
     Scalar {
         text: text.to_string(),
         tag: yaml::resolve(text, Schema::GoV3),

@@ -29,7 +29,11 @@ pub(super) fn put(object: &mut Node, steps: &[Step], create: Create, value: &Nod
         };
         let mut set = |node: &mut Node| {
             match (&mut *node, value) {
-                (Node::Scalar(old), Node::Scalar(new)) => old.text.clone_from(&new.text),
+                (Node::Scalar(old), new) => {
+                    old.text = new
+                        .as_scalar()
+                        .map_or_else(String::new, |scalar| scalar.text.clone());
+                }
                 (node, new) => *node = new.clone(),
             }
             Ok(())
@@ -40,7 +44,7 @@ pub(super) fn put(object: &mut Node, steps: &[Step], create: Create, value: &Nod
         if !old.trim_start().starts_with(['{', '[']) {
             return Outcome::Yaml;
         }
-        let Ok(json) = yaml::to_value(&data, Schema::GoV3) else {
+        let Ok(json) = yaml::to_value_strict(&data, Schema::GoV3) else {
             return Outcome::NotStructured;
         };
         let pretty = old.contains('\n') && old.contains("  ");

@@ -43,8 +43,8 @@ pub(super) fn merge(
     Ok(chosen)
 }
 
-/// A list of the patch for which the object has none. kustomize does not look for its directive.
-pub(super) fn adopt(list: &mut Vec<Node>, keys: &[&str], items: Schema) -> Result<bool, String> {
+/// A list of the patch for which the object has none.
+pub(super) fn adopt(list: &mut Vec<Node>, keys: &[&str], items: Schema) -> Result<(), String> {
     let nodes = std::mem::take(list);
     let all: Vec<usize> = (0..nodes.len()).collect();
     let work = Work {
@@ -55,7 +55,7 @@ pub(super) fn adopt(list: &mut Vec<Node>, keys: &[&str], items: Schema) -> Resul
         schema: items,
     };
     *list = work.run(true)?;
-    Ok(true)
+    Ok(())
 }
 
 /// A list of the object that the patch does not mention.
@@ -338,7 +338,7 @@ fn matches(node: &Node, keys: &[&str], values: &[String]) -> Result<bool, String
 }
 
 /// The directive of a list: an item that has nothing but `$patch`. It is taken out.
-fn directive(list: &mut Vec<Node>) -> Result<Directive, String> {
+pub(super) fn directive(list: &mut Vec<Node>) -> Result<Directive, String> {
     let only = list
         .iter()
         .find(|item| item.get("$patch").is_some_and(|value| !value.is_null()));
