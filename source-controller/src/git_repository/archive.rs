@@ -86,9 +86,7 @@ fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolv
             .open_artifact(artifact)
             .map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
         let tree = unpack(file, &Limits::default()).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
-        let found = listing
-            .include(include.to_path(), &tree, include.from_path())
-            .map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
+        let found = listing.include(include.to_path(), &tree, include.from_path());
         if !found {
             return Err(failed(reason::COPY_FAILURE, "no such file or directory".into()));
         }
