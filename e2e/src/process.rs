@@ -27,8 +27,10 @@ pub struct Process {
     lifeline: Option<ChildStdin>,
 }
 
-/// Starts `$2…` with its output in `$1`, prints its pid, and ends it when standard input closes.
-const SHELL: &str = r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & c=$!; echo $c; read -r _; kill -TERM $c 2>/dev/null; wait $c"#;
+/// Starts `$2…` with its output in `$1`, prints its pid, and ends it when standard input closes: politely, and after
+/// five seconds by force.
+const SHELL: &str = r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & c=$!; echo $c; exec >/dev/null
+read -r _; kill -TERM $c; n=0; while kill -0 $c && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done; kill -KILL $c; wait $c"#;
 
 impl Process {
     /// Starts `program` with `args` and extra environment `env`; output is appended to `log`.
@@ -49,6 +51,8 @@ impl Process {
             .envs(env.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // What waits for our output to end need not wait for the shell.
+            .stderr(Stdio::null())
             // Ctrl-C is for us: we end our children in order.
             .process_group(0)
             .spawn()
