@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cluster;
 pub mod control_plane;
+pub mod demo;
 pub mod expect;
 pub mod flux;
 pub mod origin;

@@ -84,9 +84,13 @@ impl Process {
         &self.log
     }
 
-    /// Whether the program is still running (a zombie is not).
+    /// Whether the program is still running (a zombie is not; field 3 of proc(5) `stat`).
     pub fn alive(&self) -> bool {
-        std::fs::read(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|c| !c.is_empty())
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let state = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.trim_start().chars().next());
+        state.is_some_and(|state| state != 'Z' && state != 'X')
     }
 
     /// Peak resident memory in bytes (`VmHWM` of proc(5)), while it runs.
