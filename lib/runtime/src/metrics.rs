@@ -153,7 +153,10 @@ impl Metrics {
         self.queues
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(NamedQueue { kind: kind.to_lowercase(), queue });
+            .push(NamedQueue {
+                kind: kind.to_lowercase(),
+                queue,
+            });
     }
 
     /// Registers metrics of one controller's own.
