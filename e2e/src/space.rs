@@ -221,7 +221,28 @@ impl<'w> Space<'w> {
         self.holds(&what, KUSTOMIZE, "Kustomization", name, at).await
     }
 
-    /// Waits until an object's Ready condition has a verdict on its current spec that has this reason, and gives it.
+    /// Waits until an object's Ready condition has a verdict on its current spec with this reason and a message that
+    /// contains `part`, and gives it.
+    ///
+    /// # Errors
+    /// As [`Space::until`].
+    pub async fn says(
+        &self,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        reason: &str,
+        part: &str,
+    ) -> Result<Condition> {
+        let what = format!("{kind} {name} says {reason}: {part}");
+        let says = |object: &Value| {
+            expect::verdict(object).is_some_and(|v| v.reason == reason && v.message.contains(part))
+        };
+        let object = self.holds(&what, api_version, kind, name, says).await?;
+        expect::verdict(&object).context("a verdict that was just there")
+    }
+
+    /// As [`Space::says`], with any message.
     ///
     /// # Errors
     /// As [`Space::until`].
@@ -232,10 +253,7 @@ impl<'w> Space<'w> {
         name: &str,
         reason: &str,
     ) -> Result<Condition> {
-        let what = format!("{kind} {name} says {reason}");
-        let says = |object: &Value| expect::verdict(object).is_some_and(|v| v.reason == reason);
-        let object = self.holds(&what, api_version, kind, name, says).await?;
-        expect::verdict(&object).context("a verdict that was just there")
+        self.says(api_version, kind, name, reason, "").await
     }
 
     /// Holds that nothing more is written: for three seconds no applied object, no Flux object changes its version.

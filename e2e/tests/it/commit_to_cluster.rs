@@ -98,7 +98,7 @@ async fn the_same_commit_is_the_same_artifact_everywhere() -> Result<()> {
     space.at_rest().await
 }
 
-const DIGEST: &str = "sha256:unknown";
+const DIGEST: &str = "sha256:734fd68c27d26b2548526284ed8f728c386cea62b55137b028c571f272d29ad8";
 
 /// One change in a repository of many apps is the work of one.
 #[tokio::test]

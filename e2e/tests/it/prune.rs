@@ -6,8 +6,8 @@ use serde_json::json;
 
 fn kept(name: &str) -> String {
     app::config_map(name, "1").replace(
-        "data:",
-        "  annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}\ndata:",
+        "\ndata:",
+        "\n  annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}\ndata:",
     )
 }
 

@@ -18,6 +18,7 @@ use runtime::{
     Key,
     client::{Clients, Identity},
     telemetry::chain,
+    watch::Patience,
 };
 use serde_json::Value;
 use std::{
@@ -213,7 +214,7 @@ async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
         None => watcher::Config::default().labels(KUSTOMIZE_NAME),
     };
     debug!(kind = scope.resource.api.kind, identity = %scope.identity, namespace = scope.namespace, "watching");
-    let mut events = pin!(watcher(api, config).default_backoff());
+    let mut events = pin!(watcher(api, config).backoff(Patience::default()));
     let mut listed: HashSet<Key> = HashSet::new();
     loop {
         // Nobody holds the watch: it ends, at the latest with the next event or after this pause.
@@ -246,12 +247,22 @@ async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
                 watch.insert(&value(object), true);
             }
             Ok(Event::Delete(object)) => watch.remove(&key(&object)),
-            Err(error) => failed(&watch, &error),
+            Err(error) => {
+                if failed(&watch, &error) {
+                    // What is forbidden is not asked for as often as what is only away.
+                    drop(watch);
+                    tokio::time::sleep(FORBIDDEN_PAUSE).await;
+                }
+            }
         }
     }
 }
 
-fn failed(watch: &Watch, error: &watcher::Error) {
+/// How long to wait before something that may not be watched is asked for again.
+const FORBIDDEN_PAUSE: Duration = Duration::from_secs(30);
+
+/// Takes in that the watch failed; gives whether it is forbidden.
+fn failed(watch: &Watch, error: &watcher::Error) -> bool {
     let code = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(s))
         | watcher::Error::WatchStartFailed(kube::Error::Api(s)) => s.code,
@@ -259,14 +270,15 @@ fn failed(watch: &Watch, error: &watcher::Error) {
         _ => 0,
     };
     let scope = &watch.scope;
-    // Without the right, or without the kind, there is nothing to see; the watch goes on asking, ever more seldom.
+    // Without the right, or without the kind, there is nothing to see; the watch goes on asking, but seldom.
     if code == 403 || code == 404 || code == 405 {
         if watch.state.send_replace(State::Forbidden) != State::Forbidden {
             info!(kind = scope.resource.api.kind, identity = %scope.identity, code, "may not watch here, drift is looked for at the interval");
         }
-        return;
+        return true;
     }
     warn!(kind = scope.resource.api.kind, identity = %scope.identity, error = chain(error), "watch failed, trying again");
+    false
 }
 
 fn value(object: DynamicObject) -> Value {

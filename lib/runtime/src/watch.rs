@@ -7,7 +7,8 @@ use kube::{
     core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta, error_boundary::InvalidObject},
     runtime::{
         WatchStreamExt as _,
-        watcher::{self, Event, watcher},
+        utils::Backoff,
+        watcher::{self, DefaultBackoff, Event, watcher},
     },
 };
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use std::{
     fmt::Debug,
     pin::pin,
     sync::{Arc, RwLock},
+    time::Duration,
 };
 use tokio::sync::watch;
 use tracing::warn;
@@ -23,8 +25,16 @@ use tracing::warn;
 /// The objects of a kind as last seen.
 #[derive(Debug)]
 pub struct Store<K> {
-    objects: RwLock<HashMap<Key, Arc<K>>>,
+    objects: RwLock<HashMap<Key, Entry<K>>>,
     synced: watch::Sender<bool>,
+}
+
+/// An object, and as which it was last told of: what we wrote ourselves is known before the watch tells of it, and whoever
+/// waits for a change must hear of that one too.
+#[derive(Debug)]
+struct Entry<K> {
+    now: Arc<K>,
+    told: Option<Arc<K>>,
 }
 
 /// An object that appeared, changed or went.
@@ -53,12 +63,12 @@ impl<K> Default for Store<K> {
 impl<K: Resource<DynamicType = ()>> Store<K> {
     /// An object by key.
     pub fn get(&self, key: &Key) -> Option<Arc<K>> {
-        self.read().get(key).cloned()
+        self.read().get(key).map(|entry| entry.now.clone())
     }
 
     /// All objects, in no order.
     pub fn all(&self) -> Vec<Arc<K>> {
-        self.read().values().cloned().collect()
+        self.read().values().map(|entry| entry.now.clone()).collect()
     }
 
     /// Waits until the first list is complete.
@@ -67,21 +77,41 @@ impl<K: Resource<DynamicType = ()>> Store<K> {
         let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
     }
 
-    /// Takes in an object that was just read or written, unless a newer one is known.
+    /// Takes in an object that was just read or written, unless a newer one is known. The watch tells of it later.
     ///
     /// A pass that begins before the watch has caught up must see what the pass before it wrote.
-    pub fn put(&self, object: K) -> Option<Change<K>> {
+    pub fn put(&self, object: K) {
         let key = Key::of(&object);
-        let mut objects = self
-            .objects
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let old = objects.get(&key).cloned();
-        if old.as_ref().is_some_and(|old| newer(&**old, &object)) {
+        let mut objects = self.write();
+        match objects.get_mut(&key) {
+            Some(entry) if newer(&*entry.now, &object) => {}
+            Some(entry) => entry.now = Arc::new(object),
+            None => {
+                let now = Arc::new(object);
+                objects.insert(key, Entry { now, told: None });
+            }
+        }
+    }
+
+    /// Takes in an object that the watch tells of; gives what has changed since it told last.
+    fn seen(&self, object: K) -> Option<Change<K>> {
+        let key = Key::of(&object);
+        let mut objects = self.write();
+        // The watch will tell of the newer one as well.
+        if objects.get(&key).is_some_and(|entry| newer(&*entry.now, &object)) {
             return None;
         }
         let new = Arc::new(object);
-        objects.insert(key.clone(), new.clone());
+        let told = Some(new.clone());
+        let old = objects
+            .insert(
+                key.clone(),
+                Entry {
+                    now: new.clone(),
+                    told,
+                },
+            )
+            .and_then(|entry| entry.told);
         Some(Change {
             key,
             old,
@@ -90,19 +120,21 @@ impl<K: Resource<DynamicType = ()>> Store<K> {
     }
 
     fn remove(&self, key: &Key) -> Option<Change<K>> {
-        let mut objects = self
-            .objects
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let old = objects.remove(key)?;
+        let old = self.write().remove(key)?;
         Some(Change {
             key: key.clone(),
-            old: Some(old),
+            old: Some(old.told.unwrap_or(old.now)),
             new: None,
         })
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Key, Arc<K>>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Key, Entry<K>>> {
+        self.objects
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Key, Entry<K>>> {
         self.objects
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -132,7 +164,7 @@ pub async fn run<K>(
         None => Api::all(client),
     };
     follow(
-        watcher(api, config).default_backoff(),
+        watcher(api, config).backoff(Patience::default()),
         store,
         changed,
         undecodable,
@@ -194,13 +226,38 @@ where
         Ok(mut object) => {
             let key = Key::of(&object);
             object.meta_mut().managed_fields = None;
-            store.put(object).map(changed);
+            store.seen(object).map(changed);
             Some(key)
         }
         Err(invalid) => {
             undecodable(invalid);
             None
         }
+    }
+}
+
+/// How long a watch that failed waits before it tries again: a sixth of kube's own delays, so from a seventh of a second to
+/// five or ten seconds, spread by chance. An API server that comes back after minutes is then seen at once.
+#[derive(Default)]
+pub struct Patience(DefaultBackoff);
+
+impl Debug for Patience {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Patience")
+    }
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|delay| delay / 6)
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {
+        self.0.reset();
     }
 }
 
@@ -233,7 +290,7 @@ pub async fn run_metadata<K>(
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let stream = watcher(api, config).default_backoff();
+    let stream = watcher(api, config).backoff(Patience::default());
     follow(stream.map(|event| event.map(guarded)), store, changed, |_| {}).await;
 }
 
@@ -245,5 +302,42 @@ fn guarded<K>(event: Event<K>) -> Event<DeserializeGuard<K>> {
         Event::InitDone => Event::InitDone,
         Event::Apply(object) => Event::Apply(ok(object)),
         Event::Delete(object) => Event::Delete(ok(object)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    fn at(version: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some("a".into());
+        object.metadata.resource_version = Some(version.into());
+        object
+    }
+
+    fn versions(change: Option<Change<ConfigMap>>) -> Option<(Option<String>, Option<String>)> {
+        let version = |o: Option<Arc<ConfigMap>>| o.and_then(|o| o.resource_version());
+        change.map(|c| (version(c.old), version(c.new)))
+    }
+
+    #[test]
+    fn what_we_wrote_ourselves_is_told_of_as_well() {
+        let store = Store::default();
+        let told = |old: Option<&str>, new: &str| Some((old.map(str::to_owned), Some(new.to_owned())));
+        assert_eq!(versions(store.seen(at("1"))), told(None, "1"));
+        store.put(at("2"));
+        assert_eq!(
+            store.get(&Key::new("", "a")).unwrap().resource_version().unwrap(),
+            "2"
+        );
+        assert_eq!(versions(store.seen(at("1"))), None, "the watch is late");
+        assert_eq!(
+            versions(store.seen(at("2"))),
+            told(Some("1"), "2"),
+            "and tells of what we wrote"
+        );
+        assert_eq!(versions(store.seen(at("3"))), told(Some("2"), "3"));
     }
 }
