@@ -86,7 +86,9 @@ impl Process {
 
     /// Whether the program is still running (a zombie is not).
     pub fn alive(&self) -> bool {
-        std::fs::read(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|c| !c.is_empty())
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        // The state follows the name, which stands in parentheses and may hold anything.
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
     }
 
     /// Peak resident memory in bytes (`VmHWM` of proc(5)), while it runs.
