@@ -84,13 +84,11 @@ impl Process {
         &self.log
     }
 
-    /// Whether the program is still running (a zombie is not; field 3 of proc(5) `stat`).
+    /// Whether the program is still running (a zombie is not).
     pub fn alive(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        let state = stat
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.trim_start().chars().next());
-        state.is_some_and(|state| state != 'Z' && state != 'X')
+        // The state follows the name, which stands in parentheses and may hold anything.
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
     }
 
     /// Peak resident memory in bytes (`VmHWM` of proc(5)), while it runs.

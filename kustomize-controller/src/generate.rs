@@ -108,8 +108,8 @@ pub fn generate(tree: &Tree, path: &str, spec: &KustomizationSpec) -> Result<Gen
     let overridden = merge(map, tree, path, spec, &mut inputs)?;
     let makes_objects = |map: &Map<String, Value>| {
         map.iter().any(|(key, value)| {
-            !["apiVersion", "kind", "metadata"].contains(&key.as_str())
-                && !(key == "resources" && value.as_array().is_some_and(Vec::is_empty))
+            let nothing = key == "resources" && value.as_array().is_some_and(Vec::is_empty);
+            !(nothing || ["apiVersion", "kind", "metadata"].contains(&key.as_str()))
         })
     };
     let generated = present.is_empty();
@@ -186,8 +186,12 @@ fn check_manifest(tree: &Tree, path: &str) -> Result<(), GenerateError> {
     };
     let bytes = tree.file(path).map(|f| f.bytes()).unwrap_or_default();
     // As kustomize reads resources: `off` is a name, not a boolean.
-    let nodes = yaml::parse_nodes(bytes, Schema::GoV3, &Limits::default()).map_err(|e| fail(format!("MalformedYAMLError: {e}")))?;
-    let documents = nodes.iter().map(|n| yaml::to_value(n, Schema::GoV3)).collect::<Result<Vec<_>, _>>();
+    let nodes = yaml::parse_nodes(bytes, Schema::GoV3, &Limits::default())
+        .map_err(|e| fail(format!("MalformedYAMLError: {e}")))?;
+    let documents = nodes
+        .iter()
+        .map(|n| yaml::to_value(n, Schema::GoV3))
+        .collect::<Result<Vec<_>, _>>();
     let documents = documents.map_err(|e| fail(format!("MalformedYAMLError: {e}")))?;
     for document in documents {
         let text = |at: &str| document.pointer(at).and_then(Value::as_str).unwrap_or_default();

@@ -511,8 +511,9 @@ impl Writer<'_> {
     }
 
     fn failed(&self, error: &ApplyError) -> Stop {
-        let mut failure = Failure::new(Step::Apply, with_changes(chain(error), &self.applied.changes));
-        failure.quiet = error.awaits_namespace() && !self.resolved.attentive;
+        let quiet = error.awaits_namespace() && !self.resolved.attentive;
+        let failure =
+            Failure::new(Step::Apply, with_changes(chain(error), &self.applied.changes)).quiet(quiet);
         Stop::Failed(failure.of(self.resolved, self.built))
     }
 
@@ -524,7 +525,7 @@ impl Writer<'_> {
     fn waiting(&self, message: String, left: Duration) -> Stop {
         Stop::Waiting {
             message,
-            resolved: self.resolved.clone(),
+            resolved: Box::new(self.resolved.clone()),
             left,
         }
     }

@@ -85,7 +85,9 @@ pub async fn variables(context: &Context, object: &Kustomization) -> Result<Vari
                     kube::Error::Api(status) => status.message,
                     other => chain(&other),
                 };
-                return Ok(Some(Err(format!("substitute from '{kind}/{name}' error: {cause}"))));
+                return Ok(Some(Err(format!(
+                    "substitute from '{kind}/{name}' error: {cause}"
+                ))));
             }
         }
     }
@@ -157,10 +159,7 @@ async fn fetch(context: &Context, resolved: &Resolved) -> Result<Tree, Failure> 
     context.artifacts.tree(&resolved.artifact).await.map_err(|error| {
         // The file server may be about to have it: a restart, or a new revision on its way.
         let quiet = matches!(error, FetchError::NotFound { .. });
-        Failure {
-            quiet,
-            ..Failure::new(Step::Fetch, chain(&error))
-        }
+        Failure::new(Step::Fetch, chain(&error)).quiet(quiet)
     })
 }
 
@@ -270,7 +269,8 @@ impl Job {
         value: &Value,
         variables: &Result<BTreeMap<String, String>, String>,
     ) -> Result<Value, Failure> {
-        let failed = |problem: &str| Failure::new(Step::Build, format!("post build failed for '{id}': {problem}"));
+        let failed =
+            |problem: &str| Failure::new(Step::Build, format!("post build failed for '{id}': {problem}"));
         match variables {
             _ if substitute::is_disabled(value) => Ok(value.clone()),
             Err(missing) => Err(failed(missing)),

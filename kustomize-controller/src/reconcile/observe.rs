@@ -25,10 +25,6 @@ use tokio::time::Instant;
 const FIRST_SIGHT: Duration = Duration::from_secs(5);
 
 /// Judges the health that the spec asks for.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a step's result; a struct would be made here and taken apart here"
-)]
 pub async fn run(
     context: &Context,
     object: &Kustomization,
@@ -209,10 +205,7 @@ fn verdict(
     };
     memory.expired = true;
     memory.healthy = None;
-    Err(Failure {
-        elapsed: Some(begin.elapsed()),
-        ..Failure::new(Step::Health, message)
-    })
+    Err(Failure::new(Step::Health, message).lasting(begin.elapsed()))
 }
 
 fn listed(objects: Vec<&(ObjectRef, Condition)>) -> String {

@@ -80,7 +80,7 @@ pub enum Stop {
         /// What for.
         message: String,
         /// What was referred to.
-        resolved: Resolved,
+        resolved: Box<Resolved>,
         /// How long to wait without a call.
         left: Duration,
     },
@@ -97,9 +97,13 @@ pub enum Again {
     Dependency,
 }
 
-/// A failed step.
+/// A failed step. It is passed up through every step, so it is one pointer wide.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Failure(Box<Facts>);
+
+/// What is known of a failure.
+#[derive(Debug)]
+pub struct Facts {
     /// Which step.
     pub step: Step,
     /// The reason of the Ready condition.
@@ -151,6 +155,13 @@ impl Step {
     }
 }
 
+impl std::ops::Deref for Failure {
+    type Target = Facts;
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}
+
 impl Failure {
     /// A failure of a step.
     pub fn new(step: Step, message: impl Into<String>) -> Self {
@@ -161,17 +172,30 @@ impl Failure {
             Step::Prune => reason::PRUNE_FAILED,
             Step::Health => reason::HEALTH_CHECK_FAILED,
         };
-        Self {
+        let message = message.into();
+        Self(Box::new(Facts {
             step,
             reason,
-            message: message.into(),
+            message,
             revision: None,
             origin: None,
             digest: None,
             applied: None,
             elapsed: None,
             quiet: false,
-        }
+        }))
+    }
+
+    /// The failure, told on the object alone if `quiet`.
+    pub fn quiet(mut self, quiet: bool) -> Self {
+        self.0.quiet = quiet;
+        self
+    }
+
+    /// The failure, after waiting so long.
+    pub fn lasting(mut self, elapsed: Duration) -> Self {
+        self.0.elapsed = Some(elapsed);
+        self
     }
 
     /// The failure, tried for this revision.
@@ -183,20 +207,19 @@ impl Failure {
     /// The failure, after this was built.
     pub fn of(mut self, resolved: &Resolved, built: &Built) -> Self {
         self.note(resolved);
-        self.digest = Some(built.digest.clone());
+        self.0.digest = Some(built.digest.clone());
         self
     }
 
     /// The failure, after this was built and written.
     pub fn after(self, resolved: &Resolved, built: &Built, applied: &Applied) -> Self {
-        Self {
-            applied: Some(applied.clone()),
-            ..self.of(resolved, built)
-        }
+        let mut failure = self.of(resolved, built);
+        failure.0.applied = Some(applied.clone());
+        failure
     }
 
     fn note(&mut self, resolved: &Resolved) {
-        self.revision = Some(resolved.artifact.revision.clone());
-        self.origin = resolved.origin().map(str::to_owned);
+        self.0.revision = Some(resolved.artifact.revision.clone());
+        self.0.origin = resolved.origin().map(str::to_owned);
     }
 }

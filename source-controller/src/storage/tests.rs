@@ -15,7 +15,10 @@ fn shelf(dir: &Path) -> Storage {
 fn put(storage: &Storage, file: &str, bytes: &[u8]) -> Artifact {
     let path = Storage::path("GitRepository", &Key::new("n", "a"), file);
     let (digest, size) = storage
-        .write(&path, |w| Ok::<_, Infallible>(w.write_all(bytes).unwrap()))
+        .write(&path, |w| {
+            w.write_all(bytes).unwrap();
+            Ok::<_, Infallible>(())
+        })
         .unwrap();
     serde_json::from_value(serde_json::json!({
         "digest": digest.to_string(), "path": path, "url": storage.url(&path), "revision": "r",
