@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::account::Account;
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, reborn},
     expect::{self, eventually},
     flux::{KUSTOMIZE, SOURCE, git_repository, kustomization, with},
     origin::Repo,
@@ -234,27 +234,33 @@ impl<'a> Day<'a> {
         self.account
             .step("Somebody deletes WordPress' namespace, with all that is in it")?;
         let namespaces = self.cluster.api("v1", "Namespace", None).await?;
-        let uid = namespaces.get(APPS[1]).await?.metadata.uid;
+        let version = namespaces
+            .get(APPS[1])
+            .await?
+            .metadata
+            .resource_version
+            .unwrap_or_default();
         let begin = Instant::now();
         namespaces.delete(APPS[1], &DeleteParams::default()).await?;
-        let fresh = async || {
-            Ok(namespaces
-                .get_opt(APPS[1])
-                .await?
-                .filter(|n| n.metadata.uid != uid))
-        };
-        eventually("the namespace is a new one", LIMIT, fresh).await?;
-        self.account
-            .done("the old namespace has ended, and a new one is there", begin)?;
+        let (gone, back) = reborn(&namespaces, APPS[1], &version, LIMIT).await?;
+        self.account.took(
+            "the old namespace has ended: Kubernetes takes its time for that",
+            gone - begin,
+        )?;
+        self.account.took(
+            "the new namespace is there, so long after the end of the old one",
+            back - gone,
+        )?;
         for (kind, name, ready) in [("Deployment", "wordpress", 2), ("StatefulSet", "mysql", 1)] {
             self.holds("it runs", "apps/v1", kind, APPS[1], name, |o| {
                 o["status"]["availableReplicas"] == ready
             })
             .await?;
         }
+        let running = self.running(APPS[1]).await?;
         self.account.done(
-            &format!("wordpress runs again: {}", self.running(APPS[1]).await?),
-            begin,
+            &format!("wordpress runs again, counted likewise: {running}"),
+            gone,
         )?;
         self.synced(APPS[1], &self.repo.head("main")?).await.map(drop)
     }
