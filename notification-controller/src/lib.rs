@@ -1,1 +1,2 @@
-//! notification-controller.
+//! notification-controller: status in, messages out; web hooks in, reconcile requests out. Its place in the workspace; it
+//! has no behaviour yet, and no binary that would pretend to (SHORTCOMINGS.md).
