@@ -3,6 +3,7 @@
 use crate::{Args, ledger::Ledger, sources::Sources};
 use apply::{discovery::Discovery, fields::Ownership, view::View};
 use crds::kustomize::Kustomization;
+use prometheus_client::metrics::counter::Counter;
 use runtime::{access::Access, client::Clients, fetch::Artifacts, watch::Store};
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +26,8 @@ pub struct Context {
     pub kustomizations: Arc<Store<Kustomization>>,
     /// What was built and written for each Kustomization.
     pub ledger: Ledger,
+    /// How many builds were made; a commit that an app does not read makes none.
+    pub builds: Counter,
     /// Flags that steps need.
     pub settings: Settings,
 }

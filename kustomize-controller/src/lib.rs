@@ -67,6 +67,14 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let (view, seen) = View::new(process.tools.clients.clone(), ownership.clone());
     let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
     let concurrency = process.args.concurrent.unwrap_or(4);
+    let builds = prometheus_client::metrics::counter::Counter::default();
+    process.tools.metrics.register(|registry| {
+        registry.register(
+            "sluice_kustomization_builds",
+            "Builds of manifests",
+            builds.clone(),
+        );
+    });
     let context = Arc::new(Context {
         clients: process.tools.clients.clone(),
         artifacts: Artifacts::new(args.http_retry)?,
@@ -76,6 +84,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         sources: sources::Sources::new(args.common.feature("ExternalArtifact", false)),
         kustomizations: store.clone(),
         ledger: ledger::Ledger::default(),
+        builds,
         settings: context::Settings::from(&args),
     });
     let shell = Shell::new(

@@ -178,6 +178,7 @@ async fn make(
         strict: context.settings.strict_substitution,
         custom_stage: context.settings.custom_stage.clone(),
     };
+    context.builds.inc();
     // Building is pure computation: it does not hold up the threads that serve watches.
     let Output {
         inputs,
