@@ -36,6 +36,13 @@ pub async fn eventually<T>(
     }
 }
 
+/// Writes a line to standard error, past the capture of test output; see [`crate::note!`].
+pub fn note(text: &str) {
+    use std::io::Write as _;
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// A condition of a Flux object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {

@@ -13,3 +13,9 @@ pub mod space;
 pub mod suite;
 pub mod tools;
 pub mod world;
+
+/// Tells a measurement, also where the output of tests that pass is not shown.
+#[macro_export]
+macro_rules! note {
+    ($($text:tt)*) => { $crate::expect::note(&format!($($text)*)) };
+}

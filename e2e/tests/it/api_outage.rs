@@ -23,14 +23,14 @@ async fn an_outage_of_the_api_server_is_outlived() -> Result<()> {
     let second = space.repo.commit(&[("a.yaml", &app::config_map("a", "2"))])?;
     tokio::time::sleep(OUTAGE).await;
     world.plane.start_apiserver().await?;
-    println!(
+    e2e::note!(
         "outage: the API server was away for {} ms",
         begin.elapsed().as_millis()
     );
 
     let begin = Instant::now();
     space.synced("app", &second).await?;
-    println!(
+    e2e::note!(
         "outage: a commit made meanwhile is applied {} ms after its end",
         begin.elapsed().as_millis()
     );
@@ -56,7 +56,7 @@ async fn an_outage_of_the_api_server_is_outlived() -> Result<()> {
             o["data"]["value"] == "2"
         })
         .await?;
-    println!(
+    e2e::note!(
         "outage: after it, drift is undone within {} ms",
         begin.elapsed().as_millis()
     );

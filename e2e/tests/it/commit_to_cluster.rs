@@ -27,7 +27,7 @@ async fn a_commit_becomes_running_objects() -> Result<()> {
         .kustomization("app", "./apps/web", json!({"spec": {"wait": true}}))
         .await?;
     let synced = space.synced("app", &commit).await?;
-    println!(
+    e2e::note!(
         "commit to cluster, from a new GitRepository to running pods: {} ms",
         begin.elapsed().as_millis()
     );

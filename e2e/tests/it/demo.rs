@@ -106,7 +106,7 @@ async fn once_tells_the_day_and_leaves_nothing() -> Result<()> {
     ] {
         ensure!(account.contains(part), "{part:?} is not in\n{account}");
     }
-    println!("{account}");
+    e2e::note!("{account}");
     demo.left_nothing().await
 }
 

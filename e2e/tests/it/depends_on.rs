@@ -35,7 +35,7 @@ async fn a_dependent_starts_when_its_dependency_is_ready() -> Result<()> {
     let begin = Instant::now();
     space.synced("app", &commit).await?;
     let waited = begin.elapsed();
-    println!(
+    e2e::note!(
         "dependsOn: the dependent is ready {} ms after its dependency",
         waited.as_millis()
     );
@@ -88,7 +88,7 @@ async fn a_chain_comes_up_in_order() -> Result<()> {
                 .to_owned(),
         );
     }
-    println!(
+    e2e::note!(
         "dependsOn: three in a row are up after {} ms",
         begin.elapsed().as_millis()
     );

@@ -27,7 +27,7 @@ async fn edits_and_deletions_are_undone_at_once() -> Result<()> {
             o["spec"]["replicas"] == 1
         })
         .await?;
-    println!(
+    e2e::note!(
         "drift: an edited field is back after {} ms",
         begin.elapsed().as_millis()
     );
@@ -42,7 +42,7 @@ async fn edits_and_deletions_are_undone_at_once() -> Result<()> {
     space
         .holds("value and label are back", "v1", "ConfigMap", "settings", healed)
         .await?;
-    println!(
+    e2e::note!(
         "drift: an object that was changed and stripped of its label is back after {} ms",
         begin.elapsed().as_millis()
     );
@@ -57,7 +57,7 @@ async fn edits_and_deletions_are_undone_at_once() -> Result<()> {
             o["metadata"]["uid"] != old["metadata"]["uid"] && o["metadata"]["deletionTimestamp"].is_null()
         };
         space.holds("it is back", api_version, kind, name, back).await?;
-        println!(
+        e2e::note!(
             "drift: a deleted {kind} is back after {} ms",
             begin.elapsed().as_millis()
         );
@@ -98,11 +98,11 @@ async fn a_deleted_namespace_comes_back_with_all_in_it() -> Result<()> {
     let begin = Instant::now();
     space.delete("v1", "Namespace", target).await?;
     let (gone, back) = reborn(&namespaces, target, version, e2e::space::LIMIT).await?;
-    println!(
+    e2e::note!(
         "drift: Kubernetes took {} ms to end a namespace",
         (gone - begin).as_millis()
     );
-    println!(
+    e2e::note!(
         "drift: a new one is there {} ms after that",
         (back - gone).as_millis()
     );
@@ -115,7 +115,7 @@ async fn a_deleted_namespace_comes_back_with_all_in_it() -> Result<()> {
                 .map(drop))
         })
         .await?;
-    println!(
+    e2e::note!(
         "drift: the app runs again {} ms after that",
         gone.elapsed().as_millis()
     );

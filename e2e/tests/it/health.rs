@@ -46,7 +46,7 @@ async fn failing_and_recovering_are_told() -> Result<()> {
         .push(&[("web.yaml", &app::deployment("web", "nginx:1.28", 1))])
         .await?;
     let object = space.synced("app", &commit).await?;
-    println!(
+    e2e::note!(
         "health: a fix is ready {} ms after its commit",
         begin.elapsed().as_millis()
     );
@@ -88,7 +88,7 @@ async fn waiting_holds_no_worker_and_a_new_revision_supersedes() -> Result<()> {
     space
         .verdict(KUSTOMIZE, "Kustomization", "other", "ReconciliationSucceeded")
         .await?;
-    println!(
+    e2e::note!(
         "health: beside eight that wait, another is ready after {} ms",
         begin.elapsed().as_millis()
     );

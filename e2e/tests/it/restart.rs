@@ -46,7 +46,7 @@ async fn a_kill_in_mid_work_loses_nothing() -> Result<()> {
     };
     let done = eventually("some are applied", LIMIT, some).await?;
     world.suite.kustomize.kill();
-    println!("restart: kustomize-controller was killed when {done} of {APPS} were applied");
+    e2e::note!("restart: kustomize-controller was killed when {done} of {APPS} were applied");
     // What happens while it is away is not lost either.
     space.delete("v1", "ConfigMap", &name(0)).await?;
     space
@@ -104,7 +104,7 @@ async fn a_restart_at_rest_writes_nothing() -> Result<()> {
     let artifact = artifact(&space).await?;
     for controller in world.suite.controllers() {
         let took = controller.stop();
-        println!(
+        e2e::note!(
             "restart: {} ends within {} ms",
             controller.name(),
             took.as_millis()

@@ -27,7 +27,7 @@ async fn a_new_image_rolls_out_and_the_rest_stays() -> Result<()> {
         .push(&[("web.yaml", &app::deployment("web", "nginx:1.28", 3))])
         .await?;
     space.synced("app", &second).await?;
-    println!(
+    e2e::note!(
         "upgrade, from the commit to the new pods: {} ms",
         begin.elapsed().as_millis()
     );
