@@ -1,14 +1,21 @@
 //! A cluster as its administrator sees it: anything applied, namespaces, tenants, tokens.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use futures::TryStreamExt as _;
 use k8s_openapi::api::{authentication::v1::TokenRequest, core::v1::ServiceAccount};
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
+    api::{
+        ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+    },
     discovery::{Scope, pinned_kind},
 };
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use crate::expect::eventually;
 
@@ -188,6 +195,37 @@ impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Cluster")
     }
+}
+
+/// Follows an object that is being deleted and made anew, from the version at which it was last seen.
+///
+/// Gives when the old one went and when the new one came, as the API server told: how long the cluster takes to end a
+/// namespace is not for the controllers to answer for.
+///
+/// # Errors
+/// When it is not there again within `limit`.
+pub async fn reborn(
+    api: &Api<DynamicObject>,
+    name: &str,
+    version: &str,
+    limit: Duration,
+) -> Result<(Instant, Instant)> {
+    let params = WatchParams::default().fields(&format!("metadata.name={name}"));
+    let follow = async {
+        let mut events = Box::pin(api.watch(&params, version).await?);
+        let mut gone = None;
+        while let Some(event) = events.try_next().await? {
+            match (event, gone) {
+                (WatchEvent::Deleted(_), _) => gone = Some(Instant::now()),
+                (WatchEvent::Added(_), Some(gone)) => return Ok((gone, Instant::now())),
+                _ => {}
+            }
+        }
+        bail!("the watch of {name} ended")
+    };
+    tokio::time::timeout(limit, follow)
+        .await
+        .with_context(|| format!("{name} is not back after {limit:?}"))?
 }
 
 /// The documents of a YAML text; empty ones are left out.

@@ -19,7 +19,6 @@ use std::{
 /// The running control plane; everything ends and is removed when it is dropped.
 #[derive(Debug)]
 pub struct ControlPlane {
-    // Ended in this order: clients before servers.
     kubelet: Option<Process>,
     scheduler: Option<Process>,
     manager: Option<Process>,
@@ -266,6 +265,23 @@ impl ControlPlane {
             &[],
             &self.dir().join(format!("{program}.log")),
         )
+    }
+}
+
+impl Drop for ControlPlane {
+    /// Nothing is worth a polite end: the data goes too.
+    fn drop(&mut self) {
+        let apiserver = self.apiserver().take();
+        let rest = [
+            self.kubelet.take(),
+            self.scheduler.take(),
+            self.manager.take(),
+            apiserver,
+            self.etcd.take(),
+        ];
+        for mut process in rest.into_iter().flatten() {
+            process.kill();
+        }
     }
 }
 

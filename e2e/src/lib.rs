@@ -3,7 +3,9 @@
 pub mod app;
 pub mod cluster;
 pub mod control_plane;
+pub mod demo;
 pub mod expect;
+pub mod fleet;
 pub mod flux;
 pub mod origin;
 pub mod process;

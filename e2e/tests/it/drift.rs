@@ -1,7 +1,7 @@
 //! Whatever is changed or deleted by hand is back at once, with an interval of an hour.
 
 use anyhow::{Result, ensure};
-use e2e::{app, world::World};
+use e2e::{app, cluster::reborn, world::World};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -89,20 +89,22 @@ async fn a_deleted_namespace_comes_back_with_all_in_it() -> Result<()> {
         )
         .await?;
     space.synced("app", &commit).await?;
-    let uid = |o: &Value| o["metadata"]["uid"].clone();
     let old = space
         .holds("it is there", "v1", "Namespace", target, |_| true)
         .await?;
+    let version = old["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    let namespaces = space.cluster.api("v1", "Namespace", None).await?;
 
     let begin = Instant::now();
     space.delete("v1", "Namespace", target).await?;
-    let fresh = |o: &Value| uid(o) != uid(&old);
-    space
-        .holds("the namespace is a new one", "v1", "Namespace", target, fresh)
-        .await?;
+    let (gone, back) = reborn(&namespaces, target, version, e2e::space::LIMIT).await?;
     println!(
-        "drift: a deleted namespace is a new one after {} ms",
-        begin.elapsed().as_millis()
+        "drift: Kubernetes took {} ms to end a namespace",
+        (gone - begin).as_millis()
+    );
+    println!(
+        "drift: a new one is there {} ms after that",
+        (back - gone).as_millis()
     );
     let inside = space.cluster.api("apps/v1", "Deployment", Some(target)).await?;
     space
@@ -114,8 +116,8 @@ async fn a_deleted_namespace_comes_back_with_all_in_it() -> Result<()> {
         })
         .await?;
     println!(
-        "drift: the app runs again {} ms after its namespace was deleted",
-        begin.elapsed().as_millis()
+        "drift: the app runs again {} ms after that",
+        gone.elapsed().as_millis()
     );
     for (api_version, kind, name) in [("v1", "Service", "web"), ("v1", "ConfigMap", "a")] {
         let api = space.cluster.api(api_version, kind, Some(target)).await?;

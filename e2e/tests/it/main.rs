@@ -5,6 +5,7 @@ mod artifact_lost;
 mod bad_input;
 mod commit_to_cluster;
 mod control_plane;
+mod demo;
 mod depends_on;
 mod deploy;
 mod drift;
