@@ -33,6 +33,8 @@ pub struct Memory {
     pub watches: Vec<Arc<Watch>>,
     /// The health of objects decides about the next pass.
     pub awaits_health: bool,
+    /// So may any change of an object, because the spec has rules of its own.
+    pub awaits_any: bool,
     /// Since when the health of the present state is awaited.
     pub verifying: Option<Instant>,
     /// The time for it is over, and that was told.
@@ -136,7 +138,10 @@ impl Memory {
         now: Instant,
     ) -> Option<Duration> {
         let health_moved = old.map(|l| &l.health) != new.map(|l| &l.health);
-        if (self.awaits_health || self.staging.is_some()) && health_moved {
+        // What a rule of the spec's own reads, only the rule knows: any change may be it while health is awaited.
+        let awaiting = self.verifying.is_some() || self.expired;
+        let may_have_moved = health_moved || (self.awaits_any && awaiting);
+        if (self.awaits_health || self.staging.is_some()) && may_have_moved {
             return Some(Duration::ZERO);
         }
         let written = self.written.get(id)?;

@@ -5,6 +5,7 @@ mod artifact_lost;
 mod bad_input;
 mod commit_to_cluster;
 mod control_plane;
+mod custom_health;
 mod demo;
 mod depends_on;
 mod deploy;
@@ -15,8 +16,10 @@ mod origin;
 mod prune;
 mod restart;
 mod ssh;
+mod substitute;
 mod suspend;
 mod tenancy;
+mod unreadable;
 mod upgrade;
 
 #[test]

@@ -10,15 +10,20 @@ use crate::{
 };
 use ::apply::{
     apply::Change,
+    discovery::Resource,
     health::Health as Condition,
     id::ObjectRef,
-    view::{Scope, State},
+    view::{Live, Scope, State},
 };
 use crds::kustomize::Kustomization;
 use expr::{HealthExpressions, Judgement};
 use kube::ResourceExt as _;
 use runtime::{Key, client::Identity};
-use std::{collections::HashSet, sync::Mutex, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// How long a new watch on an object not ours may take.
@@ -35,23 +40,18 @@ pub async fn run(
     memory: &Mutex<Memory>,
 ) -> Result<Health, Failure> {
     let asked = object.spec.wait || !object.spec.health_checks.is_empty();
-    ledger::lock(memory).awaits_health = asked;
+    {
+        let mut memory = ledger::lock(memory);
+        memory.awaits_health = asked;
+        memory.awaits_any = asked && !resolved.health.is_empty();
+    }
     if !asked {
         return Ok(Health::NotAsked);
     }
     let begin = begin(resolved, memory);
-    let expressions = HealthExpressions::compile(
-        &object
-            .spec
-            .health_check_exprs
-            .iter()
-            .map(expression)
-            .collect::<Vec<_>>(),
-    )
-    .map_err(|e| Failure::new(Step::Health, runtime::telemetry::chain(&e)))?;
     let mut awaited = Vec::new();
     for target in targets(object, built, applied) {
-        let condition = judge(context, identity, &expressions, &target, memory).await;
+        let condition = judge(context, identity, &resolved.health, &target, memory).await;
         if condition != Condition::Current {
             awaited.push((target, condition));
         }
@@ -113,30 +113,12 @@ async fn judge(
         Ok(resource) => resource,
         Err(error) => return Condition::Unknown(error.to_string()),
     };
-    let key = Key::new(&object.namespace, &object.name);
-    let held = ledger::lock(memory).watches.clone();
-    let ours = held
-        .iter()
-        .filter(|w| w.scope().name.is_none() && w.scope().resource == resource)
-        .find_map(|w| w.get(&key));
     let custom = expressions.for_object(&object.group, &object.kind);
-    if let (Some(live), None) = (&ours, custom) {
-        return live.health.clone();
-    }
-    let watch = context.view.watch(Scope {
-        identity: identity.clone(),
-        resource: resource.clone(),
-        namespace: resource.namespaced.then(|| object.namespace.clone()),
-        name: Some(object.name.clone()),
-    });
-    if ours.is_none() && !held.iter().any(|w| w.scope() == watch.scope()) {
-        ledger::lock(memory).watches.push(watch.clone());
-    }
-    let seen = ours.is_some() || watch.ready(FIRST_SIGHT).await == State::Synced;
-    match (custom, watch.get(&key)) {
-        (None, Some(live)) => return live.health.clone(),
-        (None, None) if seen => return Condition::NotFound,
-        _ => {}
+    let (live, state) = look(context, identity, object, &resource, memory).await;
+    match (custom, live, state) {
+        (None, Some(live), _) => return live.health.clone(),
+        (_, None, State::Synced) => return Condition::NotFound,
+        (Some(_), _, _) | (None, None, State::Starting | State::Forbidden) => {}
     }
     // An expression wants the whole object, and a watch that is not allowed shows nothing.
     match resource
@@ -157,6 +139,35 @@ async fn judge(
             }
         }
     }
+}
+
+/// What the live view shows of an object: by the watch that sees all of ours, or by one of its own.
+async fn look(
+    context: &Context,
+    identity: &Identity,
+    object: &ObjectRef,
+    resource: &Arc<Resource>,
+    memory: &Mutex<Memory>,
+) -> (Option<Arc<Live>>, State) {
+    let key = Key::new(&object.namespace, &object.name);
+    let held = ledger::lock(memory).watches.clone();
+    let common = held
+        .iter()
+        .filter(|w| w.scope().name.is_none() && w.scope().resource == *resource);
+    if let Some(live) = common.filter_map(|w| w.get(&key)).next() {
+        return (Some(live), State::Synced);
+    }
+    let watch = context.view.watch(Scope {
+        identity: identity.clone(),
+        resource: resource.clone(),
+        namespace: resource.namespaced.then(|| object.namespace.clone()),
+        name: Some(object.name.clone()),
+    });
+    if !held.iter().any(|w| w.scope() == watch.scope()) {
+        ledger::lock(memory).watches.push(watch.clone());
+    }
+    let state = watch.ready(FIRST_SIGHT).await;
+    (watch.get(&key), state)
 }
 
 /// Since when health is awaited: from the last write, request or new revision on.
@@ -217,14 +228,4 @@ fn listed(objects: Vec<&(ObjectRef, Condition)>) -> String {
         _ => format!("{object} status: '{}'", condition.word()),
     });
     each.collect::<Vec<_>>().join(", ")
-}
-
-fn expression(check: &crds::meta::CustomHealthCheck) -> expr::HealthCheck {
-    expr::HealthCheck {
-        api_version: check.api_version.clone(),
-        kind: check.kind.clone(),
-        current: check.current.clone(),
-        in_progress: check.in_progress.clone(),
-        failed: check.failed.clone(),
-    }
 }

@@ -353,3 +353,6 @@ fn generation(object: &Kustomization) -> i64 {
 fn rounded(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,10 @@ use crds::{
     kustomize::Kustomization,
     meta::{Artifact, ConditionStatus, OCI_REVISION, ObjectStatus as _, READY, REQUESTED_AT, reason},
 };
-use expr::Expression;
+use expr::{Expression, HealthCheck, HealthExpressions};
 use kube::ResourceExt as _;
 use runtime::{Key, client::Identity};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What a Kustomization refers to.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Resolved {
     pub attentive: bool,
     /// A user asked for this pass.
     pub asked: bool,
+    /// The spec's own rules for health.
+    pub health: Arc<HealthExpressions>,
 }
 
 impl Resolved {
@@ -43,6 +45,7 @@ const MIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Finds what the object refers to.
 pub fn run(context: &Context, object: &Kustomization) -> Result<Resolved, Stop> {
+    let health = Arc::new(health_expressions(object)?);
     let artifact = artifact(context, object)?;
     dependencies(context, object, &artifact)?;
     let asked = asked(object);
@@ -51,6 +54,25 @@ pub fn run(context: &Context, object: &Kustomization) -> Result<Resolved, Stop> 
         attentive: asked || attentive(object, &artifact),
         asked,
         artifact,
+        health,
+    })
+}
+
+/// Reads the spec's own rules for health; a rule that is no rule is for the user to mend.
+fn health_expressions(object: &Kustomization) -> Result<HealthExpressions, Stop> {
+    let checks = object.spec.health_check_exprs.iter().map(|check| HealthCheck {
+        api_version: check.api_version.clone(),
+        kind: check.kind.clone(),
+        current: check.current.clone(),
+        in_progress: check.in_progress.clone(),
+        failed: check.failed.clone(),
+    });
+    HealthExpressions::compile(&checks.collect::<Vec<_>>()).map_err(|e| Stop::Terminal {
+        reason: reason::INVALID_CEL_EXPRESSION,
+        message: format!(
+            "Reconciliation failed terminally due to configuration error: {}",
+            runtime::telemetry::chain(&e)
+        ),
     })
 }
 
