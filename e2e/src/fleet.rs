@@ -175,7 +175,7 @@ async fn touch_one(space: &Space<'_>, count: usize) -> Result<Value> {
         anyhow::Ok(
             listed
                 .into_iter()
-                .map(|o| o.metadata.resource_version)
+                .map(|o| o.metadata.generation)
                 .collect::<Vec<_>>(),
         )
     };
