@@ -1,5 +1,6 @@
 //! What was built and written for each Kustomization: kept in memory, rebuilt after a restart.
 
+use crate::reconcile::build::Manifest;
 use apply::{
     apply::Change,
     id::ObjectRef,
@@ -27,6 +28,8 @@ pub struct Ledger(Mutex<HashMap<Key, Arc<Mutex<Memory>>>>);
 pub struct Memory {
     /// What the last build read and gave.
     pub built: Option<Arc<Built>>,
+    /// Its manifests, between the build and the writes of one pass, so that what is to be written is not built twice.
+    pub fresh: Option<Vec<Manifest>>,
     /// The last writes, by object.
     pub written: HashMap<ObjectId, Written>,
     /// The watches that see the objects; held so that they go on.

@@ -1,7 +1,7 @@
 //! The story of a Kustomization: resolve, fetch, build, apply, prune, observe, record.
 
 mod apply;
-mod build;
+pub mod build;
 mod cleanup;
 mod observe;
 mod record;

@@ -69,6 +69,7 @@ pub async fn run(
     };
     let end = writer.stages().await;
     let mut memory = ledger::lock(memory);
+    memory.fresh = None;
     memory.changed |= writer.applied.changes.iter().any(|(_, c)| told_of(*c));
     match end {
         Err(Stop::Waiting { .. }) => {
@@ -487,8 +488,13 @@ impl Writer<'_> {
         if self.manifests.is_some() {
             return Ok(());
         }
-        let manifests = build::manifests(self.context, self.object, self.resolved, self.variables).await;
-        let manifests = manifests.map_err(|e| e.at(self.resolved))?;
+        let fresh = ledger::lock(self.memory).fresh.take();
+        let manifests = match fresh {
+            Some(manifests) => manifests,
+            None => build::manifests(self.context, self.object, self.resolved, self.variables)
+                .await
+                .map_err(|e| e.at(self.resolved))?,
+        };
         self.manifests = Some(manifests.into_iter().map(|m| (m.object.id(), m)).collect());
         Ok(())
     }

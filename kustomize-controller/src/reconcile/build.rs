@@ -120,27 +120,32 @@ pub async fn run(
         return Ok(last);
     }
     let tree = fetch(context, resolved).await?;
-    let built = match last.filter(|b| b.inputs.hold_in(&tree)) {
+    let (built, fresh) = match last.filter(|b| b.inputs.hold_in(&tree)) {
         // The commit was about something else.
-        Some(last) => Built {
-            artifact: resolved.artifact.digest.clone(),
-            inputs: last.inputs.clone(),
-            objects: last.objects.clone(),
-            digest: last.digest.clone(),
-            key,
-        },
+        Some(last) => {
+            let built = Built {
+                artifact: resolved.artifact.digest.clone(),
+                inputs: last.inputs.clone(),
+                objects: last.objects.clone(),
+                digest: last.digest.clone(),
+                key,
+            };
+            (built, None)
+        }
         None => {
-            make(context, object, tree, variables, key, &resolved.artifact.digest)
-                .await?
-                .0
+            let digest = &resolved.artifact.digest;
+            let (built, manifests) = make(context, object, tree, variables, key, digest).await?;
+            (built, Some(manifests))
         }
     };
     let built = Arc::new(built);
-    ledger::lock(memory).built = Some(built.clone());
+    let mut memory = ledger::lock(memory);
+    memory.built = Some(built.clone());
+    memory.fresh = fresh;
     Ok(built)
 }
 
-/// The manifests themselves, built anew from files that are at hand: only for passes that write.
+/// The manifests themselves, built anew from files that are at hand: only for passes that write what an earlier one built.
 pub async fn manifests(
     context: &Context,
     object: &Kustomization,
