@@ -69,6 +69,8 @@ pub async fn run(
     };
     let end = writer.stages().await;
     let mut memory = ledger::lock(memory);
+    // What was not written now is built again when it is.
+    memory.fresh = None;
     memory.fresh = None;
     memory.changed |= writer.applied.changes.iter().any(|(_, c)| told_of(*c));
     match end {
