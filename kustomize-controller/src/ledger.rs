@@ -1,6 +1,6 @@
 //! What was built and written for each Kustomization: kept in memory, rebuilt after a restart.
 
-use crate::reconcile::build::Manifest;
+use crate::manifest::Manifest;
 use apply::{
     apply::Change,
     id::ObjectRef,

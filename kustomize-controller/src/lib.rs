@@ -4,6 +4,7 @@ mod args;
 mod context;
 mod generate;
 mod ledger;
+mod manifest;
 mod reconcile;
 mod sources;
 pub mod substitute;

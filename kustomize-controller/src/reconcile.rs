@@ -4,19 +4,20 @@ mod apply;
 pub mod build;
 mod cleanup;
 mod observe;
+mod prune;
 mod record;
 mod resolve;
 mod step;
+mod variables;
 
 use crate::{Object, context::Context, ledger};
 use crds::kustomize::{Kustomization, KustomizationStatus};
-use resolve::Resolved;
 use runtime::{
     Key,
     reconciler::{Cleanup, Outcome, Reconciler},
 };
 use std::{sync::Arc, time::Instant};
-use step::{Applied, Done, Failure, Stop};
+use step::{Applied, Done, Failure, Resolved, Stop};
 
 /// Reconciles Kustomizations.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Kustomize {
         let resolved = resolve::run(context, object)?;
         // I/O: in whose name; the values to substitute; the files, unless nothing that matters has changed.
         let identity = resolve::identity(context, object).map_err(|e| e.at(&resolved))?;
-        let variables = build::variables(context, object)
+        let variables = variables::run(context, object)
             .await
             .map_err(|e| e.at(&resolved))?;
         let built = build::run(context, object, &resolved, &variables, &memory)
@@ -86,13 +87,13 @@ impl Kustomize {
         object: &Object,
         resolved: &Resolved,
         identity: &runtime::client::Identity,
-        variables: &build::Variables,
+        variables: &variables::Variables,
         built: &Arc<ledger::Built>,
         memory: &std::sync::Mutex<ledger::Memory>,
     ) -> Result<Applied, Stop> {
         let context = &*self.0;
         let mut applied = apply::run(context, object, resolved, identity, variables, built, memory).await?;
-        if let Err(failure) = apply::prune(context, object, identity, &mut applied).await {
+        if let Err(failure) = prune::run(context, object, identity, &mut applied).await {
             return Err(Stop::Failed(failure.after(resolved, built, &applied)));
         }
         Ok(applied)

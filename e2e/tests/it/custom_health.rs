@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use e2e::{app, flux::KUSTOMIZE, world::World};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 #[tokio::test]
@@ -21,8 +22,15 @@ async fn health_is_what_the_spec_says() -> Result<()> {
         .holds("it waits for the rule", KUSTOMIZE, "Kustomization", "app", waits)
         .await?;
     // Another's field, so no drift: only the rule cares.
+    let other = PatchParams {
+        field_manager: Some("another".into()),
+        ..Default::default()
+    };
+    let good = Patch::Merge(json!({"data": {"good": "yes"}}));
     space
-        .patch("v1", "ConfigMap", "a", json!({"data": {"good": "yes"}}))
+        .api("v1", "ConfigMap")
+        .await?
+        .patch("a", &other, &good)
         .await?;
     space.synced("app", &commit).await?;
 

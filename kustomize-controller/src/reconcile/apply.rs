@@ -1,42 +1,37 @@
-//! I/O: stage by stage, writes what differs from what is live; then deletes what is no longer desired.
+//! I/O: stage by stage, writes what differs from what is live.
+
+mod stage;
 
 use super::{
-    build::{self, Manifest, Variables},
-    resolve::Resolved,
-    step::{Applied, Failure, Step, Stop},
+    build,
+    prune::inventory,
+    step::{Applied, Resolved, Stop},
+    variables::Variables,
 };
 use crate::{
     context::Context,
     ledger::{self, Built, Memory, Planned},
+    manifest::Manifest,
 };
 use ::apply::{
     apply::{Applier, ApplyError, Change, Checked},
     discovery::Resource,
-    health::Health,
     id::ObjectRef,
     order::{self, Stage},
     plan::{self, Action, Sight, Written},
-    prune::Pruner,
     view::{Live, Scope, State, Watch},
 };
-use crds::{
-    kustomize::Kustomization,
-    meta::{Inventory, InventoryEntry, KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, ObjectId},
-};
+use crds::{kustomize::Kustomization, meta::ObjectId};
 use futures::{StreamExt as _, stream};
-use kube::ResourceExt as _;
-use runtime::{Key, client::Identity, telemetry::chain};
+use runtime::{Key, client::Identity};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::time::Instant;
 
 /// How long a new watch may take to show what is there, before objects are looked at one by one.
 const FIRST_SIGHT: Duration = Duration::from_secs(10);
-/// How long the objects of a stage may take to become ready, as Flux has it.
-const STAGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Writes what differs. Stops where a stage has to be awaited; the next pass goes on from there.
 pub async fn run(
@@ -69,6 +64,8 @@ pub async fn run(
     };
     let end = writer.stages().await;
     let mut memory = ledger::lock(memory);
+    // What was not written now is built again when it is.
+    memory.fresh = None;
     memory.fresh = None;
     memory.changed |= writer.applied.changes.iter().any(|(_, c)| told_of(*c));
     match end {
@@ -106,85 +103,7 @@ pub async fn run(
     }
 }
 
-/// Deletes what the last inventory has and this one has not.
-pub async fn prune(
-    context: &Context,
-    object: &Kustomization,
-    identity: &Identity,
-    applied: &mut Applied,
-) -> Result<(), Failure> {
-    let stale = stale(object, &applied.inventory);
-    if stale.is_empty() || !object.spec.prune {
-        return Ok(());
-    }
-    let pruned = pruner(context, object, identity, &owner(object))
-        .delete(stale)
-        .await;
-    applied.pruned = pruned.changes;
-    if pruned.failures.is_empty() {
-        return Ok(());
-    }
-    // What is still there still belongs to us: it is tried again.
-    let mut errors = String::new();
-    for (object, error) in pruned.failures {
-        errors.push_str(&format!("{object} delete failed: {error}; "));
-        applied.inventory.entries.push(entry(&object));
-    }
-    Err(Failure::new(
-        Step::Prune,
-        format!("delete failed, errors: {}", errors.trim_end()),
-    ))
-}
-
-/// The labels that say that an object belongs to this Kustomization.
-pub fn owner(object: &Kustomization) -> [(&'static str, String); 2] {
-    [
-        (KUSTOMIZE_NAME, object.name_any()),
-        (KUSTOMIZE_NAMESPACE, object.namespace().unwrap_or_default()),
-    ]
-}
-
-/// What deletes in the name of an identity.
-pub fn pruner<'a>(
-    context: &'a Context,
-    _: &Kustomization,
-    identity: &Identity,
-    owner: &'a [(&'static str, String); 2],
-) -> Pruner<'a> {
-    Pruner {
-        client: context.clients.of(identity),
-        discovery: &context.discovery,
-        owner: owner.iter().map(|(k, v)| (*k, v.as_str())).collect(),
-        concurrency: context.settings.concurrent_ssa,
-    }
-}
-
-/// The objects of the last inventory that are not in this one.
-pub fn stale(object: &Kustomization, inventory: &Inventory) -> Vec<ObjectRef> {
-    let kept: HashSet<&str> = inventory.entries.iter().map(|e| e.id.as_str()).collect();
-    let last = object.status.as_ref().and_then(|s| s.inventory.as_ref());
-    let gone = last
-        .iter()
-        .flat_map(|i| &i.entries)
-        .filter(|e| !kept.contains(e.id.as_str()));
-    // An entry that cannot be read was not written by us or Flux: nothing can be deleted by it.
-    gone.filter_map(|e| Some(ObjectRef::from_entry(e.id.parse().ok()?, &e.v)))
-        .collect()
-}
-
-fn inventory(built: &Built) -> Inventory {
-    Inventory {
-        entries: built.objects.iter().map(|p| entry(&p.object)).collect(),
-    }
-}
-
-fn entry(object: &ObjectRef) -> InventoryEntry {
-    InventoryEntry {
-        id: object.id().to_string(),
-        v: object.version.clone(),
-    }
-}
-
+/// Writes the objects of one Kustomization.
 struct Writer<'a> {
     context: &'a Context,
     object: &'a Kustomization,
@@ -431,59 +350,6 @@ impl Writer<'_> {
         })
     }
 
-    /// Stops the pass while objects are going, or while this stage is not ready and the next one needs it.
-    fn await_stage(&self, stage: Stage, targets: &[Target<'_>]) -> Result<(), Stop> {
-        if let Some(going) = targets.iter().find(|t| t.action == Action::AwaitDeletion) {
-            let left = self.stage_left().unwrap_or(STAGE_LIMIT);
-            return Err(self.waiting(
-                format!(
-                    "{} is being deleted, waiting for it to be gone",
-                    going.planned.object
-                ),
-                left,
-            ));
-        }
-        if !stage.gates() {
-            return Ok(());
-        }
-        for target in targets
-            .iter()
-            .filter(|t| t.action != Action::Skip && t.watch.state() == State::Synced)
-        {
-            let object = &target.planned.object;
-            let health = target
-                .watch
-                .get(&key(object))
-                .map_or(Health::NotFound, |l| l.health.clone());
-            match health {
-                Health::Current | Health::NotFound => {}
-                Health::Failed(text) | Health::Unknown(text) => {
-                    return Err(self.failure(format!("{object} is not ready: {text}")));
-                }
-                Health::InProgress(_) | Health::Terminating => match self.stage_left() {
-                    Some(left) => return Err(self.waiting(format!("waiting for {object} to be ready"), left)),
-                    None => {
-                        ledger::lock(self.memory).staging = None;
-                        return Err(self.failure(format!(
-                            "timeout waiting for: [{object} status: '{}']",
-                            health.word()
-                        )));
-                    }
-                },
-            }
-        }
-        Ok(())
-    }
-
-    /// How long the present stage may still take; `None` when it has taken too long.
-    fn stage_left(&self) -> Option<Duration> {
-        let now = Instant::now();
-        let since = *ledger::lock(self.memory).staging.get_or_insert(now);
-        STAGE_LIMIT
-            .checked_sub(now.duration_since(since))
-            .filter(|left| !left.is_zero())
-    }
-
     async fn load_manifests(&mut self) -> Result<(), Stop> {
         if self.manifests.is_some() {
             return Ok(());
@@ -502,39 +368,6 @@ impl Writer<'_> {
     fn manifest(&self, object: &ObjectRef) -> Option<&Manifest> {
         self.manifests.as_ref()?.get(&object.id())
     }
-
-    /// What to say of an object that is corrected again and again.
-    fn fight(&self, target: &Target<'_>) -> Option<String> {
-        let Action::Correct { by } = &target.action else {
-            return None;
-        };
-        let rounds = ledger::lock(self.memory).fight(&target.planned.object.id())?;
-        let by = by.as_deref().unwrap_or("somebody");
-        Some(format!(
-            "{} is changed back and forth by {by}: corrected {rounds} times in a row, now less often",
-            target.planned.object
-        ))
-    }
-
-    fn failed(&self, error: &ApplyError) -> Stop {
-        let quiet = error.awaits_namespace() && !self.resolved.attentive;
-        let failure =
-            Failure::new(Step::Apply, with_changes(chain(error), &self.applied.changes)).quiet(quiet);
-        Stop::Failed(failure.of(self.resolved, self.built))
-    }
-
-    fn failure(&self, message: String) -> Stop {
-        let failure = Failure::new(Step::Apply, with_changes(message, &self.applied.changes));
-        Stop::Failed(failure.of(self.resolved, self.built))
-    }
-
-    fn waiting(&self, message: String, left: Duration) -> Stop {
-        Stop::Waiting {
-            message,
-            resolved: Box::new(self.resolved.clone()),
-            left,
-        }
-    }
 }
 
 fn writes(action: &Action) -> bool {
@@ -546,11 +379,6 @@ fn writes(action: &Action) -> bool {
 
 fn key(object: &ObjectRef) -> Key {
     Key::new(&object.namespace, &object.name)
-}
-
-/// What was written before the failure is told with it.
-fn with_changes(message: String, changes: &[(ObjectRef, Change)]) -> String {
-    format!("{message}\n{}", told(changes))
 }
 
 fn told_of(change: Change) -> bool {

@@ -1,6 +1,6 @@
 //! The end of a Kustomization: what it applied goes with it, as its deletion policy says.
 
-use super::{apply, record, resolve};
+use super::{prune, record, resolve};
 use crate::{Object, context::Context};
 use crds::{
     kustomize::{DeletionPolicy, Kustomization, reason as ks},
@@ -17,7 +17,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Deletes what the object applied, if its policy says so, and says when it may go.
 pub async fn run(context: &Context, object: &Object) -> Cleanup {
     let begin = Instant::now();
-    let objects = apply::stale(object, &Inventory::default());
+    let objects = prune::stale(object, &Inventory::default());
     if !deletes(object) || objects.is_empty() {
         return Cleanup::Done(farewell(object, Vec::new(), begin));
     }
@@ -53,8 +53,8 @@ pub async fn run(context: &Context, object: &Object) -> Cleanup {
         );
         return Cleanup::Done(vec![failed(text)]);
     }
-    let owner = apply::owner(object);
-    let pruner = apply::pruner(context, object, &identity, &owner);
+    let owner = prune::owner(object);
+    let pruner = prune::pruner(context, object, &identity, &owner);
     let pruned = pruner.delete(objects.clone()).await;
     if !pruned.failures.is_empty() {
         let errors = pruned

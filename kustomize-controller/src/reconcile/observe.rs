@@ -1,9 +1,6 @@
 //! Is what was applied well? Read from the live view; a wait is a subscription to it and holds no worker.
 
-use super::{
-    resolve::Resolved,
-    step::{Applied, Failure, Health, Step},
-};
+use super::step::{Applied, Failure, Health, Resolved, Step};
 use crate::{
     context::Context,
     ledger::{self, Built, Memory},

@@ -3,7 +3,7 @@
 use super::{
     apply::told,
     resolve,
-    step::{Again, Applied, Done, Failure, Health, Step, Stop},
+    step::{Again, Applied, Done, Failure, Health, Resolved, Step, Stop},
 };
 use crate::context::Settings;
 use ::apply::apply::Change;
@@ -183,7 +183,7 @@ impl Record<'_> {
     fn waiting(
         mut self,
         message: String,
-        resolved: &resolve::Resolved,
+        resolved: &Resolved,
         left: Duration,
     ) -> Outcome<KustomizationStatus> {
         self.status.last_attempted_revision = Some(resolved.artifact.revision.clone());

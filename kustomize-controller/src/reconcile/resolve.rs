@@ -1,44 +1,18 @@
 //! PURE over what was last seen: the source, its artifact, the dependencies, and in whose name to act.
 
-use super::step::{Again, Failure, Step, Stop};
+use super::step::{Again, Failure, Resolved, Step, Stop};
 use crate::{
     context::Context,
     sources::{Found, SourceKey},
 };
 use crds::{
     kustomize::Kustomization,
-    meta::{Artifact, ConditionStatus, OCI_REVISION, ObjectStatus as _, READY, REQUESTED_AT, reason},
+    meta::{Artifact, ConditionStatus, ObjectStatus as _, READY, REQUESTED_AT, reason},
 };
 use expr::{Expression, HealthCheck, HealthExpressions};
 use kube::ResourceExt as _;
 use runtime::{Key, client::Identity};
 use std::{sync::Arc, time::Duration};
-
-/// What a Kustomization refers to.
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// The artifact to apply.
-    pub artifact: Artifact,
-    /// How long applying and becoming healthy may take.
-    pub timeout: Duration,
-    /// The object is new, changed, asked for or not ready: the pass is told about, not only done.
-    pub attentive: bool,
-    /// A user asked for this pass.
-    pub asked: bool,
-    /// The spec's own rules for health.
-    pub health: Arc<HealthExpressions>,
-}
-
-impl Resolved {
-    /// The revision of the origin, if the artifact tells.
-    pub fn origin(&self) -> Option<&str> {
-        self.artifact
-            .metadata
-            .as_ref()?
-            .get(OCI_REVISION)
-            .map(String::as_str)
-    }
-}
 
 /// The shortest timeout, as Flux has it.
 const MIN_TIMEOUT: Duration = Duration::from_secs(30);

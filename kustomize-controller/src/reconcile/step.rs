@@ -1,10 +1,39 @@
 //! What steps give each other, and the ways in which a pass stops. Values only.
 
-use super::resolve::Resolved;
 use crate::ledger::Built;
 use apply::{apply::Change, id::ObjectRef};
-use crds::{kustomize::reason, meta::Inventory};
+use crds::{
+    kustomize::reason,
+    meta::{Artifact, Inventory, OCI_REVISION},
+};
+use expr::HealthExpressions;
 use std::{sync::Arc, time::Duration};
+
+/// What a Kustomization refers to.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The artifact to apply.
+    pub artifact: Artifact,
+    /// How long applying and becoming healthy may take.
+    pub timeout: Duration,
+    /// The object is new, changed, asked for or not ready: the pass is told about, not only done.
+    pub attentive: bool,
+    /// A user asked for this pass.
+    pub asked: bool,
+    /// The spec's own rules for health.
+    pub health: Arc<HealthExpressions>,
+}
+
+impl Resolved {
+    /// The revision of the origin, if the artifact tells.
+    pub fn origin(&self) -> Option<&str> {
+        self.artifact
+            .metadata
+            .as_ref()?
+            .get(OCI_REVISION)
+            .map(String::as_str)
+    }
+}
 
 /// A pass that came through.
 #[derive(Debug)]

@@ -13,10 +13,13 @@ use kube::{
 use std::{
     collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
     hash::{Hash as _, Hasher as _},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 use tracing::warn;
 
 /// How serious an event is.
@@ -91,8 +94,57 @@ const REMEMBERED: usize = 4096;
 /// The API server's limit on an event's message, in bytes.
 const MESSAGE_LIMIT: usize = 1024;
 
-/// Writes events in the name of one controller.
+/// Writes events in the name of one controller, one after the other, beside the passes that they tell of.
+#[derive(Debug, Clone)]
 pub struct Recorder {
+    waiting: mpsc::Sender<(Subject, Event)>,
+    unwritten: Arc<AtomicUsize>,
+}
+
+/// So many events may wait to be written; further ones are logged and dropped: the status has the truth.
+const WAITING: usize = 4096;
+
+impl Recorder {
+    /// A recorder that signs as `component`. Must be made inside a tokio runtime.
+    pub fn new(client: Client, component: &str) -> Self {
+        let (waiting, mut events) = mpsc::channel::<(Subject, Event)>(WAITING);
+        let writer = Writer {
+            client,
+            component: component.to_owned(),
+            recent: Mutex::default(),
+        };
+        let unwritten = Arc::new(AtomicUsize::new(0));
+        let left = unwritten.clone();
+        tokio::spawn(async move {
+            while let Some((subject, event)) = events.recv().await {
+                writer.write(&subject, &event).await;
+                left.fetch_sub(1, Ordering::AcqRel);
+            }
+        });
+        Self { waiting, unwritten }
+    }
+
+    /// Has an event about an object written soon. A failure is logged and otherwise without effect.
+    pub fn publish(&self, subject: Subject, event: Event) {
+        self.unwritten.fetch_add(1, Ordering::AcqRel);
+        if let Err(error) = self.waiting.try_send((subject, event)) {
+            self.unwritten.fetch_sub(1, Ordering::AcqRel);
+            warn!(error = chain(&error), "an event is not written");
+        }
+    }
+
+    /// Waits until what was published so far is written, at most `limit`.
+    pub async fn flush(&self, limit: Duration) {
+        let written = async {
+            while self.unwritten.load(Ordering::Acquire) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, written).await;
+    }
+}
+
+struct Writer {
     client: Client,
     component: String,
     recent: Mutex<HashMap<u64, Recent>>,
@@ -104,24 +156,8 @@ struct Recent {
     first: Instant,
 }
 
-impl std::fmt::Debug for Recorder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Recorder({})", self.component)
-    }
-}
-
-impl Recorder {
-    /// A recorder that signs as `component`.
-    pub fn new(client: Client, component: &str) -> Self {
-        Self {
-            client,
-            component: component.to_owned(),
-            recent: Mutex::default(),
-        }
-    }
-
-    /// Writes an event about `object`. A failure is logged and otherwise without effect: the status has the truth.
-    pub async fn publish(&self, subject: &Subject, event: &Event) {
+impl Writer {
+    async fn write(&self, subject: &Subject, event: &Event) {
         let fingerprint = fingerprint(subject, event);
         let (namespace, object) = (
             subject.namespace.as_deref().unwrap_or("default"),

@@ -12,7 +12,7 @@ use crate::{
 };
 use kube::runtime::watcher;
 use sha2::{Digest as _, Sha256};
-use std::{future::Future, io, sync::Arc};
+use std::{future::Future, io};
 use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -52,6 +52,9 @@ pub enum ProcessError {
     Lease,
 }
 
+/// How long the last events may take to be written at the end.
+const LAST_EVENTS: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Names of a controller that Flux's tools know.
 #[derive(Debug, Clone, Copy)]
 pub struct Names {
@@ -90,7 +93,7 @@ impl Process {
         let clients = Clients::from_environment(&metrics)
             .await
             .map_err(ProcessError::Clients)?;
-        let recorder = Arc::new(Recorder::new(clients.of(&Identity::Controller), names.controller));
+        let recorder = Recorder::new(clients.of(&Identity::Controller), names.controller);
         let tools = Tools {
             clients,
             recorder,
@@ -130,6 +133,7 @@ impl Process {
             "starting"
         );
         let release = process.args.leader_election_release_on_cancel;
+        let recorder = process.tools.recorder.clone();
         let mut working = std::pin::pin!(work(process));
         let lost = async {
             match &candidate {
@@ -147,6 +151,7 @@ impl Process {
                 working.await
             }
         };
+        recorder.flush(LAST_EVENTS).await;
         if let Some(candidate) = candidate.filter(|_| release) {
             candidate.release().await;
         }

@@ -79,7 +79,7 @@ pub struct Tools {
     /// Clients by identity.
     pub clients: Clients,
     /// Events of this controller.
-    pub recorder: Arc<Recorder>,
+    pub recorder: Recorder,
     /// Metrics of this process.
     pub metrics: Metrics,
     /// The field manager of status and finalizer patches.
@@ -250,7 +250,7 @@ impl<R: Reconciler> Shell<R> {
             // Without the record of it, the pass has not happened: it is repeated, and is idempotent.
             return self.failed(key, "cannot write the status", &error);
         }
-        self.tell(&object, &outcome.events).await;
+        self.tell(&object, &outcome.events);
         let success = outcome.error.is_none();
         self.again(key, outcome.requeue, success);
         success
@@ -294,7 +294,7 @@ impl<R: Reconciler> Shell<R> {
         }
         match self.reconciler.cleanup(object).await {
             Cleanup::Done(events) => {
-                self.tell(object, &events).await;
+                self.tell(object, &events);
                 let client = self.tools.clients.of(&Identity::Controller);
                 match status::set_finalizer(client, &**object, false, self.tools.manager).await {
                     Ok(_) => true,
@@ -307,7 +307,7 @@ impl<R: Reconciler> Shell<R> {
                 error,
                 requeue,
             } => {
-                self.tell(object, &events).await;
+                self.tell(object, &events);
                 if let Some(error) = &error {
                     error!(
                         kind = R::Object::KIND,
@@ -373,7 +373,7 @@ impl<R: Reconciler> Shell<R> {
         }
     }
 
-    async fn tell(&self, object: &R::Object, events: &[Event]) {
+    fn tell(&self, object: &R::Object, events: &[Event]) {
         for event in events {
             let key = Key::of(object);
             let level_error = event.severity == Severity::Warning;
@@ -389,8 +389,7 @@ impl<R: Reconciler> Shell<R> {
             }
             self.tools
                 .recorder
-                .publish(&subject::<R::Object>(object.meta()), event)
-                .await;
+                .publish(subject::<R::Object>(object.meta()), event.clone());
         }
     }
 
@@ -399,8 +398,7 @@ impl<R: Reconciler> Shell<R> {
         let subject = subject::<R::Object>(&invalid.metadata);
         self.tools
             .recorder
-            .publish(&subject, &Event::warning("InvalidObject", message.clone()))
-            .await;
+            .publish(subject, Event::warning("InvalidObject", message.clone()));
         let api: kube::Api<kube::api::DynamicObject> = kube::Api::namespaced_with(
             self.tools.clients.of(&Identity::Controller),
             &key.namespace,

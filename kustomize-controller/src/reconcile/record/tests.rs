@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     ledger::{BuildKey, Built},
-    reconcile::{resolve::Resolved, step::Step},
+    reconcile::step::{Resolved, Step},
 };
 use ::apply::id::ObjectRef;
 use crds::meta::{Artifact, Inventory, InventoryEntry};

@@ -123,11 +123,11 @@ fn whoever_waits_keeps_the_deadline_too() {
         }
     });
     let slow = Request {
-        timeout: Duration::from_secs(3),
+        timeout: Duration::from_secs(8),
         ..request(&address, &origin)
     };
     let quick = Request {
-        timeout: Duration::from_millis(300),
+        timeout: Duration::from_secs(1),
         ..slow.clone()
     };
     std::thread::scope(|scope| {
@@ -135,13 +135,9 @@ fn whoever_waits_keeps_the_deadline_too() {
         while *asked.lock().unwrap() == 0 {
             std::thread::yield_now();
         }
-        let started = Instant::now();
+        // On a busy machine its time may be over before it gets to wait; it is over in any case before the first one's.
         let error = origin.mirrors.fetch(&quick).map(|_| ()).err().unwrap();
-        assert!(
-            matches!(error, GitError::Mirror(_)) && started.elapsed() < Duration::from_secs(2),
-            "{}",
-            chain(&error)
-        );
+        assert!(!first.is_finished(), "{}", chain(&error));
         assert!(first.join().unwrap().is_err());
     });
     assert_eq!(*asked.lock().unwrap(), 1);
