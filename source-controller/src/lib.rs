@@ -11,9 +11,10 @@ mod storage;
 pub use args::Args;
 
 use context::Context;
-use crds::source::GitRepository;
+use crds::source::{GitRepository, Source as _};
 use git_repository::{GitRepositories, Includes};
 use runtime::{
+    Key,
     client::Identity,
     process::{Names, Process, ProcessError},
     queue::Queue,
@@ -51,10 +52,10 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         args.retention(),
     )?;
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), git::Limits::default())?;
-    storage::serve(args.storage_addr, storage.clone()).await?;
-
     let own = process.tools.clients.of(&Identity::Controller);
     let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
+    let missing = heal(store.clone(), queue.clone());
+    storage::serve(args.storage_addr, storage.clone(), missing).await?;
     let concurrency = process.args.concurrent.unwrap_or(2);
     let context = Arc::new(Context {
         client: own.clone(),
@@ -90,6 +91,22 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         () = shell.run(concurrency, process.stopped()) => {}
     }
     Ok(())
+}
+
+/// A file that a status names and that somebody looks for in vain is made anew at once, not at the interval.
+fn heal(store: Arc<Store<GitRepository>>, queue: Arc<Queue>) -> storage::OnMissing {
+    Arc::new(move |path| {
+        let parts: Vec<&str> = path.split('/').collect();
+        let [_, namespace, name, _] = parts[..] else {
+            return;
+        };
+        let key = Key::new(namespace, name);
+        // What no status names is not looked for: strangers cannot ask for work.
+        let named = |o: &GitRepository| o.artifact().is_some_and(|a| a.path == path);
+        if store.get(&key).is_some_and(|o| named(&o)) {
+            queue.add(key);
+        }
+    })
 }
 
 async fn prune_mirrors(context: Arc<Context>) {

@@ -3,7 +3,7 @@
 mod gc;
 mod serve;
 
-pub use serve::serve;
+pub use serve::{OnMissing, serve};
 
 use artifact::{Algorithm, Digest, DigestWriter, Hasher};
 use crds::meta::Artifact;

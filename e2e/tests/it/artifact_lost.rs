@@ -49,10 +49,15 @@ async fn a_lost_artifact_is_stored_again() -> Result<()> {
         .until("the damaged file is whole again", e2e::space::LIMIT, healed)
         .await?;
 
-    // Nobody is asked: whoever needs the file finds it missing, and it comes back all the same.
+    // Nobody asks the source: whoever looks for the file in vain makes it come back.
     std::fs::remove_file(&file)?;
+    let url = before[4].as_str().context("no URL")?;
+    let served = async || Ok(reqwest::get(url).await?.status().is_success().then_some(()));
+    space
+        .until("the file is served again", e2e::space::LIMIT, served)
+        .await?;
+    ensure!(std::fs::read(&file)? == bytes, "the same bytes");
     space.kustomization("late", "./late", json!({})).await?;
-    space.request(SOURCE, "GitRepository", "app").await?;
     let ready = space.synced("late", &commit).await?;
     ensure!(
         ready["status"]["inventory"]["entries"][0]["id"] == "artifact-lost_b__ConfigMap",

@@ -12,6 +12,7 @@ use std::{
     io::SeekFrom,
     net::SocketAddr,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -20,20 +21,32 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-/// Serves the shelf on an address until the process ends.
+/// What is called with the path of a file that was asked for and is not there.
+pub type OnMissing = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What the window serves from, and whom it tells.
+#[derive(Clone)]
+struct Window {
+    storage: Storage,
+    missing: OnMissing,
+}
+
+/// Serves the shelf on an address until the process ends, and says of each file that it was asked for in vain.
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(address: SocketAddr, storage: Storage) -> std::io::Result<()> {
+pub async fn serve(address: SocketAddr, storage: Storage, missing: OnMissing) -> std::io::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| std::io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
-    let router = Router::new().fallback(answer).with_state(storage);
+    let router = Router::new()
+        .fallback(answer)
+        .with_state(Window { storage, missing });
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(())
 }
 
-async fn answer(State(storage): State<Storage>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn answer(State(window): State<Window>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
@@ -47,10 +60,12 @@ async fn answer(State(storage): State<Storage>, method: Method, uri: Uri, header
     if parts.iter().any(odd) || parts.first() == Some(&MIRRORS) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let file = storage.0.root.join(parts.iter().collect::<PathBuf>());
-    send(&storage, file, &method, &headers)
-        .await
-        .unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+    let file = window.storage.0.root.join(parts.iter().collect::<PathBuf>());
+    let sent = send(&window.storage, file, &method, &headers).await;
+    sent.unwrap_or_else(|| {
+        (window.missing)(&path[1..]);
+        StatusCode::NOT_FOUND.into_response()
+    })
 }
 
 async fn send(storage: &Storage, path: PathBuf, method: &Method, headers: &HeaderMap) -> Option<Response> {
