@@ -135,7 +135,7 @@ impl Writer<'_> {
             if objects.is_empty() {
                 continue;
             }
-            let targets = self.targets(&objects).await.map_err(|e| self.failed(&e))?;
+            let targets = self.targets(&objects).await.map_err(|e| self.unknown(e))?;
             self.write(&targets).await?;
             self.await_stage(stage, &targets)?;
         }

@@ -272,9 +272,18 @@ fn build(tree: &Tree, path: &str, generated: Generated) -> Result<(Inputs, Vec<(
         built
             .resources
             .into_iter()
-            .map(|r| (r.id().to_owned(), r.into_value()))
+            .map(|r| (shown(r.value()), r.into_value()))
             .collect(),
     ))
+}
+
+/// An object as messages about its substitution name it: `Kind.version.group/name`.
+fn shown(value: &Value) -> String {
+    let text = |at: &str| value.pointer(at).and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = text("/apiVersion")
+        .split_once('/')
+        .unwrap_or(("[noGrp]", text("/apiVersion")));
+    format!("{}.{version}.{group}/{}", text("/kind"), text("/metadata/name"))
 }
 
 /// The items of a list, or the object itself; kustomizations are for building, not for the cluster.

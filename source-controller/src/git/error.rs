@@ -145,6 +145,16 @@ pub enum RemoteError {
         #[source]
         source: reqwest::Error,
     },
+    /// Nobody listens there.
+    #[error("{method} \"{url}\": dial tcp {address}: connect: connection refused")]
+    NobodyListens {
+        /// `Get` or `Post`.
+        method: &'static str,
+        /// What was asked for, without credentials.
+        url: String,
+        /// Host and port.
+        address: String,
+    },
     /// The HTTP client could not be made: TLS material or proxy.
     #[error("unable to set up the HTTP client")]
     Client(#[source] reqwest::Error),

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::auth::{HttpAuth, Proxy};
 use super::deadline::{Deadline, Elapsed, runtime};
 use super::error::{MirrorError, RemoteError};
-use client::{RefusedRedirect, policy, source_of};
+use client::{RefusedRedirect, address, policy, source_of};
 pub(super) use client::{authorization, bare, client};
 
 /// How much of an error page goes into a message, in bytes.
@@ -177,12 +177,19 @@ impl Line {
             Ok(Err(error)) => {
                 let refused = source_of::<RefusedRedirect>(&error)
                     .map(|refused| RemoteError::Redirect(refused.0.clone()));
+                let closed = source_of::<io::Error>(&error)
+                    .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
                 let request = || RemoteError::Request {
                     method: name,
                     url: bare(url),
                     source: error.without_url(),
                 };
-                return Err(self.fail(refused.unwrap_or_else(request)));
+                let nobody = closed.then(|| RemoteError::NobodyListens {
+                    method: name,
+                    url: bare(url),
+                    address: address(url),
+                });
+                return Err(self.fail(refused.or(nobody).unwrap_or_else(request)));
             }
         };
         match response.status().as_u16() {

@@ -7,6 +7,7 @@ use super::{
 use crate::ledger;
 use ::apply::{
     apply::{ApplyError, Change},
+    discovery::DiscoveryError,
     health::Health,
     id::ObjectRef,
     order::Stage,
@@ -19,6 +20,9 @@ use tokio::time::Instant;
 
 /// How long the objects of a stage may take to become ready, as Flux has it.
 const STAGE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How soon to look again whether a new kind is served; nothing can be watched for that.
+const SERVED: Duration = Duration::from_millis(250);
 
 impl Writer<'_> {
     /// Stops the pass while objects are going, or while this stage is not ready and the next one needs it.
@@ -63,6 +67,28 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What stops the pass when objects cannot be addressed: a kind that this very set defines is served soon, as the API
+    /// server lists a new kind a moment after it has called it established.
+    pub(super) fn unknown(&self, error: ApplyError) -> Stop {
+        let ApplyError::Kind {
+            object,
+            source: DiscoveryError::NoMatch { .. },
+        } = &error
+        else {
+            return self.failed(&error);
+        };
+        let definition = format!(".{}", object.group);
+        let mut planned = self.built.objects.iter().map(|p| &p.object);
+        let defined = planned.any(|o| o.kind == "CustomResourceDefinition" && o.name.ends_with(&definition));
+        match self.stage_left().filter(|_| defined && !object.group.is_empty()) {
+            Some(left) => self.waiting(
+                format!("waiting for {} to be served", object.kind),
+                left.min(SERVED),
+            ),
+            None => self.failed(&error),
+        }
     }
 
     /// How long the present stage may still take; `None` when it has taken too long.

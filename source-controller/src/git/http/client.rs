@@ -98,3 +98,14 @@ pub(super) fn source_of<'a, T: std::error::Error + 'static>(
     }
     None
 }
+
+/// The host and port that a URL leads to.
+pub(super) fn address(url: &str) -> String {
+    let parsed = reqwest::Url::parse(url).ok();
+    let parts = parsed
+        .as_ref()
+        .and_then(|u| u.host_str().zip(u.port_or_known_default()));
+    parts
+        .map(|(host, port)| format!("{host}:{port}"))
+        .unwrap_or_default()
+}
