@@ -14,7 +14,12 @@ use crate::{
 };
 use crds::meta::{FINALIZER, FluxObject, ObjectStatus as _, REQUESTED_AT};
 use kube::{Resource as _, ResourceExt as _};
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::{error, info};
 
@@ -97,6 +102,8 @@ pub struct Shell<R: Reconciler> {
     store: Arc<Store<R::Object>>,
     queue: Arc<Queue>,
     tools: Tools,
+    /// Objects whose last pass is over and whose end the watch has not shown yet.
+    finished: Mutex<HashSet<Key>>,
 }
 
 /// A pass that takes longer than this shows that it is under way.
@@ -113,6 +120,7 @@ impl<R: Reconciler> Shell<R> {
             store,
             queue,
             tools,
+            finished: Mutex::default(),
         })
     }
 
@@ -143,6 +151,7 @@ impl<R: Reconciler> Shell<R> {
             (None, Some(_)) => self.queue.add(change.key.clone()),
             (_, None) => {
                 self.queue.forget(&change.key);
+                self.finished().remove(&change.key);
                 self.tools.metrics.forget(R::Object::KIND, &change.key);
                 self.reconciler.forget(&change.key);
             }
@@ -289,7 +298,7 @@ impl<R: Reconciler> Shell<R> {
     }
 
     async fn clean_up(&self, key: &Key, object: &Arc<R::Object>) -> bool {
-        if !object.finalizers().iter().any(|f| f == FINALIZER) {
+        if !object.finalizers().iter().any(|f| f == FINALIZER) || self.finished().contains(key) {
             return true;
         }
         match self.reconciler.cleanup(object).await {
@@ -297,7 +306,10 @@ impl<R: Reconciler> Shell<R> {
                 self.tell(object, &events);
                 let client = self.tools.clients.of(&Identity::Controller);
                 match status::set_finalizer(client, &**object, false, self.tools.manager).await {
-                    Ok(_) => true,
+                    Ok(_) => {
+                        self.finished().insert(key.clone());
+                        true
+                    }
                     Err(kube::Error::Api(status)) if status.code == 404 => true,
                     Err(error) => self.failed(key, "cannot remove the finalizer", &error),
                 }
@@ -425,6 +437,10 @@ impl<R: Reconciler> Shell<R> {
                 "cannot report the unreadable object"
             );
         }
+    }
+
+    fn finished(&self) -> MutexGuard<'_, HashSet<Key>> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self, key: &Key, what: &str, error: &kube::Error) -> bool {
