@@ -102,8 +102,8 @@ pub struct Shell<R: Reconciler> {
     store: Arc<Store<R::Object>>,
     queue: Arc<Queue>,
     tools: Tools,
-    /// Objects whose last pass is over and whose end the watch has not shown yet.
-    finished: Mutex<HashSet<Key>>,
+    /// Objects, by uid, whose last pass is over and whose end the watch has not shown yet.
+    finished: Mutex<HashSet<String>>,
 }
 
 /// A pass that takes longer than this shows that it is under way.
@@ -149,9 +149,11 @@ impl<R: Reconciler> Shell<R> {
                 }
             }
             (None, Some(_)) => self.queue.add(change.key.clone()),
-            (_, None) => {
+            (old, None) => {
                 self.queue.forget(&change.key);
-                self.finished().remove(&change.key);
+                if let Some(uid) = old.as_ref().and_then(|o| o.uid()) {
+                    self.finished().remove(&uid);
+                }
                 self.tools.metrics.forget(R::Object::KIND, &change.key);
                 self.reconciler.forget(&change.key);
             }
@@ -298,7 +300,8 @@ impl<R: Reconciler> Shell<R> {
     }
 
     async fn clean_up(&self, key: &Key, object: &Arc<R::Object>) -> bool {
-        if !object.finalizers().iter().any(|f| f == FINALIZER) || self.finished().contains(key) {
+        let uid = object.uid().unwrap_or_default();
+        if !object.finalizers().iter().any(|f| f == FINALIZER) || self.finished().contains(&uid) {
             return true;
         }
         match self.reconciler.cleanup(object).await {
@@ -307,7 +310,14 @@ impl<R: Reconciler> Shell<R> {
                 let client = self.tools.clients.of(&Identity::Controller);
                 match status::set_finalizer(client, &**object, false, self.tools.manager).await {
                     Ok(_) => {
-                        self.finished().insert(key.clone());
+                        // Unless the watch was quicker.
+                        if self
+                            .store
+                            .get(key)
+                            .is_some_and(|o| o.uid().as_ref() == Some(&uid))
+                        {
+                            self.finished().insert(uid);
+                        }
                         true
                     }
                     Err(kube::Error::Api(status)) if status.code == 404 => true,
@@ -439,7 +449,7 @@ impl<R: Reconciler> Shell<R> {
         }
     }
 
-    fn finished(&self) -> MutexGuard<'_, HashSet<Key>> {
+    fn finished(&self) -> MutexGuard<'_, HashSet<String>> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
