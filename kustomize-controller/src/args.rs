@@ -5,7 +5,7 @@ use runtime::args::CommonArgs;
 
 /// Keeps clusters equal to what sources say.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "kustomize-controller", version)]
+#[command(name = "kustomize-controller", version, args_override_self = true)]
 pub struct Args {
     /// Flags of all controllers.
     #[command(flatten)]
@@ -28,4 +28,22 @@ pub struct Args {
     /// Kinds that are applied before all others but definitions and classes, as `group/Kind,…`.
     #[arg(long, default_value = "", value_delimiter = ',')]
     pub custom_apply_stage_kinds: Vec<String>,
+    /// Accepted for compatibility: kubeconfigs that run programs are always refused.
+    #[arg(long, default_value = "false", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub insecure_kubeconfig_exec: bool,
+    /// Accepted for compatibility: kubeconfigs without verification of the server are always refused.
+    #[arg(long, default_value = "false", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub insecure_kubeconfig_tls: bool,
+    /// Accepted for compatibility, until decryption is there.
+    #[arg(long, default_value = "")]
+    pub default_decryption_service_account: String,
+    /// Accepted for compatibility, until remote clusters are there.
+    #[arg(long, default_value = "")]
+    pub default_kubeconfig_service_account: String,
+    /// Accepted for compatibility, until decryption is there.
+    #[arg(long, default_value = "")]
+    pub sops_age_secret: String,
+    /// Accepted for compatibility, until decryption is there.
+    #[arg(long, default_value = "")]
+    pub sops_vault_configmap: String,
 }

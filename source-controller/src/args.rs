@@ -1,6 +1,6 @@
 //! The flags of source-controller, with Flux's names and defaults.
 
-use crate::storage::Retention;
+use crate::{git, storage::Retention};
 use artifact::Algorithm;
 use clap::Parser;
 use runtime::args::{CommonArgs, address, duration};
@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Fetches sources and serves their artifacts.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "source-controller", version)]
+#[command(name = "source-controller", version, args_override_self = true)]
 pub struct Args {
     /// Flags of all controllers.
     #[command(flatten)]
@@ -31,6 +31,30 @@ pub struct Args {
     /// The algorithm of artifact digests.
     #[arg(long, default_value = "sha256", value_parser = algorithm)]
     pub artifact_digest_algo: Algorithm,
+    /// The key exchanges to offer over ssh, in this order; the library's safe ones if empty.
+    #[arg(long, value_delimiter = ',', value_parser = git::key_exchange)]
+    pub ssh_kex_algos: Vec<git::KeyExchange>,
+    /// The kinds of host keys to ask for over ssh, in this order; those of known_hosts if empty.
+    #[arg(long, value_delimiter = ',', value_parser = git::host_key)]
+    pub ssh_hostkey_algos: Vec<git::HostKey>,
+    /// The largest index of a Helm repository, in bytes.
+    #[arg(long, default_value = "52428800")]
+    pub helm_index_max_size: u64,
+    /// The largest chart, in bytes.
+    #[arg(long, default_value = "10485760")]
+    pub helm_chart_max_size: u64,
+    /// The largest file in a chart, in bytes.
+    #[arg(long, default_value = "5242880")]
+    pub helm_chart_file_max_size: u64,
+    /// Accepted for compatibility: indexes are kept on disk in a form that is quick to look up.
+    #[arg(long, default_value = "0")]
+    pub helm_cache_max_size: u64,
+    /// Accepted for compatibility, as above.
+    #[arg(long, default_value = "15m", value_parser = duration)]
+    pub helm_cache_ttl: Duration,
+    /// Accepted for compatibility, as above.
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub helm_cache_purge_interval: Duration,
     /// Accepted for compatibility: an identity for cloud providers is not used yet.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
@@ -42,6 +66,19 @@ impl Args {
         Retention {
             ttl: self.artifact_retention_ttl,
             records: self.artifact_retention_records,
+        }
+    }
+
+    /// What a Git remote may cost, and how it is spoken to.
+    pub fn git_limits(&self) -> git::Limits {
+        git::Limits {
+            tokens: self.common.token_cache_max_size,
+            token_life: self.common.token_cache_max_duration,
+            ssh: git::SshAlgorithms {
+                key_exchange: self.ssh_kex_algos.clone(),
+                host_key: self.ssh_hostkey_algos.clone(),
+            },
+            ..git::Limits::default()
         }
     }
 

@@ -26,6 +26,7 @@ mod remote;
 mod resolve;
 mod secret;
 mod ssh;
+mod ssh_algorithms;
 mod submodules;
 mod verify;
 
@@ -45,6 +46,7 @@ pub use reference::{Reference, ReferenceSpec, revision, same_revision};
 pub use resolve::Resolved;
 pub use secret::Secret;
 pub use ssh::SshError;
+pub use ssh_algorithms::{HostKey, KeyExchange, SshAlgorithms, host_key, key_exchange};
 pub use verify::{SignatureError, Verified, VerifyError, VerifyMode, verify};
 
 /// What a GitRepository asks for.

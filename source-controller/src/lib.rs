@@ -51,7 +51,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         args.artifact_digest_algo,
         args.retention(),
     )?;
-    let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), git::Limits::default())?;
+    let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
     let own = process.tools.clients.of(&Identity::Controller);
     let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
     let missing = heal(store.clone(), queue.clone());

@@ -4,7 +4,7 @@ use crate::metrics::Metrics;
 use axum::{Router, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -49,12 +49,25 @@ pub async fn serve(
     );
     let counted = Router::new().route("/metrics", get(move || async move { expose(metrics.render()) }));
     for (address, router) in [(health, probes), (metrics_addr, counted)] {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|e| io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
+        let listener = listen(address).await?;
         tokio::spawn(async move { axum::serve(listener, router).await });
     }
     Ok(())
+}
+
+/// Listens on an address. All addresses of both families are those of one where the host has no IPv6.
+///
+/// # Errors
+/// When the address cannot be listened on, with the address.
+pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("listen on {address}: {e}"));
+    match TcpListener::bind(address).await {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
+            let fallback = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            TcpListener::bind(fallback).await.map_err(|_| named(error))
+        }
+        bound => bound.map_err(named),
+    }
 }
 
 fn expose(text: String) -> impl IntoResponse {

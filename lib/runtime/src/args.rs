@@ -76,9 +76,15 @@ pub struct CommonArgs {
     /// Which ConfigMaps and Secrets are watched for changes.
     #[arg(long, default_value = "reconcile.fluxcd.io/watch=Enabled")]
     pub watch_configs_label_selector: String,
-    /// Features switched on or off, as `Name=true,Other=false`.
-    #[arg(long, default_value = "", value_parser = feature_gates)]
-    pub feature_gates: FeatureGates,
+    /// Features switched on or off, as `Name=true,Other=false`; repeated flags add up, as `flux install` relies on.
+    #[arg(long, value_parser = feature_gates)]
+    feature_gates: Vec<FeatureGates>,
+    /// How many access tokens of cloud providers and Git hosts are kept; 0 keeps none.
+    #[arg(long, default_value = "100")]
+    pub token_cache_max_size: usize,
+    /// How long a token is kept at the most.
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    pub token_cache_max_duration: Duration,
     /// Whether an object may refer to objects in other namespaces.
     #[arg(long, default_value = "false", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_cross_namespace_refs: bool,
@@ -120,11 +126,8 @@ impl CommonArgs {
     /// # Errors
     /// The name of the first unknown feature.
     pub fn check_features(&self, known: &[&str]) -> Result<(), String> {
-        match self
-            .feature_gates
-            .keys()
-            .find(|name| !known.contains(&name.as_str()))
-        {
+        let mut named = self.feature_gates.iter().flat_map(BTreeMap::keys);
+        match named.find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => Err(format!(
                 "feature-gate '{unknown}' not supported, must be one of: {}",
                 known.join(", ")
@@ -133,19 +136,24 @@ impl CommonArgs {
         }
     }
 
-    /// Whether a feature is on, given its default.
+    /// Whether a feature is on, given its default. What was said last counts.
     pub fn feature(&self, name: &str, default: bool) -> bool {
-        self.feature_gates.get(name).copied().unwrap_or(default)
+        let mut said = self
+            .feature_gates
+            .iter()
+            .rev()
+            .filter_map(|gates| gates.get(name));
+        said.next().copied().unwrap_or(default)
     }
 }
 
-/// An address as Go's `net.Listen` takes it: `:8080` is port 8080 on all addresses.
+/// An address as Go's `net.Listen` takes it: `:8080` is port 8080 on all addresses, of both families.
 ///
 /// # Errors
 /// When the text is no host and port, or the host has no address.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     let full = if text.starts_with(':') {
-        format!("0.0.0.0{text}")
+        format!("[::]{text}")
     } else {
         text.to_owned()
     };
@@ -198,7 +206,7 @@ mod tests {
     #[test]
     fn defaults_are_flux_defaults() {
         let args = parse(&[]).unwrap();
-        assert_eq!(args.health_addr.to_string(), "0.0.0.0:9440");
+        assert_eq!(args.health_addr.to_string(), "[::]:9440");
         assert_eq!(
             (args.min_retry_delay, args.max_retry_delay),
             (Duration::from_millis(750), Duration::from_secs(900))
@@ -216,7 +224,8 @@ mod tests {
             "--enable-leader-election",
             "--watch-all-namespaces=false",
             "--metrics-addr=127.0.0.1:1",
-            "--feature-gates=A=true,B=false",
+            "--feature-gates=A=true,B=false,C=true",
+            "--feature-gates=C=false",
         ])
         .unwrap();
         assert!(args.enable_leader_election && !args.watch_all_namespaces);
@@ -225,9 +234,10 @@ mod tests {
             (
                 args.feature("A", false),
                 args.feature("B", true),
-                args.feature("C", true)
+                args.feature("C", true),
+                args.feature("D", true),
             ),
-            (true, false, true)
+            (true, false, false, true)
         );
         assert!(
             args.check_features(&["A"])

@@ -27,8 +27,11 @@ const MAX_ANSWER: usize = 1 << 20;
 const USED: u32 = 80;
 
 /// Tokens by the app that they are for.
-#[derive(Default)]
 pub(super) struct Tokens {
+    /// So many are kept at the most.
+    most: usize,
+    /// None is kept for longer.
+    longest: Duration,
     cached: Mutex<HashMap<[u8; 32], (Secret, SystemTime)>>,
 }
 
@@ -51,6 +54,15 @@ struct Issued {
 }
 
 impl Tokens {
+    /// An empty cache (Flux flags `--token-cache-max-size`, `--token-cache-max-duration`).
+    pub(super) fn new(most: usize, longest: Duration) -> Tokens {
+        Tokens {
+            most,
+            longest,
+            cached: Mutex::default(),
+        }
+    }
+
     /// The login as it can be sent: with a token in place of an app, fresh or from the cache.
     pub(super) fn login(
         &self,
@@ -83,9 +95,7 @@ impl Tokens {
                 let timed_out = |_| GitError::Token(TokenError::Timeout(deadline.span()));
                 let (token, expires) = exchanged.map_err(timed_out)?.map_err(GitError::Token)?;
                 let life = expires.duration_since(now).unwrap_or_default();
-                let mut cached = lock(&self.cached);
-                cached.retain(|_, (_, until)| now < *until);
-                cached.insert(key, (token.clone(), now + life * USED / 100));
+                self.keep(key, &token, now, (life * USED / 100).min(self.longest));
                 token
             }
         };
@@ -97,6 +107,22 @@ impl Tokens {
             login,
             tls: tls.clone(),
         }))
+    }
+}
+
+impl Tokens {
+    /// Keeps a token; the one that ends soonest makes room.
+    fn keep(&self, key: [u8; 32], token: &Secret, now: SystemTime, life: Duration) {
+        let mut cached = lock(&self.cached);
+        cached.retain(|_, (_, until)| now < *until);
+        cached.insert(key, (token.clone(), now + life));
+        while cached.len() > self.most {
+            let soonest = cached.iter().min_by_key(|(_, (_, until))| *until);
+            let Some(soonest) = soonest.map(|(key, _)| *key) else {
+                break;
+            };
+            cached.remove(&soonest);
+        }
     }
 }
 

@@ -18,22 +18,32 @@ use super::mirror::{Mirror, Want, fetch, holds};
 use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
+use super::ssh_algorithms::SshAlgorithms;
 
 /// What a remote may cost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// The most bytes in one answer of a remote: a pack, or the list of references.
     pub answer_bytes: u64,
     /// With more packs than this a mirror is made anew: gix cannot repack, and a fresh shallow fetch is the cheapest repack.
     pub packs: usize,
+    /// How many access tokens are kept; 0 keeps none.
+    pub tokens: usize,
+    /// How long an access token is kept at the most.
+    pub token_life: Duration,
+    /// What may be used over ssh.
+    pub ssh: SshAlgorithms,
 }
 
 impl Default for Limits {
-    /// 4 GiB, 40 packs.
+    /// 4 GiB, 40 packs, 100 tokens for an hour.
     fn default() -> Self {
         Limits {
             answer_bytes: 4 << 30,
             packs: 40,
+            tokens: 100,
+            token_life: Duration::from_secs(3600),
+            ssh: SshAlgorithms::default(),
         }
     }
 }
@@ -67,9 +77,9 @@ impl Mirrors {
             .map_err(GitError::Mirror)?;
         Ok(Mirrors {
             root,
+            tokens: Tokens::new(limits.tokens, limits.token_life),
             limits,
             open: Mutex::default(),
-            tokens: Tokens::default(),
         })
     }
 
@@ -252,13 +262,14 @@ impl Mirrors {
         Arc::clone(&used.mirror)
     }
 
-    fn call<'a>(&self, request: &'a Request, auth: &'a super::Auth, deadline: Deadline) -> Call<'a> {
+    fn call<'a>(&'a self, request: &'a Request, auth: &'a super::Auth, deadline: Deadline) -> Call<'a> {
         Call {
             url: &request.url,
             auth,
             proxy: request.proxy.as_ref(),
             deadline,
             limit: self.limits.answer_bytes,
+            ssh: &self.limits.ssh,
         }
     }
 }

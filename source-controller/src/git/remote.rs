@@ -14,6 +14,7 @@ use super::auth::{Auth, Proxy};
 use super::deadline::Deadline;
 use super::error::{GitError, RemoteError};
 use super::http::{Failure, HttpRemote, HttpSetupError, authorization, lock};
+use super::ssh_algorithms::SshAlgorithms;
 
 /// The agent that servers see.
 const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
@@ -40,6 +41,8 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Deadline,
     /// The most bytes in one answer.
     pub(super) limit: u64,
+    /// What may be used over ssh.
+    pub(super) ssh: &'a SshAlgorithms,
 }
 
 /// A transport that is not connected yet, and the place where its first failure will be.

@@ -10,7 +10,7 @@ use gix::protocol::transport::client::git::blocking_io::Connection;
 use percent_encoding::percent_decode_str;
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
@@ -127,13 +127,10 @@ async fn start(call: Call<'_>, auth: &SshAuth) -> Result<Session, SshError> {
     let key = parse_identity(auth).map_err(|_| SshError::Identity)?;
     let known = KnownHosts::parse(&auth.known_hosts);
 
-    let mut preferred = Preferred::DEFAULT;
-    let algorithms = known.algorithms(&host, port);
-    // A host that is not known is refused by its key in a moment; until then any algorithm will do.
-    if !algorithms.is_empty() {
-        preferred.key = algorithms.into();
-    }
-    preferred.host_key_certificates = known.certificate_algorithms(&host, port).into();
+    let preferred = call.ssh.offer(
+        known.algorithms(&host, port),
+        known.certificate_algorithms(&host, port),
+    );
     let config = Arc::new(client::Config {
         preferred,
         nodelay: true,

@@ -15,10 +15,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncSeekExt as _},
-    net::TcpListener,
-};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 /// What is called with the path of a file that was asked for and is not there.
@@ -36,9 +33,7 @@ struct Window {
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn serve(address: SocketAddr, storage: Storage, missing: OnMissing) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|e| std::io::Error::new(e.kind(), format!("listen on {address}: {e}")))?;
+    let listener = runtime::admin::listen(address).await?;
     let router = Router::new()
         .fallback(answer)
         .with_state(Window { storage, missing });
