@@ -1,11 +1,12 @@
 //! What was built and written for each Kustomization: kept in memory, rebuilt after a restart.
 
 use crate::manifest::Manifest;
+pub use apply::plan::Written;
 use apply::{
     apply::Change,
     id::ObjectRef,
+    ignore::Pointer,
     order::Stage,
-    plan::Written,
     toggles::Toggles,
     view::{Live, Watch},
 };
@@ -83,8 +84,10 @@ pub struct BuildKey {
 pub struct Planned {
     /// Its name.
     pub object: ObjectRef,
-    /// The fingerprint of its manifest.
+    /// The fingerprint of its manifest, beside the fields that may differ.
     pub fingerprint: u64,
+    /// The fields that may differ (`spec.ignore`); nearly always none.
+    pub ignored: Vec<Pointer>,
     /// The stage it belongs to.
     pub stage: Stage,
     /// What its manifest asks for.
@@ -173,6 +176,14 @@ impl Memory {
         self::pause(fight.rounds)
     }
 
+    /// A change of an object turned out to be none of our business: it was no correction.
+    pub fn settle(&mut self, id: &ObjectId, fields: u64) {
+        self.fights.remove(id);
+        if let Some(written) = self.written.get_mut(id) {
+            written.fields = fields;
+        }
+    }
+
     /// How often an object was corrected in a row, once that is a fight.
     pub fn fight(&self, id: &ObjectId) -> Option<u32> {
         self.fights.get(id).map(|f| f.rounds).filter(|r| *r > FREE)
@@ -224,6 +235,7 @@ mod tests {
             Written {
                 desired: 1,
                 fields: 7,
+                beside: 7,
                 uid: "u".into(),
             },
         );

@@ -1,5 +1,6 @@
 //! I/O: stage by stage, writes what differs from what is live.
 
+mod ignored;
 mod stage;
 
 use super::{
@@ -65,7 +66,6 @@ pub async fn run(
     let end = writer.stages().await;
     let mut memory = ledger::lock(memory);
     // What was not written now is built again when it is.
-    memory.fresh = None;
     memory.fresh = None;
     memory.changed |= writer.applied.changes.iter().any(|(_, c)| told_of(*c));
     match end {
@@ -196,7 +196,11 @@ impl Writer<'_> {
     }
 
     async fn write(&mut self, targets: &[Target<'_>]) -> Result<(), Stop> {
-        let due: Vec<&Target<'_>> = targets.iter().filter(|t| writes(&t.action)).collect();
+        let mut due: Vec<&Target<'_>> = targets.iter().filter(|t| writes(&t.action)).collect();
+        if !due.is_empty() {
+            self.load_manifests().await?;
+            due = self.heed_ignored(due).await?;
+        }
         let fights = due.iter().filter_map(|t| self.fight(t)).collect::<Vec<_>>();
         self.applied.fights.extend(fights);
         let mut changes: Vec<(ObjectRef, Change)> = targets
@@ -205,7 +209,6 @@ impl Writer<'_> {
             .map(|t| (t.planned.object.clone(), Change::Skipped))
             .collect();
         if !due.is_empty() {
-            self.load_manifests().await?;
             let checked = self.check(&due).await?;
             let (written, error) = self.apply(&due, &checked).await;
             changes.extend(written);
@@ -332,6 +335,7 @@ impl Writer<'_> {
             let written = Written {
                 desired: target.planned.fingerprint,
                 fields: live.owners.fingerprint,
+                beside: self.beside(&answer, target.planned),
                 uid: live.uid.clone(),
             };
             ledger::lock(self.memory).written.insert(object.id(), written);

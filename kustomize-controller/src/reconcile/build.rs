@@ -13,6 +13,7 @@ use crate::{
 };
 use ::apply::{
     id::ObjectRef,
+    ignore::{self, IgnoreRules},
     order::{self, Stage},
     plan,
     prepare::{self, Owner},
@@ -126,11 +127,19 @@ async fn make(
         .await
         .map_err(|panic| Failure::new(Step::Build, format!("the build broke off: {panic}")))??;
     let custom = &context.settings.custom_stage;
-    let objects = manifests.iter().map(|m| Planned {
-        object: m.object.clone(),
-        fingerprint: plan::fingerprint(&m.value),
-        stage: Stage::of(&m.object, custom),
-        asks: Toggles::of(&m.value),
+    let rules = IgnoreRules::new(&object.spec.ignore).map_err(|e| Failure::new(Step::Apply, chain(&e)))?;
+    let objects = manifests.iter().map(|m| {
+        let ignored = rules.of(&m.value);
+        Planned {
+            object: m.object.clone(),
+            fingerprint: match ignored.as_slice() {
+                [] => plan::fingerprint(&m.value),
+                ignored => plan::fingerprint(&ignore::without(&m.value, ignored)),
+            },
+            ignored,
+            stage: Stage::of(&m.object, custom),
+            asks: Toggles::of(&m.value),
+        }
     });
     Ok((
         Built {

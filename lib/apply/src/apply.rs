@@ -5,6 +5,7 @@ use crate::{
     fields::Ownership,
     id::ObjectRef,
     toggles::Toggles,
+    unknown,
 };
 use kube::{
     Client,
@@ -14,6 +15,7 @@ use kube::{
 use serde_json::Value;
 use std::time::Duration;
 use thiserror::Error;
+use tracing::warn;
 
 /// What became of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,6 +284,17 @@ impl Applier {
         self.patch(object, resource, manifest, Phase::Apply).await
     }
 
+    /// The live object, if it is there.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn live(&self, object: &ObjectRef, resource: &Resource) -> Result<Option<Value>, ApplyError> {
+        let api = resource.api(self.client.clone(), &object.namespace);
+        let live = api.get_opt(&object.name).await;
+        let live = live.map_err(|e| failed(object, Phase::DryRun, e))?;
+        Ok(live.map(|live| serde_json::to_value(live).unwrap_or_default()))
+    }
+
     async fn patch(
         &self,
         object: &ObjectRef,
@@ -301,21 +314,32 @@ impl Applier {
             field_manager: Some(self.ownership.manager.into()),
             ..Default::default()
         };
-        let answer = api
-            .patch(&object.name, &params, &Patch::Apply(manifest))
-            .await
-            .map_err(|e| failed(object, phase, e))?;
-        Ok(serde_json::to_value(answer).unwrap_or_default())
+        let send = async |manifest: &Value| {
+            let answer = api.patch(&object.name, &params, &Patch::Apply(manifest)).await;
+            let answer = answer.map_err(|e| failed(object, phase, e))?;
+            Ok(serde_json::to_value(answer).unwrap_or_default())
+        };
+        let error = match send(manifest).await {
+            Err(ApplyError::Refused { status, .. }) => status,
+            answer => return answer,
+        };
+        match unknown::without(manifest, &object.group, &error.message) {
+            Some((rest, dropped)) => {
+                warn!(%object, ?dropped, "the API server knows no such fields, they are left out");
+                send(&rest).await
+            }
+            None => Err(ApplyError::Refused {
+                object: object.clone(),
+                phase,
+                status: error,
+            }),
+        }
     }
 
     async fn take_over(&self, object: &ObjectRef, resource: &Resource) -> Result<(), ApplyError> {
         let api = resource.api(self.client.clone(), &object.namespace);
         for _ in 0..3 {
-            let live = api
-                .get_opt(&object.name)
-                .await
-                .map_err(|e| failed(object, Phase::Apply, e))?;
-            let live = live.map(|l| serde_json::to_value(l).unwrap_or_default());
+            let live = self.live(object, resource).await?;
             let Some(patch) = live.and_then(|l| self.ownership.takeover(&l)) else {
                 return Ok(());
             };
@@ -342,13 +366,8 @@ impl Applier {
         if resource.namespaced && object.namespace.is_empty() {
             return None;
         }
-        let live = resource
-            .api(self.client.clone(), &object.namespace)
-            .get_opt(&object.name)
-            .await
-            .ok()??;
-        let version = live.metadata.resource_version.clone()?;
-        let live = serde_json::to_value(live).unwrap_or_default();
+        let live = self.live(object, resource).await.ok()??;
+        let version = live.pointer("/metadata/resourceVersion")?.as_str()?.to_owned();
         (asks.if_not_present || Toggles::of(&live).ignore).then_some(version)
     }
 }

@@ -124,7 +124,8 @@ impl Ownership {
         rest
     }
 
-    fn takes_over(&self, entry: &Value) -> bool {
+    /// Whether an entry of `managedFields` is of somebody whose fields become ours.
+    pub(crate) fn takes_over(&self, entry: &Value) -> bool {
         let manager = text(entry, "manager");
         TAKEN_OVER.iter().any(|p| manager.starts_with(p))
             || self.overrides.iter().any(|p| manager.starts_with(p.as_str()))

@@ -26,6 +26,8 @@ pub struct Written {
     pub desired: u64,
     /// The fingerprint of the owners of its fields after the write.
     pub fields: u64,
+    /// The same, of the fields beside those that may differ.
+    pub beside: u64,
     /// The object that was written; another one of its name is not ours.
     pub uid: String,
 }
@@ -151,6 +153,7 @@ mod tests {
         Written {
             desired: 1,
             fields: 7,
+            beside: 7,
             uid: "u".into(),
         }
     }
