@@ -54,6 +54,8 @@ pub struct Condition {
     pub message: String,
     /// The generation that it is about.
     pub generation: i64,
+    /// When the status became what it is, in RFC 3339 with whole seconds.
+    pub since: String,
 }
 
 /// The condition of a type on an object, if it is there.
@@ -65,6 +67,7 @@ pub fn condition(object: &Value, type_: &str) -> Option<Condition> {
         status: text("status"),
         reason: text("reason"),
         message: text("message"),
+        since: text("lastTransitionTime"),
         generation: found["observedGeneration"].as_i64().unwrap_or_default(),
     })
 }

@@ -155,6 +155,34 @@ impl Controller {
         &self.log
     }
 
+    /// Another replica with the same identity and flags, and some more; `name` is for its log. It is not started.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn replica(&self, name: &str, more: &[&str]) -> Result<Self> {
+        let (health, metrics) = (free_port()?, free_port()?);
+        let mut args = self.args.clone();
+        args.extend(more.iter().map(|flag| (*flag).to_owned()));
+        // What is said last counts.
+        args.push(format!("--health-addr=127.0.0.1:{health}"));
+        args.push(format!("--metrics-addr=127.0.0.1:{metrics}"));
+        Ok(Self {
+            name: self.name,
+            binary: self.binary.clone(),
+            args,
+            env: self.env.clone(),
+            log: self.log.with_file_name(format!("{}-{name}.log", self.name)),
+            health,
+            metrics,
+            process: Mutex::default(),
+        })
+    }
+
+    /// Whether it runs.
+    pub fn alive(&self) -> bool {
+        self.process().as_ref().is_some_and(Process::alive)
+    }
+
     /// Starts it; it is ready some time later, see [`Controller::ready`].
     ///
     /// # Errors
@@ -174,11 +202,7 @@ impl Controller {
         let http = http()?;
         let what = format!("{} is ready", self.name);
         let ready = eventually(&what, START, async || {
-            ensure!(
-                self.process().as_ref().is_some_and(Process::alive),
-                "{} has ended",
-                self.name
-            );
+            ensure!(self.alive(), "{} has ended", self.name);
             Ok(http.get(&url).send().await?.status().is_success().then_some(()))
         });
         ready
@@ -222,13 +246,16 @@ impl Controller {
     /// # Errors
     /// When the metrics port does not answer.
     pub async fn metric(&self, name: &str, label: &str) -> Result<f64> {
-        let text = http()?
-            .get(format!("http://127.0.0.1:{}/metrics", self.metrics))
-            .send()
-            .await?
-            .text()
-            .await?;
-        Ok(sum(&text, name, label))
+        Ok(sum(&self.metrics().await?, name, label))
+    }
+
+    /// All metrics, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When the metrics port does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics);
+        Ok(http()?.get(url).send().await?.text().await?)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Process>> {

@@ -1,7 +1,7 @@
 //! A dependent waits for what it depends on, and starts when that is ready, without polling.
 
-use anyhow::{Result, ensure};
-use e2e::{app, flux::KUSTOMIZE, world::World};
+use anyhow::{Context as _, Result, ensure};
+use e2e::{app, expect, flux::KUSTOMIZE, world::World};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -75,17 +75,29 @@ async fn a_chain_comes_up_in_order() -> Result<()> {
     }
     let begin = Instant::now();
     space.git_repository(json!({})).await?;
-    let mut created = Vec::new();
+    let (mut ready, mut created) = (Vec::new(), Vec::new());
     for name in ["one", "two", "three"] {
-        space.synced(name, &commit).await?;
+        let synced = space.synced(name, &commit).await?;
+        ready.push(
+            expect::verdict(&synced)
+                .context("a verdict that was just there")?
+                .since,
+        );
         let live = space
             .holds("it is there", "apps/v1", "Deployment", name, |_| true)
             .await?;
         created.push(
-            live["metadata"]["resourceVersion"]
+            live["metadata"]["creationTimestamp"]
                 .as_str()
                 .unwrap_or_default()
                 .to_owned(),
+        );
+    }
+    // Times of the API server have whole seconds, and are compared as text.
+    for before in 0..2 {
+        ensure!(
+            created[before + 1] >= ready[before],
+            "each is created when the one before is ready, not earlier: created {created:?}, ready {ready:?}"
         );
     }
     e2e::note!(

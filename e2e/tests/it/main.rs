@@ -3,6 +3,7 @@
 mod api_outage;
 mod artifact_lost;
 mod bad_input;
+mod canary;
 mod commit_to_cluster;
 mod control_plane;
 mod custom_health;
@@ -11,14 +12,18 @@ mod depends_on;
 mod deploy;
 mod drift;
 mod health;
+mod ignore;
 mod layers;
+mod leadership;
 mod origin;
 mod prune;
 mod restart;
+mod scope;
 mod ssh;
 mod substitute;
 mod suspend;
 mod tenancy;
+mod unknown_fields;
 mod unreadable;
 mod upgrade;
 
