@@ -314,25 +314,23 @@ impl Applier {
             field_manager: Some(self.ownership.manager.into()),
             ..Default::default()
         };
-        let send = async |manifest: &Value| {
+        let mut lessened: Option<Value> = None;
+        loop {
+            let manifest = lessened.as_ref().unwrap_or(manifest);
             let answer = api.patch(&object.name, &params, &Patch::Apply(manifest)).await;
-            let answer = answer.map_err(|e| failed(object, phase, e))?;
-            Ok(serde_json::to_value(answer).unwrap_or_default())
-        };
-        let error = match send(manifest).await {
-            Err(ApplyError::Refused { status, .. }) => status,
-            answer => return answer,
-        };
-        match unknown::without(manifest, &object.group, &error.message) {
-            Some((rest, dropped)) => {
-                warn!(%object, ?dropped, "the API server knows no such fields, they are left out");
-                send(&rest).await
-            }
-            None => Err(ApplyError::Refused {
-                object: object.clone(),
-                phase,
-                status: error,
-            }),
+            let refused = match answer.map_err(|e| failed(object, phase, e)) {
+                Ok(answer) => return Ok(serde_json::to_value(answer).unwrap_or_default()),
+                Err(refused) => refused,
+            };
+            // A refusal names the unknown fields of one level; each round drops at least one, so this ends.
+            let ApplyError::Refused { status, .. } = &refused else {
+                return Err(refused);
+            };
+            let Some((rest, dropped)) = unknown::without(manifest, &object.group, &status.message) else {
+                return Err(refused);
+            };
+            warn!(%object, ?dropped, "the API server knows no such fields, they are left out");
+            lessened = Some(rest);
         }
     }
 
