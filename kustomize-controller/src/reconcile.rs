@@ -7,6 +7,7 @@ mod observe;
 mod prune;
 mod record;
 mod resolve;
+mod secrets;
 mod step;
 mod variables;
 
@@ -59,7 +60,13 @@ impl Kustomize {
         // Pure: what the object refers to, as last seen.
         let resolved = resolve::run(context, object)?;
         // I/O: in whose name; the values to substitute; the files, unless nothing that matters has changed.
+        secrets::kube_config(context, object)
+            .await
+            .map_err(|e| e.at(&resolved))?;
         let identity = resolve::identity(context, object).map_err(|e| e.at(&resolved))?;
+        secrets::decryption(context, object)
+            .await
+            .map_err(|e| e.at(&resolved))?;
         let variables = variables::run(context, object)
             .await
             .map_err(|e| e.at(&resolved))?;

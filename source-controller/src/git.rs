@@ -24,7 +24,6 @@ mod mirrors;
 mod reference;
 mod remote;
 mod resolve;
-mod secret;
 mod ssh;
 mod ssh_algorithms;
 mod submodules;
@@ -35,7 +34,8 @@ use std::time::Duration;
 use url::Url;
 
 pub use auth::{
-    Auth, AuthError, Credentials, GitHubApp, HttpAuth, Installation, Login, Provider, Proxy, SshAuth, Tls,
+    Auth, AuthError, Credentials, GitHubApp, HttpAuth, Installation, Login, Provider, Proxy, Secret, SshAuth,
+    Tls,
 };
 pub use checkout::{Checkout, Signature};
 pub use error::{CheckoutError, GitError, MirrorError, RemoteError, TokenError, UrlError};
@@ -44,7 +44,6 @@ pub use listing::{Listing, ListingEntries};
 pub use mirrors::{Limits, Mirrors};
 pub use reference::{Reference, ReferenceSpec, revision, same_revision};
 pub use resolve::Resolved;
-pub use secret::Secret;
 pub use ssh::SshError;
 pub use ssh_algorithms::{HostKey, KeyExchange, SshAlgorithms, host_key, key_exchange};
 pub use verify::{SignatureError, Verified, VerifyError, VerifyMode, verify};

@@ -10,15 +10,15 @@ pub use includes::Includes;
 use crate::{
     context::Context,
     git,
+    record::Failure,
+    shelf::{self, blocking},
     storage::{Storage, Stored},
 };
-use crds::source::{GitRepository, GitRepositoryStatus};
-use record::{End, Failure};
+use crds::source::{GitRepository, GitRepositoryStatus, Source as _};
+use record::End;
 use runtime::{
     Key,
     reconciler::{Cleanup, Outcome, Reconciler},
-    requeue::Requeue,
-    telemetry::chain,
 };
 use std::sync::Arc;
 
@@ -38,24 +38,11 @@ impl Reconciler for GitRepositories {
     }
 
     async fn cleanup(&self, object: &Arc<GitRepository>) -> Cleanup {
-        let (context, key) = (self.0.clone(), Key::of(&**object));
-        match blocking(move || context.storage.remove(KIND, &key)).await {
-            Ok(Ok(())) => Cleanup::Done(Vec::new()),
-            Ok(Err(error)) => Cleanup::Later {
-                events: Vec::new(),
-                error: Some(chain(&error)),
-                requeue: Requeue::Backoff,
-            },
-            Err(failure) => Cleanup::Later {
-                events: Vec::new(),
-                error: Some(failure.message),
-                requeue: Requeue::Backoff,
-            },
-        }
+        shelf::clear(&self.0.storage, KIND, Key::of(&**object)).await
     }
 
     fn in_progress(&self, object: &GitRepository) -> Option<GitRepositoryStatus> {
-        Some(record::in_progress(object, runtime::reconciler::now()))
+        Some(crate::record::in_progress(object, runtime::reconciler::now()))
     }
 }
 
@@ -63,7 +50,7 @@ impl GitRepositories {
     /// One pass. Each step gives what the next one needs, or a reason to stop.
     async fn pass(&self, object: &Arc<GitRepository>) -> Result<End, Failure> {
         // I/O: is what we said we have still there?
-        let shelf = self.look(object).await?;
+        let shelf = shelf::look(&self.0.storage, object.artifact()).await?;
         // I/O: the Secrets that the spec names. Pure: what to ask for, and how.
         let request = request::run(&self.0.client, object).await?;
         let verification = request::verification(&self.0.client, object).await?;
@@ -82,26 +69,6 @@ impl GitRepositories {
         })
         .await?
     }
-
-    /// What is left on the shelf of what the status names; the rest is cleared away.
-    async fn look(&self, object: &Arc<GitRepository>) -> Result<Option<Stored>, Failure> {
-        let Some(artifact) = object.status.as_ref().and_then(|s| s.artifact.clone()) else {
-            return Ok(None);
-        };
-        let context = self.0.clone();
-        let looked = blocking(move || {
-            let found = context.storage.check(&artifact)?;
-            if found == Stored::Good {
-                // What cannot be cleared away now is cleared away next time.
-                let _ = context.storage.collect(&artifact);
-            }
-            Ok(found)
-        });
-        looked
-            .await?
-            .map(Some)
-            .map_err(|e| Failure::storage(crds::source::reason::STAT_OPERATION_FAILED, &e))
-    }
 }
 
 /// Whether the remote still has what the status names.
@@ -111,7 +78,7 @@ fn unmoved(context: &Context, object: &GitRepository, request: &git::Request) ->
         .as_ref()
         .and_then(|s| s.artifact.as_ref())
         .map(|a| a.revision.as_str());
-    let resolved = context.mirrors.resolve(request).map_err(|e| Failure::fetch(&e))?;
+    let resolved = context.mirrors.resolve(request).map_err(|e| Failure::from(&e))?;
     Ok(resolved
         .zip(have)
         .is_some_and(|(now, have)| git::same_revision(&now.revision, have)))
@@ -124,11 +91,4 @@ fn job_url(storage: &Storage, object: &GitRepository) -> Option<String> {
         .artifact
         .as_ref()
         .map(|a| storage.url(&a.path))
-}
-
-/// Runs blocking work; a panic there is a failure of this object alone.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| Failure::broken(&panic))
 }

@@ -4,8 +4,12 @@ mod args;
 mod context;
 pub mod git;
 mod git_repository;
+mod http;
 pub mod ignore;
+mod record;
+mod secret;
 pub mod semver;
+mod shelf;
 mod storage;
 
 pub use args::Args;

@@ -215,6 +215,12 @@ impl Failure {
         }))
     }
 
+    /// The failure, with another reason than its step's own.
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.0.reason = reason;
+        self
+    }
+
     /// The failure, told on the object alone if `quiet`.
     pub fn quiet(mut self, quiet: bool) -> Self {
         self.0.quiet = quiet;

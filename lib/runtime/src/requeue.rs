@@ -13,6 +13,8 @@ pub enum Requeue {
     Backoff,
     /// As `Backoff`, but never longer than this.
     BackoffUpTo(Duration),
+    /// As `Backoff`, but never sooner than this, which a peer asked for; its wish ends at the longest back-off.
+    BackoffFrom(Duration),
     /// Only when something changes.
     Never,
 }

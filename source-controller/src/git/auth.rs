@@ -1,7 +1,6 @@
 //! PURE: how a repository wants to be spoken to, from its URL and the Secret that `spec.secretRef` names.
 
 mod error;
-mod proxy;
 
 use std::collections::BTreeMap;
 
@@ -9,9 +8,9 @@ use percent_encoding::percent_decode_str;
 use sha2::Sha256;
 use url::Url;
 
-use super::secret::Secret;
+pub use crate::http::{Proxy, Tls};
+pub use crate::secret::{Credentials, Secret};
 pub use error::AuthError;
-pub use proxy::Proxy;
 
 /// `spec.provider` of a GitRepository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,15 +24,6 @@ pub enum Provider {
     Azure,
     /// AWS CodeCommit with workload identity: the caller sets [`HttpAuth::login`].
     Aws,
-}
-
-/// The Secret of a source.
-#[derive(Debug, Clone, Copy)]
-pub struct Credentials<'a> {
-    /// `namespace/name`, for messages.
-    pub name: &'a str,
-    /// The Secret's `data`, decoded from base64.
-    pub data: &'a BTreeMap<String, Vec<u8>>,
 }
 
 /// How to speak to a repository.
@@ -71,15 +61,6 @@ pub enum Login {
     Bearer(Secret),
     /// An installation token, asked for before the repository is.
     GitHubApp(GitHubApp),
-}
-
-/// TLS material in PEM.
-#[derive(Debug, Clone, Default)]
-pub struct Tls {
-    /// Certificates to trust besides the system's: `ca.crt`, or `caFile` if there is no `ca.crt`.
-    pub ca: Option<Vec<u8>>,
-    /// `tls.crt` and `tls.key`.
-    pub identity: Option<(Vec<u8>, Secret)>,
 }
 
 /// A GitHub App's credentials.
@@ -136,11 +117,11 @@ impl Auth {
         if url.scheme() == "ssh" {
             return ssh(url, given).map(Auth::Ssh);
         }
-        let tls = tls(given);
+        let tls = Tls::from_secret(given);
         let login = match provider {
             Provider::GitHub if secret.is_none() => return Err(AuthError::GitHubNoSecret),
             Provider::GitHub => Login::GitHubApp(github_app(given)?),
-            Provider::Generic | Provider::Azure | Provider::Aws if has(given, "githubAppID") => {
+            Provider::Generic | Provider::Azure | Provider::Aws if given.has("githubAppID") => {
                 return Err(AuthError::GitHubUnexpected(given.name.to_owned()));
             }
             Provider::Generic | Provider::Azure | Provider::Aws => login(url, given)?,
@@ -189,11 +170,7 @@ impl Auth {
                         app.key.fingerprint(into);
                     }
                 }
-                Secret::new(tls.ca.clone().unwrap_or_default()).fingerprint(into);
-                if let Some((certificate, key)) = &tls.identity {
-                    Secret::new(certificate.clone()).fingerprint(into);
-                    key.fingerprint(into);
-                }
+                tls.fingerprint(into);
             }
         }
     }
@@ -204,10 +181,10 @@ fn ssh(url: &Url, secret: Credentials<'_>) -> Result<SshAuth, AuthError> {
         scheme: "ssh".to_owned(),
         problem,
     };
-    if !has(secret, "identity") {
+    if !secret.has("identity") {
         return Err(option("'identity' is required"));
     }
-    if !has(secret, "known_hosts") {
+    if !secret.has("known_hosts") {
         return Err(option("'known_hosts' is required"));
     }
     let user = match url.username() {
@@ -221,7 +198,7 @@ fn ssh(url: &Url, secret: Credentials<'_>) -> Result<SshAuth, AuthError> {
         .filter(|value| !value.is_empty())
         .cloned()
         .map(Secret::new);
-    let known_hosts = text(secret, "known_hosts")?.unwrap_or_default().to_owned();
+    let known_hosts = secret.text("known_hosts")?.unwrap_or_default().to_owned();
     let auth = SshAuth {
         user,
         identity,
@@ -252,7 +229,9 @@ fn login(url: &Url, secret: Credentials<'_>) -> Result<Login, AuthError> {
             ))
         };
     }
-    let username = text(secret, "username")?.map_or_else(|| decoded(url.username()), str::to_owned);
+    let username = secret
+        .text("username")?
+        .map_or_else(|| decoded(url.username()), str::to_owned);
     let password = match secret.data.get("password") {
         Some(password) => password.clone(),
         None => decoded(url.password().unwrap_or_default()).into_bytes(),
@@ -267,28 +246,22 @@ fn login(url: &Url, secret: Credentials<'_>) -> Result<Login, AuthError> {
     }
 }
 
-fn tls(secret: Credentials<'_>) -> Tls {
-    let value = |key: &str| secret.data.get(key).filter(|value| !value.is_empty()).cloned();
-    let identity = value("tls.crt").zip(value("tls.key").map(Secret::new));
-    Tls {
-        ca: value("ca.crt").or_else(|| value("caFile")),
-        identity,
-    }
-}
-
 fn github_app(secret: Credentials<'_>) -> Result<GitHubApp, AuthError> {
     let invalid = |problem| AuthError::GitHubData {
         secret: secret.name.to_owned(),
         problem,
     };
-    let Some(id) = text(secret, "githubAppID")?.filter(|id| !id.is_empty()) else {
+    let Some(id) = secret.text("githubAppID")?.filter(|id| !id.is_empty()) else {
         return Err(AuthError::GitHubNoData);
     };
-    if !has(secret, "githubAppPrivateKey") {
+    if !secret.has("githubAppPrivateKey") {
         return Err(invalid("'githubAppPrivateKey' is required"));
     }
-    let value =
-        |key| text(secret, key).map(|value| value.filter(|value| !value.is_empty()).map(str::to_owned));
+    let value = |key| {
+        secret
+            .text(key)
+            .map(|value| value.filter(|value| !value.is_empty()).map(str::to_owned))
+    };
     let installation = match (
         value("githubAppInstallationID")?,
         value("githubAppInstallationOwner")?,
@@ -325,21 +298,6 @@ fn github_app(secret: Credentials<'_>) -> Result<GitHubApp, AuthError> {
         installation,
         api,
     })
-}
-
-fn has(secret: Credentials<'_>, key: &str) -> bool {
-    secret.data.get(key).is_some_and(|value| !value.is_empty())
-}
-
-fn text<'a>(secret: Credentials<'a>, key: &str) -> Result<Option<&'a str>, AuthError> {
-    let Some(bytes) = secret.data.get(key) else {
-        return Ok(None);
-    };
-    let not_text = |_| AuthError::NotText {
-        key: key.to_owned(),
-        secret: secret.name.to_owned(),
-    };
-    std::str::from_utf8(bytes).map(Some).map_err(not_text)
 }
 
 fn decoded(part: &str) -> String {

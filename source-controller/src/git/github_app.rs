@@ -13,7 +13,7 @@ use super::auth::{Auth, GitHubApp, HttpAuth, Installation, Login, Proxy};
 use super::deadline::{Deadline, runtime};
 use super::error::{GitError, MirrorError, TokenError};
 use super::http::{bare, client, lock};
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// The user name that goes with an installation token.
 const USER: &str = "x-access-token";

@@ -1,11 +1,10 @@
 //! The HTTP transport: requests as Git's smart protocol makes them, with our own login, trust, redirects and limits.
 
-mod client;
-
 use std::any::Any;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gix::protocol::transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse,
 };
@@ -13,11 +12,12 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response};
 use tokio::runtime::Runtime;
 
-use super::auth::{HttpAuth, Proxy};
+use super::auth::{HttpAuth, Login};
 use super::deadline::{Deadline, Elapsed, runtime};
 use super::error::{MirrorError, RemoteError};
-use client::{RefusedRedirect, address, policy, source_of};
-pub(super) use client::{authorization, bare, client};
+use crate::http::Proxy;
+use crate::http::{RefusedRedirect, address, policy, source_of};
+pub(super) use crate::http::{bare, client};
 
 /// How much of an error page goes into a message, in bytes.
 const MAX_REASON: usize = 512;
@@ -139,6 +139,21 @@ impl HttpRemote {
             part: Part::Headers,
         }
     }
+}
+
+/// The value of the `Authorization` header. A GitHub App's token must have been exchanged before.
+pub(super) fn authorization(login: &Login) -> Option<HeaderValue> {
+    let text = match login {
+        Login::None | Login::GitHubApp(_) => return None,
+        Login::Basic { username, password } => {
+            let pair = [username.as_bytes(), b":", password.expose()].concat();
+            format!("Basic {}", STANDARD.encode(pair)).into_bytes()
+        }
+        Login::Bearer(token) => [b"Bearer ", token.expose()].concat(),
+    };
+    let mut value = HeaderValue::from_bytes(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Why there is no client.

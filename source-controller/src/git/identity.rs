@@ -113,8 +113,8 @@ fn push(bytes: &mut Vec<u8>, part: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::secret::Secret;
     use super::*;
+    use crate::secret::Secret;
 
     /// The key whose scalar is 1, written as OpenSSH writes scalars; its point is the curve's generator.
     fn one() -> String {

@@ -1,9 +1,10 @@
 //! I/O, blocking: the commit, its signatures, its files, and their archive on the shelf.
 
-use super::{KIND, includes, record::Failure, request::Verification};
+use super::{KIND, includes, request::Verification};
 use crate::{
     context::Context,
     git::{self, Checkout, Listing, Request, VerifyMode},
+    record::Failure,
     storage::Storage,
 };
 use artifact::{Limits, pack, unpack};
@@ -34,15 +35,15 @@ pub fn run(
     verification: Option<&Verification>,
     includes: includes::Resolved,
 ) -> Result<Archived, Failure> {
-    let checkout = context.mirrors.fetch(request).map_err(|e| Failure::fetch(&e))?;
+    let checkout = context.mirrors.fetch(request).map_err(|e| Failure::from(&e))?;
     let verified = verification.map(|v| verify(&checkout, v)).transpose()?;
     let mut listing = checkout
         .listing(&object.spec.sparse_checkout)
-        .map_err(|e| Failure::fetch(&e))?;
+        .map_err(|e| Failure::from(&e))?;
     include(context, &mut listing, &includes)?;
     listing
         .ignore(object.spec.ignore.as_deref())
-        .map_err(|e| Failure::fetch(&e))?;
+        .map_err(|e| Failure::from(&e))?;
     let path = Storage::path(KIND, &Key::of(object), &format!("{}.tar.gz", checkout.commit()));
     let stored = context
         .storage

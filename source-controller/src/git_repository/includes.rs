@@ -1,10 +1,9 @@
 //! PURE over what was last seen: the repositories that are put into this one, and who is told when one of them changes.
 
-use super::record::Failure;
-use crate::context::Context;
+use crate::{context::Context, record::Failure};
 use crds::{
     meta::Artifact,
-    source::{GitInclude, GitRepository, Source as _, reason},
+    source::{GitInclude, GitRepository, Source as _, condition::INCLUDE_UNAVAILABLE, reason},
 };
 use kube::ResourceExt as _;
 use runtime::{Key, dependency::Graph, queue::Queue, watch::Change};
@@ -24,10 +23,11 @@ pub fn resolve(context: &Context, object: &GitRepository) -> Result<Resolved, Fa
                 "could not get resource for include '{name}': GitRepository.{} \"{name}\" not found",
                 crds::source::GROUP
             );
-            return Err(Failure::include(reason::NOT_FOUND, text));
+            return Err(Failure::awaits(INCLUDE_UNAVAILABLE, reason::NOT_FOUND, text));
         };
         let Some(artifact) = found.artifact() else {
-            return Err(Failure::include(
+            return Err(Failure::awaits(
+                INCLUDE_UNAVAILABLE,
                 reason::NO_ARTIFACT,
                 format!("no artifact available for include '{name}'"),
             ));

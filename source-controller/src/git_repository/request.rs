@@ -1,9 +1,9 @@
 //! I/O: the Secrets that a GitRepository names. Pure: what to ask the remote for, and how to get in.
 
-use super::record::Failure;
 use crate::git::{
-    Auth, Credentials, GitError, Provider, Proxy, Reference, ReferenceSpec, Request, parse_url,
+    Auth, AuthError, Credentials, GitError, Provider, Proxy, Reference, ReferenceSpec, Request, parse_url,
 };
+use crate::record::Failure;
 use crds::{
     meta::{LocalReference, reason},
     source::{GitProvider, GitRepository, GitVerificationMode, reason as source},
@@ -30,18 +30,18 @@ pub struct Verification {
 /// Reads what the spec names and says what to ask the remote for.
 pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Failure> {
     let spec = &object.spec;
-    let url = parse_url(&spec.url).map_err(|e| Failure::fetch(&e))?;
+    let url = parse_url(&spec.url).map_err(|e| Failure::from(&e))?;
     let provider = match spec.provider.unwrap_or_default() {
         GitProvider::Generic => Provider::Generic,
         GitProvider::Github => Provider::GitHub,
         GitProvider::Aws | GitProvider::Azure => {
             let text = "spec.provider: identities of aws and azure are not supported by this version";
-            return Err(Failure::refused(reason::INVALID_PROVIDER_CONFIGURATION, text));
+            return Err(Failure::fetch(reason::INVALID_PROVIDER_CONFIGURATION, text));
         }
     };
     let secret = read(client, object, spec.secret_ref.as_ref()).await?;
     let named = secret.as_ref().map(|(name, data)| Credentials { name, data });
-    let auth = Auth::from_secret(&url, provider, named).map_err(|e| Failure::fetch(&GitError::Auth(e)))?;
+    let auth = Auth::from_secret(&url, provider, named).map_err(|e| Failure::from(&GitError::Auth(e)))?;
     let proxy = read(client, object, spec.proxy_secret_ref.as_ref()).await?;
     let proxy = proxy
         .as_ref()
@@ -51,7 +51,7 @@ pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Fai
     Ok(Request {
         url,
         auth,
-        proxy: proxy.map_err(|e| Failure::fetch(&GitError::Auth(e)))?,
+        proxy: proxy.map_err(|e| Failure::from(&GitError::Auth(AuthError::Proxy(e))))?,
         reference: Reference::from_spec(ReferenceSpec {
             branch: reference.branch.as_deref(),
             tag: reference.tag.as_deref(),
@@ -128,7 +128,7 @@ async fn read(
                 kube::Error::Api(status) => status.message,
                 other => runtime::telemetry::chain(&other),
             };
-            Err(Failure::refused(
+            Err(Failure::fetch(
                 reason::AUTHENTICATION_FAILED,
                 format!("failed to get secret '{full}': {cause}"),
             ))

@@ -1,5 +1,7 @@
 //! PURE: why a Secret does not fit its source, in Flux's words.
 
+use crate::{http::ProxyError, secret::NotText};
+
 /// Why the Secret does not fit. Display has Flux's words for conditions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -12,13 +14,8 @@ pub enum AuthError {
         problem: &'static str,
     },
     /// A value that should be text is not UTF-8.
-    #[error("failed to configure authentication options: '{key}' in secret '{secret}' is not valid UTF-8")]
-    NotText {
-        /// The key.
-        key: String,
-        /// `namespace/name`.
-        secret: String,
-    },
+    #[error("failed to configure authentication options: {0}")]
+    NotText(NotText),
     /// An encrypted key and no passphrase.
     #[error("SSH identity key is encrypted but no 'password' field was provided in the secret '{0}'")]
     NoPassphrase(String),
@@ -47,13 +44,8 @@ pub enum AuthError {
     #[error("secretRef '{0}' has github app data but provider is not set to github")]
     GitHubUnexpected(String),
     /// `proxySecretRef` is unusable.
-    #[error("failed to configure proxy options: invalid proxy secret '{secret}': {problem}")]
-    Proxy {
-        /// `namespace/name`.
-        secret: String,
-        /// What is wrong.
-        problem: &'static str,
-    },
+    #[error("{0}")]
+    Proxy(ProxyError),
 }
 
 impl AuthError {
@@ -65,11 +57,11 @@ impl AuthError {
                 "InvalidProviderConfiguration"
             }
             AuthError::Option { .. }
-            | AuthError::NotText { .. }
+            | AuthError::NotText(_)
             | AuthError::NoPassphrase(_)
             | AuthError::Identity(_)
             | AuthError::GitHubData { .. }
-            | AuthError::Proxy { .. } => "AuthenticationFailed",
+            | AuthError::Proxy(_) => "AuthenticationFailed",
         }
     }
 
@@ -77,5 +69,11 @@ impl AuthError {
     #[must_use]
     pub fn stalls(&self) -> bool {
         *self == AuthError::GitHubNoSecret
+    }
+}
+
+impl From<NotText> for AuthError {
+    fn from(error: NotText) -> Self {
+        Self::NotText(error)
     }
 }

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use source_controller::git::{Auth, Credentials, Provider, Proxy, Reference, Request, parse_url};
+use source_controller::git::{Auth, AuthError, Credentials, Provider, Proxy, Reference, Request, parse_url};
 
 use super::origin::{Origin, chain, respond, serve};
 
@@ -268,7 +268,7 @@ fn proxy_secrets() {
         .unwrap();
         let prefix = "failed to configure proxy options: invalid proxy secret 'ns/proxy': ";
         assert_eq!(
-            (error.reason(), error.to_string()),
+            (AuthError::Proxy(error.clone()).reason(), error.to_string()),
             ("AuthenticationFailed", format!("{prefix}{expected}"))
         );
     };

@@ -1,36 +1,57 @@
-//! An HTTP client for one repository: whom it trusts, where it lets itself be sent, and what it says of itself.
+//! HTTP as all sources speak it: whom to trust, through which proxy, and where to let oneself be sent.
 
-use base64::Engine;
-use reqwest::header::HeaderValue;
-use reqwest::{Client, redirect};
+mod proxy;
+
+use reqwest::{Client, ClientBuilder, redirect};
+use sha2::Sha256;
 use url::Url;
 
-use crate::git::auth::{Login, Proxy, Tls};
+use crate::secret::{Credentials, Secret};
+pub use proxy::{Proxy, ProxyError};
 
 const MAX_REDIRECTS: usize = 10;
 
-/// The value of the `Authorization` header. A GitHub App's token must have been exchanged before.
-pub(in crate::git) fn authorization(login: &Login) -> Option<HeaderValue> {
-    let text = match login {
-        Login::None | Login::GitHubApp(_) => return None,
-        Login::Basic { username, password } => {
-            let pair = [username.as_bytes(), b":", password.expose()].concat();
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)).into_bytes()
+/// TLS material in PEM.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Certificates to trust besides the system's: `ca.crt`, or `caFile` if there is no `ca.crt`.
+    pub ca: Option<Vec<u8>>,
+    /// `tls.crt` and `tls.key`.
+    pub identity: Option<(Vec<u8>, Secret)>,
+}
+
+impl Tls {
+    /// Reads `ca.crt` (or `caFile`), and `tls.crt` with `tls.key`.
+    pub(crate) fn from_secret(secret: Credentials<'_>) -> Tls {
+        let value = |key: &str| secret.data.get(key).filter(|value| !value.is_empty()).cloned();
+        Tls {
+            ca: value("ca.crt").or_else(|| value("caFile")),
+            identity: value("tls.crt").zip(value("tls.key").map(Secret::new)),
         }
-        Login::Bearer(token) => [b"Bearer ", token.expose()].concat(),
-    };
-    let mut value = HeaderValue::from_bytes(&text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    }
+
+    /// Equal for equal material.
+    pub(crate) fn fingerprint(&self, into: &mut Sha256) {
+        Secret::new(self.ca.clone().unwrap_or_default()).fingerprint(into);
+        if let Some((certificate, key)) = &self.identity {
+            Secret::new(certificate.clone()).fingerprint(into);
+            key.fingerprint(into);
+        }
+    }
 }
 
 /// A client with the given trust. It has no timeout of its own: whoever uses it waits with a deadline.
-pub(in crate::git) fn client(
+pub(crate) fn client(
     tls: &Tls,
     proxy: Option<&Proxy>,
     redirects: redirect::Policy,
 ) -> reqwest::Result<Client> {
-    let mut builder = Client::builder().redirect(redirects);
+    builder(tls, proxy)?.redirect(redirects).build()
+}
+
+/// As [`client`], for whoever has more to say of it.
+pub(crate) fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<ClientBuilder> {
+    let mut builder = Client::builder();
     if let Some(ca) = &tls.ca {
         builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(ca)?);
     }
@@ -45,12 +66,12 @@ pub(in crate::git) fn client(
         }
         builder = builder.proxy(proxy);
     }
-    builder.build()
+    Ok(builder)
 }
 
 /// Redirects on one host are followed, from https to http never. To another host only if there is no login to lose:
 /// an answer from elsewhere is then as good as a URL that names it.
-pub(super) fn policy(has_login: bool) -> redirect::Policy {
+pub(crate) fn policy(has_login: bool) -> redirect::Policy {
     redirect::Policy::custom(move |attempt| {
         let Some(from) = attempt.previous().last() else {
             return attempt.stop();
@@ -71,10 +92,10 @@ pub(super) fn policy(has_login: bool) -> redirect::Policy {
 
 #[derive(Debug, thiserror::Error)]
 #[error("refused to follow a redirect to '{0}'")]
-pub(super) struct RefusedRedirect(pub(super) String);
+pub(crate) struct RefusedRedirect(pub(crate) String);
 
 /// A URL without user, password and fragment, as Go prints it in errors.
-pub(in crate::git) fn bare(url: &str) -> String {
+pub(crate) fn bare(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {
         return String::new();
     };
@@ -86,7 +107,7 @@ pub(in crate::git) fn bare(url: &str) -> String {
 }
 
 /// The first error of a type among an error and its sources.
-pub(super) fn source_of<'a, T: std::error::Error + 'static>(
+pub(crate) fn source_of<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a T> {
     let mut next = Some(error);
@@ -100,7 +121,7 @@ pub(super) fn source_of<'a, T: std::error::Error + 'static>(
 }
 
 /// The host and port that a URL leads to.
-pub(super) fn address(url: &str) -> String {
+pub(crate) fn address(url: &str) -> String {
     let parsed = reqwest::Url::parse(url).ok();
     let parts = parsed
         .as_ref()

@@ -1,0 +1,250 @@
+//! PURE: what the ends of passes have in common for all kinds of sources: conditions, events, when to look again.
+
+use crate::storage::StorageError;
+use crds::meta::{Condition, ObjectStatus as _};
+use crds::{
+    meta::{Artifact, FluxObject, READY, RECONCILING, STALLED, reason},
+    source::{
+        GROUP,
+        condition::{
+            ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, BUILD_FAILED, FETCH_FAILED, INCLUDE_UNAVAILABLE,
+            SOURCE_VERIFIED, STORAGE_OPERATION_FAILED,
+        },
+        reason as source,
+    },
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use runtime::{
+    conditions::{Conditions, is_true},
+    events::Event,
+    reconciler::Outcome,
+    requeue::Requeue,
+    telemetry::chain,
+};
+use std::time::Duration;
+
+const BUILDING: &str = "building artifact";
+
+/// Conditions that are there while something is wrong; at most one of them is.
+const PROBLEMS: [&str; 4] = [
+    FETCH_FAILED,
+    INCLUDE_UNAVAILABLE,
+    STORAGE_OPERATION_FAILED,
+    BUILD_FAILED,
+];
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The condition it is told on.
+    condition: &'static str,
+    /// Its reason.
+    reason: &'static str,
+    /// What went wrong, in full.
+    pub message: String,
+    /// What was going on, beyond that an artifact was being made.
+    doing: Option<String>,
+    /// What can help.
+    help: Help,
+}
+
+/// What can help after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Help {
+    /// Trying again, ever more slowly, but not before so long.
+    Retry { not_before: Duration },
+    /// Only a change of the spec.
+    Change,
+    /// Something else that comes or not: no fault of this object.
+    Other,
+}
+
+impl Failure {
+    /// A failure told on a condition; it is tried again.
+    pub fn new(condition: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            condition,
+            reason,
+            message: message.into(),
+            doing: None,
+            help: Help::Retry {
+                not_before: Duration::ZERO,
+            },
+        }
+    }
+
+    /// Upstream cannot be read, or what is needed to ask it is not there.
+    pub fn fetch(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(FETCH_FAILED, reason, message)
+    }
+
+    /// Something that this source is made of is not there.
+    pub fn awaits(condition: &'static str, reason: &'static str, message: String) -> Self {
+        Self {
+            help: Help::Other,
+            ..Self::new(condition, reason, message)
+        }
+    }
+
+    /// The shelf failed.
+    pub fn storage(reason: &'static str, error: &StorageError) -> Self {
+        Self::new(STORAGE_OPERATION_FAILED, reason, chain(error))
+    }
+
+    /// What was to be put on the shelf is not right.
+    pub fn storage_text(reason: &'static str, message: String) -> Self {
+        Self::new(STORAGE_OPERATION_FAILED, reason, message)
+    }
+
+    /// A signature is missing, wrong or nobody's.
+    pub fn unverified(reason: &'static str, message: String) -> Self {
+        Self::new(SOURCE_VERIFIED, reason, message)
+    }
+
+    /// A step broke off.
+    pub fn broken(panic: &tokio::task::JoinError) -> Self {
+        Self::new(
+            STORAGE_OPERATION_FAILED,
+            source::UNKNOWN,
+            format!("the pass broke off: {panic}"),
+        )
+    }
+
+    /// The failure, of a kind that only a change of the spec can help.
+    #[must_use]
+    pub fn stalled(mut self) -> Self {
+        self.help = Help::Change;
+        self
+    }
+
+    /// The failure, which upstream asks not to be tried again before so long.
+    #[must_use]
+    pub fn not_before(mut self, delay: Duration) -> Self {
+        self.help = Help::Retry { not_before: delay };
+        self
+    }
+
+    /// The failure, and what was going on when it came.
+    #[must_use]
+    pub fn during(mut self, doing: impl Into<String>) -> Self {
+        self.doing = Some(doing.into());
+        self
+    }
+}
+
+/// The status while a pass lasts.
+pub fn in_progress<O: FluxObject>(object: &O, now: Time) -> O::Status {
+    let mut status = object.status().cloned().unwrap_or_default();
+    let mut conditions = conditions(object, &mut status, &now);
+    conditions.reconciling(reason::PROGRESSING, BUILDING);
+    conditions.mark_unknown(READY, reason::PROGRESSING, BUILDING);
+    status
+}
+
+/// The status, event and requeue after a failed pass.
+pub fn failed<O: FluxObject>(
+    object: &O,
+    mut status: O::Status,
+    failure: Failure,
+    now: &Time,
+    requeue_dependency: Duration,
+) -> Outcome<O::Status> {
+    let Failure {
+        condition,
+        reason,
+        message,
+        doing,
+        help,
+    } = failure;
+    let mut conditions = conditions(object, &mut status, now);
+    for other in PROBLEMS.into_iter().filter(|other| *other != condition) {
+        conditions.remove(other);
+    }
+    if condition == SOURCE_VERIFIED {
+        conditions.mark_false(condition, reason, message.clone());
+    } else {
+        conditions.mark_true(condition, reason, message.clone());
+    }
+    conditions.mark_false(READY, reason, message.clone());
+    if help == Help::Change {
+        conditions.stalled(reason, message.clone());
+        status.set_observed_generation(generation(object));
+    } else {
+        let doing = doing.map_or_else(|| BUILDING.to_owned(), |doing| format!("{BUILDING}: {doing}"));
+        conditions.reconciling(reason::PROGRESSING_WITH_RETRY, doing);
+    }
+    let event = match help {
+        Help::Other => Event::normal(reason, message.clone()),
+        Help::Retry { .. } | Help::Change => Event::warning(reason, message.clone()),
+    };
+    let requeue = match help {
+        Help::Change => Requeue::Never,
+        Help::Other => Requeue::After(requeue_dependency),
+        Help::Retry { not_before } if not_before.is_zero() => Requeue::Backoff,
+        Help::Retry { not_before } => Requeue::BackoffFrom(not_before),
+    };
+    Outcome {
+        status,
+        events: vec![event],
+        requeue,
+        error: Some(message),
+    }
+}
+
+/// The conditions of all good ends: Ready, with the artifact in storage.
+pub fn succeed<O: FluxObject>(object: &O, status: &mut O::Status, message: &str, now: &Time) {
+    status.set_observed_generation(generation(object));
+    let mut conditions = conditions(object, status, now);
+    for gone in [RECONCILING, STALLED, ARTIFACT_OUTDATED]
+        .into_iter()
+        .chain(PROBLEMS)
+    {
+        conditions.remove(gone);
+    }
+    conditions.mark_true(ARTIFACT_IN_STORAGE, reason::SUCCEEDED, message);
+    conditions.mark_true(READY, reason::SUCCEEDED, message);
+}
+
+/// The outcome of a good end: told if it is new, or if it ends a failure.
+pub fn good<O: FluxObject>(
+    object: &O,
+    status: O::Status,
+    artifact: Option<&Artifact>,
+    event: Option<Event>,
+) -> Outcome<O::Status> {
+    let told = |event: Event| match artifact {
+        Some(artifact) => event
+            .with(format!("{GROUP}/revision"), &*artifact.revision)
+            .with(format!("{GROUP}/digest"), &*artifact.digest),
+        None => event,
+    };
+    Outcome {
+        status,
+        events: event.into_iter().map(told).collect(),
+        requeue: interval(object),
+        error: None,
+    }
+}
+
+/// The conditions of a status, to be changed.
+pub fn conditions<'a, O: FluxObject>(object: &O, status: &'a mut O::Status, now: &Time) -> Conditions<'a> {
+    Conditions::new(status.conditions_mut(), generation(object), now.clone())
+}
+
+/// Whether the last pass failed.
+pub fn had_failed(conditions: &[Condition]) -> bool {
+    PROBLEMS.iter().any(|problem| is_true(conditions, problem))
+}
+
+fn interval<O: FluxObject>(object: &O) -> Requeue {
+    let given = object.interval().and_then(|interval| interval.get().ok());
+    Requeue::Interval(
+        given
+            .filter(|interval| !interval.is_zero())
+            .unwrap_or(Duration::from_secs(3600)),
+    )
+}
+
+fn generation<O: FluxObject>(object: &O) -> i64 {
+    object.meta().generation.unwrap_or_default()
+}
