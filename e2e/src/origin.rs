@@ -2,10 +2,12 @@
 
 pub mod authority;
 pub mod git;
+pub mod oci;
 pub mod repository;
 pub mod ssh;
 
 pub use authority::{Authority, Identity};
 pub use git::{Auth, Counts, GitServer, Tls};
+pub use oci::{Artifact, Guard, Registry};
 pub use repository::{Change, Repo, git};
 pub use ssh::{SshKey, SshServer};

@@ -318,7 +318,11 @@ impl<'w> Space<'w> {
 
     async fn flux_objects(&self) -> Result<Vec<Value>> {
         let mut objects = Vec::new();
-        for (api_version, kind) in [(SOURCE, "GitRepository"), (KUSTOMIZE, "Kustomization")] {
+        for (api_version, kind) in [
+            (SOURCE, "GitRepository"),
+            (SOURCE, "OCIRepository"),
+            (KUSTOMIZE, "Kustomization"),
+        ] {
             for object in self
                 .api(api_version, kind)
                 .await?

@@ -55,6 +55,12 @@ const ORACLES: &[Module] = &[Module {
     ldflags: "-s -w",
 }];
 
+const REGISTRY: &[Module] = &[Module {
+    name: "registry",
+    programs: &[("registry", "github.com/distribution/distribution/v3/cmd/registry")],
+    ldflags: "-s -w",
+}];
+
 impl Tools {
     /// Everything the control plane needs, built if missing (about ten minutes on two cores, seconds when cached).
     ///
@@ -62,6 +68,14 @@ impl Tools {
     /// When Go or git is missing (said in so many words), or a build fails (with the compiler's output).
     pub fn control_plane() -> Result<Self> {
         Self::ensure(CONTROL_PLANE)
+    }
+
+    /// The registry that OCI sources are tried against.
+    ///
+    /// # Errors
+    /// As [`Tools::control_plane`].
+    pub fn registry() -> Result<Self> {
+        Self::ensure(REGISTRY)
     }
 
     /// The real tools that the engines are compared with.

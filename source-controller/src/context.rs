@@ -1,6 +1,6 @@
 //! What every pass holds.
 
-use crate::{git::Mirrors, storage::Storage};
+use crate::{git::Mirrors, oci::Registries, storage::Storage};
 use crds::source::GitRepository;
 use kube::Client;
 use runtime::watch::Store;
@@ -14,6 +14,8 @@ pub struct Context {
     pub storage: Storage,
     /// The mirrors of Git repositories.
     pub mirrors: Mirrors,
+    /// The clients of container registries.
+    pub registries: Registries,
     /// The GitRepositories as last seen.
     pub repositories: Arc<Store<GitRepository>>,
     /// How long to wait for an include when no change of it is seen.

@@ -6,6 +6,10 @@ pub mod git;
 mod git_repository;
 mod http;
 pub mod ignore;
+mod kube_secret;
+mod lock;
+mod oci;
+mod oci_repository;
 mod record;
 mod secret;
 pub mod semver;
@@ -15,15 +19,19 @@ mod storage;
 pub use args::Args;
 
 use context::Context;
-use crds::source::{GitRepository, Source as _};
+use crds::{
+    meta::FluxObject,
+    source::{GitRepository, OCIRepository, Source},
+};
 use git_repository::{GitRepositories, Includes};
+use oci_repository::OciRepositories;
 use runtime::{
     Key,
     client::Identity,
     process::{Names, Process, ProcessError},
     queue::Queue,
-    reconciler::Shell,
-    watch::{self, Store},
+    reconciler::{Reconciler, Shell},
+    watch::{self, Change, Store},
 };
 use std::{sync::Arc, time::Duration};
 use storage::Storage;
@@ -57,58 +65,98 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     )?;
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
     let own = process.tools.clients.of(&Identity::Controller);
-    let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
-    let missing = heal(store.clone(), queue.clone());
-    storage::serve(args.storage_addr, storage.clone(), missing).await?;
-    let concurrency = process.args.concurrent.unwrap_or(2);
+    let (git, oci) = (Kind::<GitRepository>::default(), Kind::<OCIRepository>::default());
+    let healers = vec![git.healer(), oci.healer()];
+    storage::serve(args.storage_addr, storage.clone(), heal(healers)).await?;
     let context = Arc::new(Context {
-        client: own.clone(),
+        client: own,
         storage,
         mirrors,
-        repositories: store.clone(),
+        registries: oci::Registries::default(),
+        repositories: git.store.clone(),
         requeue_dependency: process.args.requeue_dependency,
     });
-    let shell = Shell::new(
-        GitRepositories(context.clone()),
-        store.clone(),
-        queue.clone(),
-        process.tools.clone(),
+    tokio::spawn(prune_mirrors(context.clone()));
+    let includes = Includes::new(git.queue.clone());
+    tokio::join!(
+        git.run(&process, GitRepositories(context.clone()), move |change| includes
+            .changed(change)),
+        oci.run(&process, OciRepositories(context), |_| {}),
     );
-
-    tokio::spawn(prune_mirrors(context));
-    let includes = Includes::new(queue);
-    let (on_change, unreadable) = (shell.clone(), shell.clone());
-    let (config, scope) = (process.own_objects(), process.scope());
-    let watch = watch::run::<GitRepository>(
-        own,
-        scope.as_deref(),
-        config,
-        store,
-        move |change| {
-            includes.changed(&change);
-            on_change.changed(&change);
-        },
-        move |invalid| unreadable.undecodable(invalid),
-    );
-    tokio::select! {
-        () = watch => {}
-        () = shell.run(concurrency, process.stopped()) => {}
-    }
     Ok(())
 }
 
+/// One kind: its objects as last seen, and those that are due.
+struct Kind<K> {
+    store: Arc<Store<K>>,
+    queue: Arc<Queue>,
+}
+
+impl<K> Default for Kind<K> {
+    fn default() -> Self {
+        Self {
+            store: Arc::new(Store::default()),
+            queue: Arc::new(Queue::default()),
+        }
+    }
+}
+
+impl<K: FluxObject + Source> Kind<K> {
+    /// Follows the objects and makes passes over them until the process ends.
+    async fn run<R: Reconciler<Object = K>>(
+        self,
+        process: &Process,
+        reconciler: R,
+        also: impl Fn(&Change<K>) + Send + Sync + 'static,
+    ) {
+        let concurrency = process.args.concurrent.unwrap_or(2);
+        let (store, queue, tools) = (self.store, self.queue, process.tools.clone());
+        let shell = Shell::new(reconciler, store.clone(), queue, tools);
+        let (on_change, unreadable) = (shell.clone(), shell.clone());
+        let (config, scope) = (process.own_objects(), process.scope());
+        let watch = watch::run::<K>(
+            process.tools.clients.of(&Identity::Controller),
+            scope.as_deref(),
+            config,
+            store,
+            move |change| {
+                also(&change);
+                on_change.changed(&change);
+            },
+            move |invalid| unreadable.undecodable(invalid),
+        );
+        tokio::select! {
+            () = watch => {}
+            () = shell.run(concurrency, process.stopped()) => {}
+        }
+    }
+
+    /// Asks for a pass over the object whose status names a file that is not there.
+    fn healer(&self) -> (&'static str, Healer) {
+        let (store, queue) = (self.store.clone(), self.queue.clone());
+        let healer = move |key: Key, path: &str| {
+            // What no status names is not looked for: strangers cannot ask for work.
+            let named = |o: &K| o.artifact().is_some_and(|a| a.path == path);
+            if store.get(&key).is_some_and(|o| named(&o)) {
+                queue.add(key);
+            }
+        };
+        (K::KIND, Box::new(healer))
+    }
+}
+
+type Healer = Box<dyn Fn(Key, &str) + Send + Sync>;
+
 /// A file that a status names and that somebody looks for in vain is made anew at once, not at the interval.
-fn heal(store: Arc<Store<GitRepository>>, queue: Arc<Queue>) -> storage::OnMissing {
+fn heal(healers: Vec<(&'static str, Healer)>) -> storage::OnMissing {
     Arc::new(move |path| {
         let parts: Vec<&str> = path.split('/').collect();
-        let [_, namespace, name, _] = parts[..] else {
+        let [kind, namespace, name, _] = parts[..] else {
             return;
         };
-        let key = Key::new(namespace, name);
-        // What no status names is not looked for: strangers cannot ask for work.
-        let named = |o: &GitRepository| o.artifact().is_some_and(|a| a.path == path);
-        if store.get(&key).is_some_and(|o| named(&o)) {
-            queue.add(key);
+        let healer = healers.iter().find(|(k, _)| k.eq_ignore_ascii_case(kind));
+        if let Some((_, healer)) = healer {
+            healer(Key::new(namespace, name), path);
         }
     })
 }

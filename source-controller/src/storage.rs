@@ -210,6 +210,34 @@ impl Storage {
         File::open(&path).map_err(|source| StorageError::Read { path, source })
     }
 
+    /// A file without a name for what is not checked yet; it goes when it is closed.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn scratch(&self) -> io::Result<File> {
+        tempfile::tempfile_in(&self.0.root)
+    }
+
+    /// Makes a link beside an artifact lead to it, at once for all readers; gives the link's URL.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn link(&self, path: &str, name: &str) -> io::Result<String> {
+        let target = self.file(path);
+        let (Some(dir), Some(file)) = (target.parent(), target.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let new = dir.join(format!(".{name}.new"));
+        match fs::remove_file(&new) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        std::os::unix::fs::symlink(file, &new)?;
+        fs::rename(&new, dir.join(name))?;
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Ok(self.url(&format!("{folder}/{name}")))
+    }
+
     /// Removes what an object's retention does not keep. Gives the number of files removed.
     ///
     /// # Errors

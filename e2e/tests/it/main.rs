@@ -15,6 +15,7 @@ mod health;
 mod ignore;
 mod layers;
 mod leadership;
+mod oci;
 mod origin;
 mod prune;
 mod restart;

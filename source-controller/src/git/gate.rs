@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::http::lock;
+use crate::lock::lock;
 
 /// A lock whose waiters give up.
 #[derive(Default)]

@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 use super::auth::{Auth, GitHubApp, HttpAuth, Installation, Login, Proxy};
 use super::deadline::{Deadline, runtime};
 use super::error::{GitError, MirrorError, TokenError};
-use super::http::{bare, client, lock};
+use super::http::{bare, client};
+use crate::lock::lock;
 use crate::secret::Secret;
 
 /// The user name that goes with an installation token.

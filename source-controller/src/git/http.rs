@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io::{self, BufRead, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gix::protocol::transport::client::blocking_io::http::{
@@ -18,6 +18,7 @@ use super::error::{MirrorError, RemoteError};
 use crate::http::Proxy;
 use crate::http::{RefusedRedirect, address, policy, source_of};
 pub(super) use crate::http::{bare, client};
+use crate::lock::lock;
 
 /// How much of an error page goes into a message, in bytes.
 const MAX_REASON: usize = 512;
@@ -402,9 +403,4 @@ impl Http for HttpRemote {
     fn redirected_base_url(&self) -> Option<String> {
         self.moved.clone()
     }
-}
-
-/// A poisoned lock only means that a thread panicked elsewhere; what is inside is replaced as a whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

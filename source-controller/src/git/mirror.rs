@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::{GitError, MirrorError, RemoteError};
 use super::gate::Gate;
-use super::http::lock;
 use super::remote::{Advertised, Call, RemoteFailure, cause, transport};
+use crate::lock::lock;
 
 /// No single object may need more memory than this while it is decoded.
 const MAX_OBJECT: &str = "gitoxide.objects.allocLimit=536870912";

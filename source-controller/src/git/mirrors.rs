@@ -13,12 +13,12 @@ use super::checkout::{Checkout, Origin};
 use super::deadline::Deadline;
 use super::error::{CheckoutError, GitError, MirrorError};
 use super::github_app::Tokens;
-use super::http::lock;
 use super::mirror::{Mirror, Want, fetch, holds};
 use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
 use super::ssh_algorithms::SshAlgorithms;
+use crate::lock::lock;
 
 /// What a remote may cost.
 #[derive(Debug, Clone)]

@@ -13,8 +13,9 @@ use url::Url;
 use super::auth::{Auth, Proxy};
 use super::deadline::Deadline;
 use super::error::{GitError, RemoteError};
-use super::http::{Failure, HttpRemote, HttpSetupError, authorization, lock};
+use super::http::{Failure, HttpRemote, HttpSetupError, authorization};
 use super::ssh_algorithms::SshAlgorithms;
+use crate::lock::lock;
 
 /// The agent that servers see.
 const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));

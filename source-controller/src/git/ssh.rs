@@ -17,10 +17,11 @@ use tokio::runtime::Runtime;
 use super::auth::SshAuth;
 use super::deadline::{Deadline, runtime};
 use super::error::RemoteError;
-use super::http::{Failure, lock};
+use super::http::Failure;
 use super::identity::parse_identity;
 use super::known_hosts::{HostKeyError, KnownHosts};
 use super::remote::{BoxedTransport, Call};
+use crate::lock::lock;
 
 /// How much of what the other side complains about is kept, in bytes.
 const MAX_COMPLAINT: usize = 2048;

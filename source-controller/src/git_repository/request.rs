@@ -3,20 +3,19 @@
 use crate::git::{
     Auth, AuthError, Credentials, GitError, Provider, Proxy, Reference, ReferenceSpec, Request, parse_url,
 };
-use crate::record::Failure;
+use crate::{
+    kube_secret::{self, Data},
+    record::Failure,
+};
 use crds::{
     meta::{LocalReference, reason},
     source::{GitProvider, GitRepository, GitVerificationMode, reason as source},
 };
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, ResourceExt as _};
-use std::{collections::BTreeMap, time::Duration};
+use kube::{Client, ResourceExt as _};
+use std::time::Duration;
 
 /// `spec.timeout` where it is not given, as the CRD has it.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The data of a Secret.
-type Data = BTreeMap<String, Vec<u8>>;
 
 /// Which signatures a commit needs, and whose.
 #[derive(Debug, Clone)]
@@ -109,29 +108,8 @@ async fn read(
         return Ok(None);
     };
     let namespace = object.namespace().unwrap_or_default();
-    let full = format!("{namespace}/{}", reference.name);
-    match Api::<Secret>::namespaced(client.clone(), &namespace)
-        .get(&reference.name)
-        .await
-    {
-        Ok(secret) => Ok(Some((
-            full,
-            secret
-                .data
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(k, v)| (k, v.0))
-                .collect(),
-        ))),
-        Err(error) => {
-            let cause = match error {
-                kube::Error::Api(status) => status.message,
-                other => runtime::telemetry::chain(&other),
-            };
-            Err(Failure::fetch(
-                reason::AUTHENTICATION_FAILED,
-                format!("failed to get secret '{full}': {cause}"),
-            ))
-        }
-    }
+    let found = kube_secret::read(client, &namespace, &reference.name).await;
+    found
+        .map(Some)
+        .map_err(|problem| Failure::fetch(reason::AUTHENTICATION_FAILED, problem))
 }

@@ -1,0 +1,31 @@
+//! I/O: Secrets by name. They are read when a source names them, and never listed.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use runtime::telemetry::chain;
+use std::collections::BTreeMap;
+
+/// The data of a Secret.
+pub type Data = BTreeMap<String, Vec<u8>>;
+
+/// A Secret's `namespace/name`, for messages, and its data.
+///
+/// # Errors
+/// That it cannot be read, and why, in Flux's words.
+pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<(String, Data), String> {
+    let full = format!("{namespace}/{name}");
+    let found = Api::<Secret>::namespaced(client.clone(), namespace)
+        .get(name)
+        .await;
+    let found = found.map_err(|error| format!("failed to get secret '{full}': {}", cause(error)))?;
+    let data = found.data.unwrap_or_default().into_iter();
+    Ok((full, data.map(|(key, value)| (key, value.0)).collect()))
+}
+
+/// Why the API server refused, in its own words.
+pub fn cause(error: kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message,
+        other => chain(&other),
+    }
+}

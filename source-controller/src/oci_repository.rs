@@ -1,0 +1,118 @@
+//! The story of an OCIRepository: look on the shelf, ask the registry, pull what moved, archive, record.
+
+mod pull;
+mod record;
+mod request;
+
+use crate::{
+    context::Context,
+    oci::{OciError, Reference},
+    record::Failure,
+    shelf::{self, blocking},
+    storage::Stored,
+};
+use crds::source::{OCIRepository, OCIRepositoryStatus, Source as _, reason};
+use record::End;
+use request::Request;
+use runtime::{
+    Key,
+    reconciler::{Cleanup, Outcome, Reconciler},
+    telemetry::chain,
+};
+use std::sync::Arc;
+
+/// Reconciles OCIRepositories.
+#[derive(Debug)]
+pub struct OciRepositories(pub Arc<Context>);
+
+/// The kind as it stands in paths and messages.
+const KIND: &str = "OCIRepository";
+
+impl Reconciler for OciRepositories {
+    type Object = OCIRepository;
+
+    async fn reconcile(&self, object: &Arc<OCIRepository>) -> Outcome<OCIRepositoryStatus> {
+        let end = self.pass(object).await;
+        record::outcome(object, end, runtime::reconciler::now(), self.0.requeue_dependency)
+    }
+
+    async fn cleanup(&self, object: &Arc<OCIRepository>) -> Cleanup {
+        shelf::clear(&self.0.storage, KIND, Key::of(&**object)).await
+    }
+
+    fn in_progress(&self, object: &OCIRepository) -> Option<OCIRepositoryStatus> {
+        Some(crate::record::in_progress(object, runtime::reconciler::now()))
+    }
+}
+
+impl OciRepositories {
+    /// One pass. Each step gives what the next one needs, or a reason to stop.
+    async fn pass(&self, object: &Arc<OCIRepository>) -> Result<End, Failure> {
+        // I/O: is what we said we have still there?
+        let shelf = shelf::look(&self.0.storage, object.artifact()).await?;
+        // I/O: the Secrets that the spec names. Pure: what to ask for, and how.
+        let request = request::run(&self.0.client, object).await?;
+        let late = |_| timeout(&request);
+        let work = self.ask(object, &request, shelf == Some(Stored::Good));
+        tokio::time::timeout(request.timeout, work).await.map_err(late)?
+    }
+
+    /// I/O: one request where nothing has moved; else the manifest, its layer, and the archive of that.
+    async fn ask(&self, object: &Arc<OCIRepository>, request: &Request, kept: bool) -> Result<End, Failure> {
+        let registry = self
+            .0
+            .registries
+            .get(&request.repository, &request.access)
+            .map_err(|e| pull_failed("failed to generate transport", &e))?;
+        let reference = request.reference(&registry).await?;
+        let digest = registry
+            .resolve(&request.repository, &reference)
+            .await
+            .map_err(|e| pull_failed("failed to determine artifact digest", &e))?;
+        let revision = match &reference {
+            Reference::Tag(tag) => format!("{tag}@{digest}"),
+            Reference::Digest(digest) => digest.clone(),
+        };
+        if kept && record::same(object, &revision) {
+            let artifact = object.artifact().cloned();
+            return Ok(End::UpToDate {
+                url: artifact.map(|a| self.0.storage.url(&a.path)),
+            });
+        }
+        let doing = format!(
+            "new revision '{revision}' for '{}'",
+            reference.with(&request.repository)
+        );
+        let pulled = pull::run(&registry, request, &digest, &self.0.storage).await;
+        let pulled = pulled.map_err(|failure| failure.during(doing.clone()))?;
+        let (context, object) = (self.0.clone(), object.clone());
+        let archived = blocking(move || pull::archive(&context.storage, &object, pulled, revision)).await?;
+        archived
+            .map(|archived| End::Stored(Box::new(archived)))
+            .map_err(|failure| failure.during(doing))
+    }
+}
+
+/// The registry could not be read.
+fn pull_failed(doing: &str, error: &OciError) -> Failure {
+    told(reason::OCI_PULL_FAILED, doing, error)
+}
+
+fn told(reason: &'static str, doing: &str, error: &OciError) -> Failure {
+    let failure = Failure::fetch(reason, format!("{doing}: {}", chain(error)));
+    match error.retry_after() {
+        Some(delay) => failure.not_before(delay),
+        None => failure,
+    }
+}
+
+fn timeout(request: &Request) -> Failure {
+    Failure::fetch(
+        reason::OCI_PULL_FAILED,
+        format!(
+            "failed to pull artifact from 'oci://{}': no answer within the timeout of {}",
+            request.repository,
+            crds::meta::format_go(request.timeout)
+        ),
+    )
+}

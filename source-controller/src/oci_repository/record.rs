@@ -1,0 +1,96 @@
+//! PURE: what a pass over an OCIRepository came to → the status, what to tell, and when to look again.
+
+use super::pull::Archived;
+use crate::record::{self, Failure};
+use crds::{
+    meta::{Artifact, OCI_REVISION, reason},
+    source::{
+        OCIRepository, OCIRepositoryStatus,
+        condition::{ARTIFACT_IN_STORAGE, SOURCE_VERIFIED},
+        reason as source,
+    },
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use runtime::{conditions::is_true, events::Event, reconciler::Outcome};
+use std::time::Duration;
+
+/// The annotation that names where an artifact was made from.
+const OCI_SOURCE: &str = "org.opencontainers.image.source";
+
+/// A pass that came through.
+#[derive(Debug)]
+pub enum End {
+    /// The registry has what is on the shelf.
+    UpToDate {
+        /// Where it is served now.
+        url: Option<String>,
+    },
+    /// An artifact was stored.
+    Stored(Box<Archived>),
+}
+
+/// Whether an artifact of this revision would be made of the same as the one that is there.
+pub fn same(object: &OCIRepository, revision: &str) -> bool {
+    let Some(status) = &object.status else {
+        return false;
+    };
+    let has = status.artifact.as_ref().map(|a| a.revision.as_str());
+    has == Some(revision)
+        && is_true(&status.conditions, ARTIFACT_IN_STORAGE)
+        && object.spec.ignore == status.observed_ignore
+        && object.spec.layer_selector == status.observed_layer_selector
+}
+
+/// The status, events and requeue after a pass that ended at `now`.
+pub fn outcome(
+    object: &OCIRepository,
+    end: Result<End, Failure>,
+    now: Time,
+    requeue_dependency: Duration,
+) -> Outcome<OCIRepositoryStatus> {
+    let mut status = object.status.clone().unwrap_or_default();
+    let recovered = record::had_failed(&status.conditions);
+    let mut new = false;
+    match end {
+        Err(failure) => return record::failed(object, status, failure, &now, requeue_dependency),
+        Ok(End::UpToDate { url }) => {
+            if let (Some(artifact), Some(url)) = (&mut status.artifact, url) {
+                artifact.url = url;
+            }
+        }
+        Ok(End::Stored(archived)) => {
+            new = status.artifact.as_ref().map(|a| &a.digest) != Some(&archived.artifact.digest);
+            status.artifact = Some(archived.artifact);
+            status.url = archived.latest;
+            status.observed_ignore.clone_from(&object.spec.ignore);
+            status
+                .observed_layer_selector
+                .clone_from(&object.spec.layer_selector);
+        }
+    }
+    let artifact = status.artifact.clone();
+    let revision = artifact.as_ref().map(|a| a.revision.as_str());
+    let message = format!("stored artifact for digest '{}'", revision.unwrap_or_default());
+    if object.spec.verify.is_none() {
+        record::conditions(object, &mut status, &now).remove(SOURCE_VERIFIED);
+    }
+    record::succeed(object, &mut status, &message, &now);
+    let event = match &artifact {
+        Some(artifact) if new => Some(Event::normal(source::NEW_ARTIFACT, news(object, artifact))),
+        _ => recovered.then(|| Event::normal(reason::SUCCEEDED, message)),
+    };
+    record::good(object, status, artifact.as_ref(), event)
+}
+
+/// What is told of a new artifact: which one it is, and where it was made from if it says so.
+fn news(object: &OCIRepository, artifact: &Artifact) -> String {
+    let mut text = format!(
+        "stored artifact with revision '{}' from '{}'",
+        artifact.revision, object.spec.url
+    );
+    let note = |key: &str| artifact.metadata.as_ref().and_then(|notes| notes.get(key));
+    if let (Some(from), Some(revision)) = (note(OCI_SOURCE), note(OCI_REVISION)) {
+        text += &format!(", origin source '{from}', origin revision '{revision}'");
+    }
+    text
+}

@@ -1,0 +1,252 @@
+//! I/O: the Secrets that an OCIRepository names, and its registry's tags. Pure: what to ask for, and how to get in.
+
+use super::told;
+use crate::{
+    http::{Proxy, Tls},
+    kube_secret::{self, Data},
+    oci::{Access, Keychain, Reference, Registry, Repository},
+    record::Failure,
+    secret::Credentials,
+    semver::{Range, Version},
+};
+use crds::{
+    meta::{LocalReference, reason},
+    source::{OCIRepository, OciLayerOperation, OciProvider, VerificationProvider, reason as source},
+};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::{Api, Client, ResourceExt as _};
+use regex::Regex;
+use runtime::telemetry::chain;
+use std::time::Duration;
+
+/// `spec.timeout` where it is not given, as the CRD has it.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Charts have `+` in their versions, which tags cannot have; Helm writes `_` instead.
+const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+
+/// What to ask a registry for.
+#[derive(Debug)]
+pub struct Request {
+    /// Where.
+    pub repository: Repository,
+    /// How to get in.
+    pub access: Access,
+    /// Which layer; the first if it is not said.
+    pub media_type: Option<String>,
+    /// What to do with it.
+    pub operation: OciLayerOperation,
+    /// How long all may take.
+    pub timeout: Duration,
+    wanted: Wanted,
+}
+
+/// What `spec.ref` says, in its order of precedence.
+#[derive(Debug)]
+enum Wanted {
+    Exactly(Reference),
+    Newest { range: String, filter: Option<Regex> },
+}
+
+/// Reads what the spec names and says what to ask the registry for.
+pub async fn run(client: &Client, object: &OCIRepository) -> Result<Request, Failure> {
+    let spec = &object.spec;
+    let repository = Repository::parse(&spec.url).map_err(|e| {
+        let text = format!("URL validation failed for '{}': {e}", spec.url);
+        Failure::fetch(reason::URL_INVALID, text).stalled()
+    })?;
+    refuse_unsupported(object)?;
+    let selector = spec.layer_selector.clone().unwrap_or_default();
+    let timeout = spec.timeout.as_ref().and_then(|t| t.get().ok());
+    Ok(Request {
+        access: access(client, object).await?,
+        wanted: wanted(object)?,
+        repository,
+        media_type: selector.media_type.filter(|m| !m.is_empty()),
+        operation: selector.operation.unwrap_or_default(),
+        timeout: timeout.filter(|t| !t.is_zero()).unwrap_or(TIMEOUT),
+    })
+}
+
+impl Request {
+    /// What is wanted now: for a range of versions, the tag with the highest one.
+    pub async fn reference(&self, registry: &Registry) -> Result<Reference, Failure> {
+        let (range, filter) = match &self.wanted {
+            Wanted::Exactly(reference) => return Ok(reference.clone()),
+            Wanted::Newest { range, filter } => (range, filter.as_ref()),
+        };
+        let doing = format!(
+            "failed to determine the artifact tag for 'oci://{}'",
+            self.repository
+        );
+        let failed =
+            |problem: String| Failure::fetch(source::READ_OPERATION_FAILED, format!("{doing}: {problem}"));
+        let parsed = Range::parse(range)
+            .map_err(|e| failed(format!("semver '{range}' parse error: {}", chain(&e))))?;
+        let tags = registry.tags(&self.repository).await;
+        let tags = tags.map_err(|e| told(source::READ_OPERATION_FAILED, &doing, &e))?;
+        let is_chart = self.media_type.as_deref() == Some(CHART);
+        let newest = newest(&tags, &parsed, filter, is_chart);
+        newest
+            .map(|tag| Reference::Tag(tag.to_owned()))
+            .ok_or_else(|| failed(format!("no match found for semver: {range}")))
+    }
+}
+
+/// The tag with the highest version in a range; charts' tags are read with their `_` as `+`.
+fn newest<'t>(tags: &'t [String], range: &Range, filter: Option<&Regex>, is_chart: bool) -> Option<&'t str> {
+    let version = |tag: &str| {
+        let text = if is_chart {
+            tag.replace('_', "+")
+        } else {
+            tag.to_owned()
+        };
+        Version::parse(&text).ok().filter(|version| range.admits(version))
+    };
+    let fits = tags.iter().filter(|tag| filter.is_none_or(|f| f.is_match(tag)));
+    let mut best: Option<(Version, &str)> = None;
+    for (version, tag) in fits.filter_map(|tag| Some((version(tag)?, tag.as_str()))) {
+        if best.as_ref().is_none_or(|(found, _)| *found < version) {
+            best = Some((version, tag));
+        }
+    }
+    best.map(|(_, tag)| tag)
+}
+
+fn wanted(object: &OCIRepository) -> Result<Wanted, Failure> {
+    let reference = object.spec.reference.clone().unwrap_or_default();
+    let given = |text: Option<String>| text.filter(|t| !t.is_empty());
+    if let Some(digest) = given(reference.digest) {
+        return Ok(Wanted::Exactly(Reference::Digest(digest)));
+    }
+    if let Some(range) = given(reference.semver) {
+        let filter = given(reference.semver_filter).map(|f| Regex::new(&f)).transpose();
+        let filter = filter.map_err(|e| {
+            let text = format!("spec.ref.semverFilter: {e}");
+            Failure::fetch(source::READ_OPERATION_FAILED, text)
+        })?;
+        return Ok(Wanted::Newest { range, filter });
+    }
+    let tag = given(reference.tag).unwrap_or_else(|| "latest".to_owned());
+    Ok(Wanted::Exactly(Reference::Tag(tag)))
+}
+
+/// What this version cannot do is said before anything is fetched without it.
+fn refuse_unsupported(object: &OCIRepository) -> Result<(), Failure> {
+    let provider = object.spec.provider.unwrap_or_default();
+    if provider != OciProvider::Generic {
+        let text = "spec.provider: identities of aws, azure and gcp are not supported by this version";
+        return Err(Failure::fetch(reason::AUTHENTICATION_FAILED, text));
+    }
+    if let Some(verify) = &object.spec.verify {
+        let tool = match verify.provider {
+            VerificationProvider::Cosign => "cosign",
+            VerificationProvider::Notation => "notation",
+        };
+        let text = format!("spec.verify: signatures of {tool} cannot be checked by this version");
+        return Err(Failure::unverified(source::VERIFICATION_ERROR, text));
+    }
+    Ok(())
+}
+
+async fn access(client: &Client, object: &OCIRepository) -> Result<Access, Failure> {
+    let spec = &object.spec;
+    let namespace = object.namespace().unwrap_or_default();
+    let named = async |reference: Option<&LocalReference>| match reference {
+        Some(reference) => read(client, &namespace, &reference.name).await.map(Some),
+        None => Ok(None),
+    };
+    let unusable = |e: &dyn std::error::Error| Failure::fetch(reason::AUTHENTICATION_FAILED, chain(e));
+    let mut keychain = Keychain::default();
+    if let Some((name, data)) = named(spec.secret_ref.as_ref()).await? {
+        let found = Keychain::from_secret(Credentials {
+            name: &name,
+            data: &data,
+        });
+        keychain = found.map_err(|e| unusable(&e))?;
+    }
+    let account = spec
+        .service_account_name
+        .as_deref()
+        .filter(|name| !name.is_empty());
+    if let Some(account) = account {
+        for secret in pull_secrets(client, &namespace, account).await? {
+            let (name, data) = read(client, &namespace, &secret).await?;
+            let found = Keychain::from_secret(Credentials {
+                name: &name,
+                data: &data,
+            });
+            keychain = keychain.and(found.map_err(|e| unusable(&e))?);
+        }
+    }
+    let tls = named(spec.cert_secret_ref.as_ref()).await?;
+    let tls = tls.map(|(name, data)| {
+        Tls::from_secret(Credentials {
+            name: &name,
+            data: &data,
+        })
+    });
+    let proxy = named(spec.proxy_secret_ref.as_ref()).await?;
+    let proxy = proxy.map(|(name, data)| {
+        Proxy::from_secret(Credentials {
+            name: &name,
+            data: &data,
+        })
+    });
+    Ok(Access {
+        keychain,
+        tls,
+        proxy: proxy.transpose().map_err(|e| unusable(&e))?,
+        insecure: spec.insecure,
+    })
+}
+
+/// The names of a ServiceAccount's image pull secrets.
+async fn pull_secrets(client: &Client, namespace: &str, account: &str) -> Result<Vec<String>, Failure> {
+    let api = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
+    let found = api.get(account).await.map_err(|error| {
+        let text = format!(
+            "failed to get service account '{namespace}/{account}': {}",
+            kube_secret::cause(error)
+        );
+        Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+    })?;
+    let secrets = found.image_pull_secrets.unwrap_or_default();
+    Ok(secrets.into_iter().map(|secret| secret.name).collect())
+}
+
+async fn read(client: &Client, namespace: &str, name: &str) -> Result<(String, Data), Failure> {
+    let found = kube_secret::read(client, namespace, name).await;
+    found.map_err(|problem| Failure::fetch(reason::AUTHENTICATION_FAILED, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_version_in_the_range_is_taken() {
+        let tags = [
+            "latest",
+            "1.0.0",
+            "1.2.0-rc.1",
+            "v1.1.0",
+            "2.0.0",
+            "1.1.0_build.5",
+            "nightly-9.9.9",
+        ]
+        .map(str::to_owned);
+        for (range, filter, is_chart, expected) in [
+            (">=1.0.0 <2", None, false, Some("v1.1.0")),
+            (">=1.0.0-0 <2", None, false, Some("1.2.0-rc.1")),
+            ("*", None, false, Some("2.0.0")),
+            ("*", Some("^1"), false, Some("1.0.0")),
+            ("3.x", None, false, None),
+            ("1.1.x", Some("_"), true, Some("1.1.0_build.5")),
+        ] {
+            let range = Range::parse(range).unwrap();
+            let filter = filter.map(|f| Regex::new(f).unwrap());
+            assert_eq!(newest(&tags, &range, filter.as_ref(), is_chart), expected);
+        }
+    }
+}
