@@ -1,5 +1,7 @@
 //! What is counted, under the names that Flux's dashboards read.
 
+mod process;
+
 use crate::{Key, queue::Queue};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -12,7 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -26,6 +28,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     queues: Arc<Mutex<Vec<NamedQueue>>>,
     depth: Family<QueueLabels, Gauge>,
+    longest: Family<QueueLabels, Gauge<f64, AtomicU64>>,
 }
 
 /// A queue and the kind it is for.
@@ -78,6 +81,7 @@ impl Default for Metrics {
             requests: Family::default(),
             queues: Arc::default(),
             depth: Family::default(),
+            longest: Family::default(),
         };
         registry.register(
             "gotk_reconcile_duration_seconds",
@@ -104,6 +108,12 @@ impl Default for Metrics {
             "Objects that wait for a worker",
             metrics.depth.clone(),
         );
+        registry.register(
+            "workqueue_longest_running_processor_seconds",
+            "How long the longest pass that is under way has been so",
+            metrics.longest.clone(),
+        );
+        registry.register_collector(Box::new(process::Process));
         *metrics.lock_registry() = registry;
         metrics
     }
@@ -173,9 +183,11 @@ impl Metrics {
             .iter()
         {
             let depth = i64::try_from(queue.depth()).unwrap_or(i64::MAX);
-            self.depth
-                .get_or_create(&QueueLabels { name: kind.clone() })
-                .set(depth);
+            let labels = QueueLabels { name: kind.clone() };
+            self.depth.get_or_create(&labels).set(depth);
+            self.longest
+                .get_or_create(&labels)
+                .set(queue.longest().as_secs_f64());
         }
         let mut text = String::new();
         // Writing to a String does not fail.

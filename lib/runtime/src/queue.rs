@@ -34,7 +34,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Entry {
     queued: bool,
-    running: bool,
+    /// Since when a worker has it.
+    running: Option<Instant>,
     again: bool,
     due: Option<(Instant, u64)>,
     failures: u32,
@@ -104,6 +105,13 @@ impl Queue {
         self.lock().depth
     }
 
+    /// How long the longest pass that is under way has been so.
+    pub fn longest(&self) -> Duration {
+        let state = self.lock();
+        let begun = state.entries.values().filter_map(|entry| entry.running).min();
+        begun.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // No code panics while it holds the lock; if one did, the state is still consistent enough to go on.
         self.state
@@ -115,7 +123,7 @@ impl Queue {
 impl State {
     fn add(&mut self, key: Key) {
         let entry = self.entries.entry(key.clone()).or_default();
-        if entry.running {
+        if entry.running.is_some() {
             entry.again = true;
             return;
         }
@@ -172,7 +180,7 @@ impl State {
         self.depth -= 1;
         let entry = self.entries.entry(key.clone()).or_default();
         entry.queued = false;
-        entry.running = true;
+        entry.running = Some(Instant::now());
         Some(key)
     }
 
@@ -180,7 +188,7 @@ impl State {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        entry.running = false;
+        entry.running = None;
         if std::mem::take(&mut entry.again) {
             self.add(key.clone());
         }
@@ -194,7 +202,7 @@ impl State {
             self.due.remove(&due);
         }
         entry.failures = 0;
-        if !entry.running && !entry.queued {
+        if entry.running.is_none() && !entry.queued {
             self.entries.remove(key);
         }
     }
