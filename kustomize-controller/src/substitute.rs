@@ -3,13 +3,14 @@
 //! The grammar is the bash-like one of Flux's `envsubst`: `${v}`, `${#v}`, `${v^}`, `${v:1:2}`, `${v##glob}`,
 //! `${v:=default}`, `${v//text/other}` and their kin. `$v` and `$(v)` are left alone; `$$` stands for `$`.
 
+mod error;
 mod expand;
 mod glob;
 mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use expand::ExpandError;
+pub use error::ExpandError;
 
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ mod demo;
 mod depends_on;
 mod deploy;
 mod drift;
+mod file_server;
 mod health;
 mod ignore;
 mod layers;

@@ -1,6 +1,6 @@
 //! From text to parts: what stands between `${` and `}`, and the text between.
 
-use super::expand::ExpandError;
+use super::error::ExpandError;
 use regex::Regex;
 use std::sync::LazyLock;
 

@@ -205,7 +205,7 @@ fn ssh(url: &Url, secret: Credentials<'_>) -> Result<SshAuth, AuthError> {
         passphrase,
         known_hosts,
     };
-    match super::identity::parse_identity(&auth) {
+    match super::identity::parse_identity(&auth.identity, auth.passphrase.as_ref()) {
         Ok(_) => Ok(auth),
         Err(super::identity::IdentityError::Encrypted) => {
             Err(AuthError::NoPassphrase(secret.name.to_owned()))

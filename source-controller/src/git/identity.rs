@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use russh::keys::{PrivateKey, decode_secret_key};
 
-use super::auth::SshAuth;
+use crate::secret::Secret;
 
 const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const END: &str = "-----END OPENSSH PRIVATE KEY-----";
@@ -19,13 +19,13 @@ pub(super) enum IdentityError {
     Invalid,
 }
 
-/// Reads the private key, decrypting it if need be.
-pub(super) fn parse_identity(auth: &SshAuth) -> Result<PrivateKey, IdentityError> {
-    let text = std::str::from_utf8(auth.identity.expose()).map_err(|_| IdentityError::Invalid)?;
-    let passphrase = auth
-        .passphrase
-        .as_ref()
-        .map(|secret| String::from_utf8_lossy(secret.expose()));
+/// Reads a private key, decrypting it if need be.
+pub(super) fn parse_identity(
+    identity: &Secret,
+    passphrase: Option<&Secret>,
+) -> Result<PrivateKey, IdentityError> {
+    let text = std::str::from_utf8(identity.expose()).map_err(|_| IdentityError::Invalid)?;
+    let passphrase = passphrase.map(|secret| String::from_utf8_lossy(secret.expose()));
     let padded = padded(text);
     match decode_secret_key(padded.as_deref().unwrap_or(text), passphrase.as_deref()) {
         Ok(key) if key.is_encrypted() => Err(IdentityError::Encrypted),
@@ -114,7 +114,6 @@ fn push(bytes: &mut Vec<u8>, part: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     /// The key whose scalar is 1, written as OpenSSH writes scalars; its point is the curve's generator.
     fn one() -> String {
@@ -147,17 +146,10 @@ mod tests {
 
     #[test]
     fn short_scalars() {
-        let auth = |identity: &str| SshAuth {
-            user: String::new(),
-            identity: Secret::new(identity),
-            passphrase: None,
-            known_hosts: String::new(),
-        };
-        assert!(padded(&one()).is_some() && parse_identity(&auth(&one())).is_ok());
-        assert_eq!(
-            parse_identity(&auth(&one().replace("AAAA", "BBBB"))).err(),
-            Some(IdentityError::Invalid)
-        );
-        assert_eq!(parse_identity(&auth("")).err(), Some(IdentityError::Invalid));
+        let parse = |identity: &str| parse_identity(&Secret::new(identity), None);
+        assert!(padded(&one()).is_some() && parse(&one()).is_ok());
+        let invalid = Some(IdentityError::Invalid);
+        assert_eq!(parse(&one().replace("AAAA", "BBBB")).err(), invalid);
+        assert_eq!(parse("").err(), invalid);
     }
 }

@@ -125,7 +125,7 @@ async fn start(call: Call<'_>, auth: &SshAuth) -> Result<Session, SshError> {
         .to_owned();
     let port = call.url.port().unwrap_or(22);
     let path = path(call.url).ok_or(SshError::Url)?;
-    let key = parse_identity(auth).map_err(|_| SshError::Identity)?;
+    let key = parse_identity(&auth.identity, auth.passphrase.as_ref()).map_err(|_| SshError::Identity)?;
     let known = KnownHosts::parse(&auth.known_hosts);
 
     let preferred = call.ssh.offer(

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use percent_encoding::percent_decode_str;
 use std::{
     io::SeekFrom,
     net::SocketAddr,
@@ -45,13 +46,16 @@ async fn answer(State(window): State<Window>, method: Method, uri: Uri, headers:
     if method != Method::GET && method != Method::HEAD {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let path = uri.path();
+    // Digests in names have a colon, which some clients escape.
+    let Ok(path) = percent_decode_str(uri.path()).decode_utf8() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     // The probe of Flux's Deployment asks for the root; names of tenants' objects are nobody's business.
     if path == "/" {
         return StatusCode::OK.into_response();
     }
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    let odd = |part: &&str| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\0', '%']);
+    let odd = |part: &&str| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\0']);
     if parts.iter().any(odd) || parts.first() == Some(&MIRRORS) {
         return StatusCode::NOT_FOUND.into_response();
     }
