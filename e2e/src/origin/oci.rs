@@ -1,5 +1,7 @@
 //! An OCI registry: the real `distribution`, on loopback, with a login and TLS on demand; and a small client that pushes to it.
 
+mod tokens;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -10,6 +12,7 @@ use crate::{
     process::{Process, free_port, tail},
     tools::Tools,
 };
+use tokens::Tokens;
 
 /// The only login of a guarded registry.
 pub const USER: (&str, &str) = ("me", "right");
@@ -28,6 +31,8 @@ pub const FLUX: (&str, &str) = (
 pub struct Guard {
     /// Only with the login [`USER`].
     pub login: bool,
+    /// Only with a token, which a service gives to the login [`USER`].
+    pub tokens: bool,
     /// Over TLS, as this server.
     pub tls: Option<Identity>,
 }
@@ -38,6 +43,7 @@ pub struct Registry {
     port: u16,
     scheme: &'static str,
     login: bool,
+    tokens: Option<Tokens>,
     log: PathBuf,
     process: Process,
     folder: tempfile::TempDir,
@@ -74,6 +80,16 @@ impl Registry {
         if guard.login {
             config["auth"] = json!({"htpasswd": {"realm": "e2e", "path": file("htpasswd", HTPASSWD)?}});
         }
+        let tokens = match guard.tokens {
+            true => Some(Tokens::start().await?),
+            false => None,
+        };
+        if let Some(service) = &tokens {
+            config["auth"] = json!({"token": {
+                "realm": service.realm, "service": tokens::SERVICE, "issuer": tokens::ISSUER,
+                "rootcertbundle": file("tokens.crt", &service.certificate)?,
+            }});
+        }
         if let Some(identity) = &guard.tls {
             config["http"]["tls"] = json!({
                 "certificate": file("tls.crt", &identity.certificate)?,
@@ -88,6 +104,7 @@ impl Registry {
             port,
             scheme: if guard.tls.is_some() { "https" } else { "http" },
             login: guard.login,
+            tokens,
             log,
             process,
             folder,
@@ -109,6 +126,11 @@ impl Registry {
     /// The URL of a repository, as a source's spec has it.
     pub fn url(&self, repository: &str) -> String {
         format!("oci://{}/{repository}", self.address())
+    }
+
+    /// How many tokens its service has given.
+    pub fn tokens_given(&self) -> usize {
+        self.tokens.as_ref().map_or(0, Tokens::given)
     }
 
     /// Pushes an artifact under a tag and gives its digest.
@@ -143,12 +165,11 @@ impl Registry {
             .context("a manifest without mediaType")?;
         let text = manifest.to_string();
         let path = format!("/v2/{repository}/manifests/{tag}");
-        let request = self.request(reqwest::Method::PUT, &path);
-        let answer = request
+        let request = self
+            .request(reqwest::Method::PUT, &path)
             .header("content-type", media_type)
-            .body(text.clone())
-            .send()
-            .await?;
+            .body(text.clone());
+        let answer = self.send(request).await?;
         ensure!(
             answer.status().is_success(),
             "push {path}: {}",
@@ -163,7 +184,7 @@ impl Registry {
     /// When the registry refuses.
     pub async fn delete(&self, repository: &str, digest: &str) -> Result<()> {
         let path = format!("/v2/{repository}/manifests/{digest}");
-        let answer = self.request(reqwest::Method::DELETE, &path).send().await?;
+        let answer = self.send(self.request(reqwest::Method::DELETE, &path)).await?;
         ensure!(
             answer.status().is_success(),
             "delete {path}: {}",
@@ -202,10 +223,8 @@ impl Registry {
 
     async fn blob(&self, repository: &str, content: &[u8]) -> Result<Value> {
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(content)));
-        let begin = self
-            .request(reqwest::Method::POST, &format!("/v2/{repository}/blobs/uploads/"))
-            .send()
-            .await?;
+        let path = format!("/v2/{repository}/blobs/uploads/");
+        let begin = self.send(self.request(reqwest::Method::POST, &path)).await?;
         let place = begin.headers().get("location").context("no place to upload to")?;
         let place = begin.url().join(place.to_str()?)?;
         let path = format!(
@@ -213,14 +232,33 @@ impl Registry {
             place.path(),
             place.query().unwrap_or_default()
         );
-        let answer = self
+        let request = self
             .request(reqwest::Method::PUT, &path)
             .header("content-type", "application/octet-stream")
-            .body(content.to_vec())
-            .send()
-            .await?;
+            .body(content.to_vec());
+        let answer = self.send(request).await?;
         ensure!(answer.status().is_success(), "upload: {}", answer.text().await?);
         Ok(json!({"digest": digest, "size": content.len()}))
+    }
+
+    /// Sends a request, with a token where the registry wants one.
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
+        let again = request.try_clone().context("a request with a body in memory")?;
+        let answer = request.send().await?;
+        let Some(service) = self.tokens.as_ref().filter(|_| answer.status() == 401) else {
+            return Ok(answer);
+        };
+        let challenge = answer.headers().get("www-authenticate").context("no challenge")?;
+        let scope = challenge.to_str()?.split("scope=\"").nth(1).unwrap_or_default();
+        let scope = scope.trim_end_matches('"');
+        let url = match scope {
+            "" => service.realm.clone(),
+            scope => format!("{}?scope={scope}", service.realm),
+        };
+        let issued = self.http.get(url).basic_auth(USER.0, Some(USER.1)).send().await?;
+        let issued: Value = issued.error_for_status()?.json().await?;
+        let token = issued["token"].as_str().context("no token")?;
+        Ok(again.bearer_auth(token).send().await?)
     }
 
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
@@ -237,7 +275,8 @@ impl Registry {
         let answers = async || {
             ensure!(self.process.alive(), "it has ended");
             let status = self.request(reqwest::Method::GET, "/v2/").send().await?.status();
-            Ok(status.is_success().then_some(()))
+            let asks = self.tokens.is_some() && status == 401;
+            Ok((asks || status.is_success()).then_some(()))
         };
         crate::expect::eventually("the registry answers", Duration::from_secs(20), answers)
             .await

@@ -206,11 +206,16 @@ async fn what_cannot_be_pulled_says_why() -> Result<()> {
     let open = Registry::start(&Guard::default()).await?;
     let guarded = Registry::start(&Guard {
         login: true,
-        tls: None,
+        ..Guard::default()
     })
     .await?;
     let tls = Some(authority.server(&["127.0.0.1"])?);
-    let secure = Registry::start(&Guard { login: true, tls }).await?;
+    let secure = Registry::start(&Guard {
+        login: true,
+        tls,
+        ..Guard::default()
+    })
+    .await?;
     let good = Artifact::of_files(&[("a.yaml", &app::config_map("a", "1"))])?;
     for registry in [&open, &guarded, &secure] {
         registry.push("app", "latest", &good).await?;
@@ -398,6 +403,53 @@ async fn what_cannot_be_pulled_says_why() -> Result<()> {
             .holds(&format!("ready with {spec}"), SOURCE, KIND, "app", good)
             .await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_is_had_once_and_used_again() -> Result<()> {
+    let space = World::shared().await?.space("oci-token").await?;
+    let registry = Registry::start(&Guard {
+        tokens: true,
+        ..Guard::default()
+    })
+    .await?;
+    let good = Artifact::of_files(&[("a.yaml", &app::config_map("a", "1"))])?;
+    let digest = registry.push("team/app", "latest", &good).await?;
+    for (name, password) in [("wrong", "wrong"), ("right", "right")] {
+        let config = registry.docker_config(password);
+        space.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": config}})).await?;
+    }
+    let of = |secret: Value| {
+        let change = json!({"spec": {"secretRef": secret}});
+        repository(&registry.url("team/app"), &change)
+    };
+    let given = registry.tokens_given();
+    for secret in [json!(null), json!({"name": "wrong"})] {
+        space.apply(of(secret)).await?;
+        let told = space
+            .says(SOURCE, KIND, "app", "OCIArtifactPullFailed", "UNAUTHORIZED")
+            .await?;
+        ensure!(
+            told.message.contains("/token"),
+            "it says who refused: {}",
+            told.message
+        );
+        ensure!(!told.message.contains("wrong"), "{}", told.message);
+    }
+    space.apply(of(json!({"name": "right"}))).await?;
+    ready(&space, &format!("latest@{digest}")).await?;
+    for _ in 0..3 {
+        space.request(SOURCE, KIND, "app").await?;
+        let handled = |o: &Value| {
+            o["status"]["lastHandledReconcileAt"] == o["metadata"]["annotations"][crds::meta::REQUESTED_AT]
+        };
+        space
+            .holds("the request is handled", SOURCE, KIND, "app", handled)
+            .await?;
+    }
+    let given = registry.tokens_given() - given;
+    ensure!(given == 1, "four passes, one token: {given}");
     Ok(())
 }
 
