@@ -52,6 +52,7 @@ fn run(dir: &str, order: Order, load: Load) -> Result<String, String> {
             order,
             load,
             display_root: root.display().to_string(),
+            ..Options::default()
         };
         match (kustomize::build(&tree, &path, &options), root.parent()) {
             (Ok(build), _) => return Ok(build.to_yaml()),

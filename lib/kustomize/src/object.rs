@@ -4,6 +4,9 @@ use crate::id::{Gvk, Id, split_api_version};
 use std::collections::HashMap;
 use yaml::{Map, Node, Scalar};
 
+/// kustomize's note on an object that came out of a chart.
+pub(crate) const HELM_GENERATED: &str = "internal.config.kubernetes.io/helm-generated";
+
 /// An object with its history.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
@@ -76,6 +79,12 @@ impl Object {
         let (group, version) = split_api_version(self.api_version());
         let part = |want: &str, have: &str| want.is_empty() || want == have;
         part(&selector.kind, self.kind()) && part(&selector.group, group) && part(&selector.version, version)
+    }
+
+    /// True if it came out of a chart, which has seen to its namespace.
+    pub(crate) fn is_from_helm(&self) -> bool {
+        self.strings("annotations")
+            .any(|(key, value)| key == HELM_GENERATED && value == "true")
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -184,6 +193,15 @@ impl Object {
             .map(|(key, value)| (Scalar::string(key), Node::string(value)))
             .collect();
         metadata.set(field, Node::Map(Map { pairs }));
+    }
+
+    /// The annotations, to be changed; an empty map if there were none.
+    pub(crate) fn annotations_mut(&mut self) -> Option<&mut Map> {
+        let metadata = self.metadata_mut()?;
+        if !matches!(metadata.get("annotations"), Some(Node::Map(_))) {
+            metadata.set("annotations", Node::map());
+        }
+        metadata.get_mut("annotations")?.as_map_mut()
     }
 
     /// Becomes what `old` was called: name, namespace, history, and its labels and annotations where there are none.

@@ -12,6 +12,8 @@ pub struct Build {
     pub resources: Vec<Resource>,
     /// All that the build looked at.
     pub inputs: Inputs,
+    /// What kustomize says about fields that have a newer spelling, in the order of reading.
+    pub warnings: Vec<String>,
 }
 
 /// A finished object.

@@ -2,13 +2,28 @@
 
 use crate::Error;
 use crate::object::Object;
+use crate::objects::Objects;
 use sha2::{Digest as _, Sha256};
 use yaml::{Node, Schema};
+
+/// Puts the hash of their content behind the names of generated objects.
+///
+/// # Errors
+/// Content that is no JSON.
+pub(crate) fn apply(objects: &mut Objects) -> Result<(), Error> {
+    for object in objects.list_mut().iter_mut().filter(|object| object.needs_hash) {
+        let suffix = suffix(object)?;
+        object.remember_id();
+        let name = format!("{}-{suffix}", object.name());
+        object.set_name(&name);
+    }
+    Ok(())
+}
 
 /// The ten characters that kustomize puts behind the name.
 ///
 /// Only ConfigMaps and Secrets are hashed by their data; what else asks for a hash is hashed whole.
-pub(crate) fn suffix(object: &Object) -> Result<String, Error> {
+fn suffix(object: &Object) -> Result<String, Error> {
     let encoded = match object.kind() {
         "ConfigMap" => encode(object, &["data"], &["binaryData"], false),
         "Secret" => encode(object, &["data", "type"], &["stringData"], true),

@@ -4,7 +4,7 @@ use super::json6902::{self, Operation};
 use super::strategic_merge::{self, Chosen};
 use crate::Error;
 use crate::documents;
-use crate::kustomization::Patch;
+use crate::kustomization::{Patch, Selector};
 use crate::load::Loader;
 use crate::object::Object;
 use crate::objects::Objects;
@@ -20,27 +20,52 @@ enum Content {
     Operations(Vec<Operation>),
 }
 
+/// An entry of `patches`, read.
+pub(crate) struct Prepared {
+    content: Content,
+    entry: Patch,
+    /// How messages call it.
+    source: String,
+}
+
+/// An entry of `patchesJson6902`, read.
+pub(crate) struct PreparedOperations {
+    operations: Vec<Operation>,
+    target: Selector,
+}
+
+/// Reads an entry of `patches`.
+///
+/// # Errors
+/// Text that is neither or both kinds of patch, a file that is not there.
+pub(crate) fn prepare(loader: &Loader<'_>, patch: &Patch) -> Result<Prepared, Error> {
+    let (text, source) = text(loader, patch)?;
+    Ok(Prepared {
+        content: content(&text, &source)?,
+        entry: patch.clone(),
+        source,
+    })
+}
+
 /// Applies an entry of `patches`.
 ///
 /// # Errors
-/// Text that is neither or both kinds of patch, no object for it, or one that it does not fit.
-pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -> Result<(), Error> {
-    let configuring = |error: Error| {
-        error.during(format!(
-            "trouble configuring builtin PatchTransformer with config: `\n{}`",
-            shown(patch)
-        ))
-    };
-    let (text, source) = text(loader, patch).map_err(configuring)?;
-    match (content(&text, &source).map_err(configuring)?, &patch.target) {
+/// No object for it, or one that it does not fit.
+pub(crate) fn apply(objects: &mut Objects, patch: &Prepared, schema: Schema<'_>) -> Result<(), Error> {
+    let Prepared {
+        content,
+        entry,
+        source,
+    } = patch;
+    match (content, &entry.target) {
         (Content::Nothing, _) => Ok(()),
         (Content::Partial(partial), None) => {
             for part in partial {
-                let at = target(objects, &part).map_err(|error| {
+                let at = target(objects, part).map_err(|error| {
                     let id = part.original_id().to_string();
                     error.during(format!("no resource matches strategic merge patch {id:?}"))
                 })?;
-                lay_over(&mut objects.list_mut()[at], &part, patch)?;
+                lay_over(&mut objects.list_mut()[at], part, entry, schema)?;
             }
             drop_deleted(objects);
             Ok(())
@@ -59,7 +84,7 @@ pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -
                 .iter_mut()
                 .filter(|object| matcher.selects(object))
             {
-                lay_over(object, &of_version(part, object), patch)?;
+                lay_over(object, &of_version(part, object), entry, schema)?;
             }
             drop_deleted(objects);
             objects.check_ids()
@@ -75,48 +100,72 @@ pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -
                 .filter(|object| matcher.selects(object))
             {
                 object.remember_id();
-                operate(object, &operations)?;
+                operate(object, operations)?;
             }
             Ok(())
         }
     }
 }
 
-/// Applies an entry of `patchesStrategicMerge`: text, or else the name of a file.
+/// Reads `patchesStrategicMerge`: each entry is text, or else the name of a file; `inline` is more text.
+///
+/// # Errors
+/// Nothing given, text that holds no objects, a file that is not there.
+pub(crate) fn prepare_partial(
+    loader: &Loader<'_>,
+    entries: &[String],
+    inline: &str,
+) -> Result<Vec<Object>, Error> {
+    let bad = |problem: String| Err(Error::Patch { problem });
+    if entries.is_empty() && inline.is_empty() {
+        return bad("empty file path and empty patch content".to_string());
+    }
+    let mut partial = Vec::new();
+    for entry in entries {
+        partial.extend(match documents::objects(entry.as_bytes()) {
+            Ok(partial) => partial,
+            Err(_) => loader
+                .read(entry)
+                .and_then(|bytes| documents::objects(&bytes))
+                .map_err(|e| e.in_file(entry))?,
+        });
+    }
+    if !inline.is_empty() {
+        partial.extend(documents::objects(inline.as_bytes())?);
+    }
+    if partial.is_empty() {
+        return bad(format!(
+            "patch appears to be empty; files=[{}], Patch={inline}",
+            entries.join(" ")
+        ));
+    }
+    Ok(partial)
+}
+
+/// Applies the parts of `patchesStrategicMerge`.
 ///
 /// # Errors
 /// As [`apply`].
-pub(crate) fn apply_partial(loader: &Loader<'_>, objects: &mut Objects, entry: &str) -> Result<(), Error> {
-    let partial = match documents::objects(entry.as_bytes()) {
-        Ok(partial) => partial,
-        Err(_) => loader
-            .read(entry)
-            .and_then(documents::objects)
-            .map_err(|e| e.in_file(entry))?,
-    };
-    if partial.is_empty() {
-        let problem = format!("patch appears to be empty; files=[{entry}], Patch=");
-        return Err(Error::Patch { problem });
-    }
+pub(crate) fn apply_partial(
+    objects: &mut Objects,
+    partial: &[Object],
+    schema: Schema<'_>,
+) -> Result<(), Error> {
     let plain = Patch::default();
     for part in partial {
-        let at = target(objects, &part)?;
-        let part = of_version(&part, &objects.list()[at]);
-        lay_over(&mut objects.list_mut()[at], &part, &plain)?;
+        let at = target(objects, part)?;
+        let part = of_version(part, &objects.list()[at]);
+        lay_over(&mut objects.list_mut()[at], &part, &plain, schema)?;
         drop_deleted(objects);
     }
     objects.check_ids()
 }
 
-/// Applies an entry of `patchesJson6902`.
+/// Reads an entry of `patchesJson6902`.
 ///
 /// # Errors
-/// As [`apply`]; no target or no name in it.
-pub(crate) fn apply_operations(
-    loader: &Loader<'_>,
-    objects: &mut Objects,
-    patch: &Patch,
-) -> Result<(), Error> {
+/// No target or no name in it, no operations, a file that is not there.
+pub(crate) fn prepare_operations(loader: &Loader<'_>, patch: &Patch) -> Result<PreparedOperations, Error> {
     let bad = |problem: &str| Error::Patch {
         problem: problem.to_string(),
     };
@@ -130,7 +179,7 @@ pub(crate) fn apply_operations(
     let text = match (patch.path.as_str(), patch.patch.as_str()) {
         ("", "") => return Err(bad("empty file path and empty jsonOp")),
         ("", text) => text.to_string(),
-        (path, "") => String::from_utf8_lossy(loader.read(path)?).into_owned(),
+        (path, "") => String::from_utf8_lossy(&loader.read(path)?).into_owned(),
         _ => return Err(bad("must specify a file path or jsonOp, not both")),
     };
     let operations = json6902::decode(&text).map_err(|problem| Error::Patch { problem })?;
@@ -139,13 +188,24 @@ pub(crate) fn apply_operations(
             problem: format!("patch appears to be empty; file={}, JsonOp={text}", patch.path),
         });
     }
-    let matcher = Matcher::new(selector)?;
+    Ok(PreparedOperations {
+        operations,
+        target: selector.clone(),
+    })
+}
+
+/// Applies an entry of `patchesJson6902`.
+///
+/// # Errors
+/// A patch that does not fit an object.
+pub(crate) fn apply_operations(objects: &mut Objects, patch: &PreparedOperations) -> Result<(), Error> {
+    let matcher = Matcher::new(&patch.target)?;
     for object in objects
         .list_mut()
         .iter_mut()
         .filter(|object| matcher.selects(object))
     {
-        operate(object, &operations)?;
+        operate(object, &patch.operations)?;
     }
     Ok(())
 }
@@ -165,7 +225,7 @@ fn text(loader: &Loader<'_>, patch: &Patch) -> Result<(String, String), Error> {
                 .read(path)
                 .map_err(|e| e.during(format!("failed to get the patch file from path({path})")))?;
             Ok((
-                String::from_utf8_lossy(bytes).into_owned(),
+                String::from_utf8_lossy(&bytes).into_owned(),
                 format!("[path: {path:?}]"),
             ))
         }
@@ -175,7 +235,7 @@ fn text(loader: &Loader<'_>, patch: &Patch) -> Result<(String, String), Error> {
 }
 
 /// The entry as kustomize repeats it in messages.
-fn shown(patch: &Patch) -> String {
+pub(crate) fn shown(patch: &Patch) -> String {
     let strings = |pairs: &[(&str, &String)]| {
         let set = pairs.iter().filter(|(_, value)| !value.is_empty());
         set.map(|(key, value)| ((*key).to_string(), Value::String((*value).clone())))
@@ -207,6 +267,20 @@ fn shown(patch: &Patch) -> String {
         entry.insert("options".to_string(), Value::Object(options));
     }
     yaml::to_string(&Value::Object(entry))
+}
+
+/// `patchesStrategicMerge` as kustomize repeats it in messages.
+pub(crate) fn shown_paths(entries: &[String]) -> String {
+    yaml::to_string(&serde_json::json!({ "paths": entries }))
+}
+
+/// An entry of `patchesJson6902` as kustomize repeats it in messages.
+pub(crate) fn shown_operations(patch: &Patch) -> String {
+    let shown = shown(patch);
+    match shown.strip_prefix("patch: ") {
+        Some(rest) => format!("jsonOp: {rest}"),
+        None => shown,
+    }
 }
 
 fn content(text: &str, source: &str) -> Result<Content, Error> {
@@ -253,13 +327,13 @@ fn of_version(part: &Object, object: &Object) -> Object {
 }
 
 /// Merges; what the object is called stays unless the patch may change it.
-fn lay_over(object: &mut Object, part: &Object, patch: &Patch) -> Result<(), Error> {
+fn lay_over(object: &mut Object, part: &Object, patch: &Patch, schema: Schema<'_>) -> Result<(), Error> {
     let id = object.id();
     if patch.allow_name_change || patch.allow_kind_change {
         object.remember_id();
     }
     let mut node = part.node.clone();
-    match strategic_merge::merge(&mut object.node, &mut node, Schema::default()) {
+    match strategic_merge::merge(&mut object.node, &mut node, schema) {
         Err(problem) => {
             return Err(Error::PatchMismatch {
                 id: id.to_string(),

@@ -21,28 +21,30 @@ const MAX_SIZE: usize = 100_000;
 
 const DEFAULT_PATH: &str = "metadata.name";
 
+/// Reads the entries that are files.
+///
+/// # Errors
+/// A file that is not there or holds no replacements; an entry that is a file and more.
+pub(crate) fn prepare(loader: &Loader<'_>, entries: &[Replacement]) -> Result<Vec<Replacement>, Error> {
+    let mut prepared = Vec::new();
+    for entry in entries {
+        if entry.path.is_empty() {
+            prepared.push(entry.clone());
+        } else if entry.source.is_some() || !entry.targets.is_empty() {
+            return Err(bad("cannot specify both path and inline replacement"));
+        } else {
+            prepared.extend(Replacement::load(loader, &entry.path)?);
+        }
+    }
+    Ok(prepared)
+}
+
 /// Carries out every entry, in order.
 ///
 /// # Errors
 /// No source or several, a field that is not there, a path that does not fit.
-pub(crate) fn apply(
-    loader: &Loader<'_>,
-    objects: &mut Objects,
-    entries: &[Replacement],
-) -> Result<(), Error> {
-    for entry in entries {
-        if entry.path.is_empty() {
-            replace(objects, entry)?;
-            continue;
-        }
-        if entry.source.is_some() || !entry.targets.is_empty() {
-            return Err(bad("cannot specify both path and inline replacement"));
-        }
-        for entry in Replacement::load(loader, &entry.path)? {
-            replace(objects, &entry)?;
-        }
-    }
-    Ok(())
+pub(crate) fn apply(objects: &mut Objects, entries: &[Replacement]) -> Result<(), Error> {
+    entries.iter().try_for_each(|entry| replace(objects, entry))
 }
 
 fn replace(objects: &mut Objects, entry: &Replacement) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use super::{at, selected};
 use crate::Error;
-use crate::fieldspec::{Create, DEFAULTS};
+use crate::fieldspec::{Create, FieldSpec};
 use crate::id::Id;
 use crate::kustomization::Var;
 use crate::object::Object;
@@ -58,11 +58,11 @@ impl Vars {
         Ok(())
     }
 
-    /// Replaces every mention.
+    /// Replaces every mention in the fields of `specs`.
     ///
     /// # Errors
     /// A var that is about no object or a field that is not there; a field of the table with the wrong shape.
-    pub(crate) fn resolve(&self, objects: &mut Objects) -> Result<(), Error> {
+    pub(crate) fn resolve(&self, objects: &mut Objects, specs: &[FieldSpec]) -> Result<(), Error> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl Vars {
             values.insert(var.name.as_str(), value(var, objects.list())?);
         }
         for object in objects.list_mut() {
-            for spec in selected(object, &DEFAULTS.var_references) {
+            for spec in selected(object, specs) {
                 at(object, spec, Create::Nothing, &mut |node| set(node, &values))?;
             }
         }

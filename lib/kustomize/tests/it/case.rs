@@ -109,7 +109,7 @@ impl Case {
         artifact::Tree::from_files(self.files.clone()).unwrap()
     }
 
-    pub fn options(&self) -> Options {
+    pub fn options(&self) -> Options<'static> {
         Options {
             order: if self.fifo {
                 Order::None
@@ -122,6 +122,7 @@ impl Case {
                 Load::RootOnly
             },
             display_root: "<root>".to_string(),
+            ..Options::default()
         }
     }
 
