@@ -27,12 +27,18 @@ impl Config {
                 Error::KustomizationYaml { cause }
                     .during(format!("unable to parse open API definition from '{path}'"))
             })?;
-            let Value::Object(definitions) = value else {
-                let problem = "it is no map of definitions".to_string();
-                return Err(Error::KustomizationField { problem }
-                    .decoding()
-                    .during(format!("unable to parse open API definition from '{path}'")));
+            let bad = |problem: &str| {
+                let problem = problem.to_string();
+                Error::Decode { problem }.during(format!("unable to parse open API definition from '{path}'"))
             };
+            let Value::Object(definitions) = value else {
+                return Err(bad("it is no map of definitions"));
+            };
+            if definitions.values().any(Value::is_string) {
+                return Err(bad(
+                    "cannot unmarshal string into Go value of type accumulator.OpenAPIDefinition",
+                ));
+            }
             let mut file = Reader {
                 definitions: &definitions,
                 config: Config::default(),

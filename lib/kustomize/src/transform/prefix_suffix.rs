@@ -6,7 +6,7 @@ use crate::fieldspec::{Create, FieldSpec};
 use crate::id::Gvk;
 use crate::object::Object;
 use crate::objects::Objects;
-use yaml::Node;
+use yaml::{Node, Schema, Style};
 
 /// Kinds whose names mean something to the cluster: group and kind.
 const KEPT: [(&str, &str); 3] = [
@@ -45,7 +45,11 @@ pub(crate) fn apply(objects: &mut Objects, side: Side, text: &str, specs: &[Fiel
                         Side::Prefix => format!("{text}{}", scalar.text),
                         Side::Suffix => format!("{}{text}", scalar.text),
                     };
-                    super::set_string(node, &new);
+                    // What the new text means is up to itself, unless it is quoted.
+                    if scalar.style == Style::Plain {
+                        scalar.tag = yaml::resolve(&new, Schema::GoV3);
+                    }
+                    scalar.text = new;
                     Ok(())
                 }
                 Node::Map(_) | Node::Seq(_) => Err("wrong node kind: expected ScalarNode".to_string()),
