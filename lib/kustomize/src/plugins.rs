@@ -140,8 +140,16 @@ fn args(fields: &mut Fields, kind: Kind) -> Result<Generator, Error> {
 }
 
 fn namespace(fields: &mut Fields) -> Result<Namespace, Error> {
-    let namespace = fields.object("metadata", |fields| fields.string("namespace"))?;
-    let subjects = match fields.string("setRoleBindingSubjects")?.as_str() {
+    let mut read = || {
+        let namespace = fields.object("metadata", |fields| fields.string("namespace"))?;
+        let specs = fields.list("fieldSpecs", FieldSpec::read)?;
+        let unset_only = fields.boolean("unsetOnly")?;
+        let subjects = fields.string("setRoleBindingSubjects")?;
+        Ok((namespace.unwrap_or_default(), specs, unset_only, subjects))
+    };
+    let (namespace, specs, unset_only, subjects) =
+        read().map_err(|e: Error| e.decoding().during("unmarshalling NamespaceTransformer config"))?;
+    let subjects = match subjects.as_str() {
         "" | "defaultOnly" => Subjects::Default,
         "allServiceAccounts" => Subjects::ServiceAccounts,
         "none" => Subjects::None,
@@ -154,9 +162,9 @@ fn namespace(fields: &mut Fields) -> Result<Namespace, Error> {
         }
     };
     Ok(Namespace {
-        namespace: namespace.unwrap_or_default(),
-        specs: fields.list("fieldSpecs", FieldSpec::read)?,
-        unset_only: fields.boolean("unsetOnly")?,
+        namespace,
+        specs,
+        unset_only,
         subjects,
     })
 }

@@ -66,7 +66,13 @@ pub(crate) fn set(object: &mut Object, namespace: &Namespace) -> Result<(), Erro
         }
         Node::Map(_) | Node::Seq(_) => Err("wrong node kind: expected ScalarNode".to_string()),
     };
-    if !object.gvk().is_cluster_scoped() {
+    // A null that is written out counts as a namespace here.
+    let null = object
+        .node
+        .at(&["metadata", "namespace"])
+        .and_then(Node::as_scalar)
+        .is_some_and(|scalar| scalar.tag == Tag::Null && !scalar.text.is_empty());
+    if !object.gvk().is_cluster_scoped() && !(null && namespace.unset_only) {
         at(object, &own, Create::Scalar, &mut set)?;
     }
     let binding = matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding");

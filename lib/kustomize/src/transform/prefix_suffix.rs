@@ -6,7 +6,7 @@ use crate::fieldspec::{Create, FieldSpec};
 use crate::id::Gvk;
 use crate::object::Object;
 use crate::objects::Objects;
-use yaml::{Node, Schema, Style};
+use yaml::{Node, Schema, Style, Tag};
 
 /// Kinds whose names mean something to the cluster: group and kind.
 const KEPT: [(&str, &str); 3] = [
@@ -46,7 +46,9 @@ pub(crate) fn apply(objects: &mut Objects, side: Side, text: &str, specs: &[Fiel
                         Side::Suffix => format!("{}{text}", scalar.text),
                     };
                     // What the new text means is up to itself, unless it is quoted.
-                    if scalar.style == Style::Plain {
+                    let quoted = scalar.style != Style::Plain
+                        || scalar.tag == Tag::Str && yaml::resolve(&scalar.text, Schema::GoV2) != Tag::Str;
+                    if !quoted {
                         scalar.tag = yaml::resolve(&new, Schema::GoV3);
                     }
                     scalar.text = new;
