@@ -226,9 +226,12 @@ impl<'a> Target<'a> {
             if chart.namespace.is_empty() {
                 chart.namespace = self.chart_namespace().to_string();
             }
-            let chart = chart
-                .configured(&self.loader)
-                .map_err(|e| e.during("trouble configuring builtin HelmChartInflationGenerator"))?;
+            let shown = chart.shown();
+            let chart = chart.configured(&self.loader).map_err(|e| {
+                e.during(format!(
+                    "trouble configuring builtin HelmChartInflationGenerator with config: `\n{shown}`"
+                ))
+            })?;
             let origin = self.builtin("HelmChartInflationGenerator");
             generators.push((Generator::Helm(Box::new(chart)), origin));
         }

@@ -59,6 +59,9 @@ pub struct HelmChart<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Chart {
     pub(crate) home: String,
+    /// Where a Helm would look for its configuration; there is none.
+    pub(crate) config_home: String,
+    pub(crate) debug: bool,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) repo: String,
@@ -82,9 +85,10 @@ const DEFAULT_HOME: &str = "charts";
 impl Chart {
     /// An entry of `helmCharts`.
     pub(crate) fn read(fields: &mut Fields) -> Result<Chart, Error> {
-        fields.boolean("debug")?;
         Ok(Chart {
             home: String::new(),
+            config_home: String::new(),
+            debug: fields.boolean("debug")?,
             name: fields.string("name")?,
             version: fields.string("version")?,
             repo: fields.string("repo")?,
@@ -106,12 +110,13 @@ impl Chart {
 
     /// An entry of `helmChartInflationGenerator`, the older spelling, whose chart home is one for all.
     pub(crate) fn read_legacy(fields: &mut Fields) -> Result<Chart, Error> {
-        for unused in ["chartRepoName", "helmBin", "helmHome", "releaseNamespace"] {
+        for unused in ["chartRepoName", "helmBin", "releaseNamespace"] {
             fields.string(unused)?;
         }
         fields.strings("extraArgs")?;
         Ok(Chart {
             home: fields.string("chartHome")?,
+            config_home: fields.string("helmHome")?,
             name: fields.string("chartName")?,
             version: fields.string("chartVersion")?,
             repo: fields.string("chartRepoUrl")?,
@@ -158,6 +163,41 @@ impl Chart {
             return bad("valuesMerge must be one of [merge override replace]");
         }
         Ok(self)
+    }
+
+    /// The entry as kustomize repeats it in messages.
+    pub(crate) fn shown(&self) -> String {
+        let mut all = serde_json::json!({
+            "additionalValuesFiles": self.additional_values,
+            "apiVersions": self.api_versions,
+            "chartHome": self.home,
+            "configHome": self.config_home,
+            "debug": self.debug,
+            "devel": self.devel,
+            "includeCRDs": self.include_crds,
+            "kubeVersion": self.kube_version,
+            "name": self.name,
+            "nameTemplate": self.name_template,
+            "namespace": self.namespace,
+            "releaseName": self.release_name,
+            "repo": self.repo,
+            "skipHooks": self.skip_hooks,
+            "skipTests": self.skip_tests,
+            "valuesFile": self.values_file,
+            "valuesInline": self.values_inline,
+            "valuesMerge": self.values_merge,
+            "version": self.version,
+        });
+        if let Some(all) = all.as_object_mut() {
+            all.retain(|_, value| match value {
+                Value::String(text) => !text.is_empty(),
+                Value::Bool(set) => *set,
+                Value::Array(items) => !items.is_empty(),
+                Value::Object(map) => !map.is_empty(),
+                _ => true,
+            });
+        }
+        yaml::to_string(&all)
     }
 
     /// Renders the chart.

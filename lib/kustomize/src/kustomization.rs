@@ -176,16 +176,20 @@ fn read(fields: &mut Fields) -> Result<Kustomization, Error> {
 /// Both spellings of charts; where charts lie is said once for all.
 fn charts(fields: &mut Fields) -> Result<Vec<Chart>, Error> {
     let globals = fields.object("helmGlobals", |fields| {
-        fields.string("configHome")?;
-        fields.string("chartHome")
+        Ok((fields.string("chartHome")?, fields.string("configHome")?))
     })?;
     let mut charts = fields.list("helmCharts", Chart::read)?;
     let legacy = fields.list("helmChartInflationGenerator", Chart::read_legacy)?;
-    let last = legacy.iter().rev().find(|chart| !chart.home.is_empty());
-    let home = globals.unwrap_or_else(|| last.map(|chart| chart.home.clone()).unwrap_or_default());
+    let last = |home: fn(&Chart) -> &String| {
+        let given = legacy.iter().rev().map(home).find(|home| !home.is_empty());
+        given.cloned().unwrap_or_default()
+    };
+    let (home, config_home) =
+        globals.unwrap_or_else(|| (last(|chart| &chart.home), last(|chart| &chart.config_home)));
     charts.extend(legacy);
     for chart in &mut charts {
         chart.home.clone_from(&home);
+        chart.config_home.clone_from(&config_home);
     }
     Ok(charts)
 }

@@ -139,6 +139,13 @@ pub(crate) fn generated(object: &mut Object, origin: &Origin) {
     }
 }
 
+/// What is merged into an object says where that came from.
+pub(crate) fn keep(object: &mut Object, old: &Object) {
+    if let Some(origin) = annotation(old, ORIGIN) {
+        annotate(object, ORIGIN, &origin);
+    }
+}
+
 /// Notes on all objects what has changed them; those that are new were made by it.
 pub(crate) fn transformed(objects: &mut Objects, origin: &Origin) {
     for object in objects.list_mut() {

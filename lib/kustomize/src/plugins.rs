@@ -76,10 +76,7 @@ fn read(loader: &Loader<'_>, kind: &str, fields: &mut Fields) -> Result<Option<T
             Transformer::Images(image.unwrap_or_default(), specs(fields)?)
         }
         "LabelTransformer" => Transformer::Labels(fields.map("labels")?, specs(fields)?),
-        "NamespaceTransformer" => Transformer::Namespace(
-            namespace(fields)
-                .map_err(|e| e.decoding().during("unmarshalling NamespaceTransformer config"))?,
-        ),
+        "NamespaceTransformer" => Transformer::Namespace(namespace(fields)?),
         "PatchJson6902Transformer" => {
             let patch = Patch {
                 path: fields.string("path")?,

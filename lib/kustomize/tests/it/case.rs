@@ -157,6 +157,8 @@ impl Case {
                 .unwrap()
                 .replace(root.to_str().unwrap(), "<root>")
         };
+        // Go prints where things lie in memory when nobody thought of printing them.
+        let pointer = regex::Regex::new("0x[0-9a-f]{6,}").unwrap();
         if output.status.success() {
             return Ok(text(output.stdout));
         }
@@ -164,7 +166,7 @@ impl Case {
         let error = error
             .split_once("Error: ")
             .map_or(error.as_str(), |(_, error)| error);
-        Err(format!("{}\n", error.trim_end()))
+        Err(format!("{}\n", pointer.replace_all(error, "0x?").trim_end()))
     }
 
     /// True if ours is what was recorded, as far as the case asks.
