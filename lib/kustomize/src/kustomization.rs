@@ -65,7 +65,9 @@ impl Kustomization {
         let api_version = fields.string("apiVersion")?;
         let empty = fields.is_empty();
         fields.finish()?;
-        warnings.into_iter().for_each(|warning| loader.warn(warning));
+        warnings
+            .into_iter()
+            .for_each(|warning| loader.session().warn(warning));
         if empty {
             return Err(Error::KustomizationEmpty);
         }

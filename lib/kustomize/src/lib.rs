@@ -86,7 +86,7 @@ pub fn build(tree: &Tree, path: &str, options: &Options<'_>) -> Result<Build, Er
 /// As [`build`], with the warnings that there are even if it fails.
 pub fn build_warning(tree: &Tree, path: &str, options: &Options<'_>) -> (Result<Build, Error>, Vec<String>) {
     let session = Session::new(options);
-    let built = Loader::new(&session, tree, path).and_then(|loader| resources(loader, options));
+    let built = Loader::new(&session, tree, path).and_then(|loader| resources(&session, loader, options));
     let warnings = session.warnings.into_inner();
     let inputs = session.inputs.into_inner();
     let built = built.map(|resources| Build {
@@ -97,7 +97,11 @@ pub fn build_warning(tree: &Tree, path: &str, options: &Options<'_>) -> (Result<
     (built, warnings)
 }
 
-fn resources(loader: Loader<'_>, options: &Options<'_>) -> Result<Vec<Resource>, Error> {
+fn resources(
+    session: &Session<'_>,
+    loader: Loader<'_>,
+    options: &Options<'_>,
+) -> Result<Vec<Resource>, Error> {
     let target = Target::first(loader)?;
     let Accumulated {
         mut objects,
@@ -107,7 +111,13 @@ fn resources(loader: Loader<'_>, options: &Options<'_>) -> Result<Vec<Resource>,
     let kustomization = &target.kustomization;
     hash::apply(&mut objects)?;
     name_refs::apply(&mut objects, &config.name_references)?;
-    vars.resolve(&mut objects, &config.var_references)?;
+    let unused = vars.resolve(&mut objects, &config.var_references)?;
+    if !unused.is_empty() {
+        session.warn(format!(
+            "well-defined vars that were never replaced: {}",
+            unused.join(",")
+        ));
+    }
     let mut objects = objects.into_list();
     objects.retain(|object| !is_local_config(object));
     let legacy = match &kustomization.sort_options {

@@ -49,6 +49,11 @@ impl<'a> Session<'a> {
             entered: Cell::new(0),
         }
     }
+
+    /// Says something about the build.
+    pub(crate) fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().push(warning);
+    }
 }
 
 /// A directory being built, and those that led to it.
@@ -113,11 +118,6 @@ impl<'a> Loader<'a> {
     /// What the build shares.
     pub(crate) fn session(&self) -> &'a Session<'a> {
         self.session
-    }
-
-    /// Says something about a file.
-    pub(crate) fn warn(&self, warning: String) {
-        self.session.warnings.borrow_mut().push(warning);
     }
 
     /// Who renders charts, if anybody.

@@ -8,7 +8,7 @@ pub(crate) struct Fields {
     map: Map<String, Value>,
     /// `Kustomization.images`, for messages.
     path: String,
-    /// How many fields other than `kind`, `apiVersion` held something.
+    /// How many fields other than `kind`, `apiVersion` said something.
     read: usize,
     /// Unknown fields are passed over instead of refused.
     lax: bool,
@@ -181,7 +181,12 @@ impl Fields {
                 .clone();
             self.map.swap_remove(&key)
         })?;
-        if name != "kind" && name != "apiVersion" {
+        let says_nothing = match &value {
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty() && MOVED.contains(&name),
+            _ => false,
+        };
+        if name != "kind" && name != "apiVersion" && !says_nothing {
             self.read += 1;
         }
         Some(value)
@@ -191,6 +196,9 @@ impl Fields {
         format!("{}.{name}", self.path)
     }
 }
+
+/// Fields whose items are moved to others, so that without items nothing of them is left.
+const MOVED: [&str; 3] = ["bases", "imageTags", "helmChartInflationGenerator"];
 
 /// Go leaves a field alone where JSON has null.
 fn without_nulls(map: Map<String, Value>) -> Map<String, Value> {

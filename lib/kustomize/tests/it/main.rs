@@ -7,5 +7,9 @@
 
 mod case;
 mod closure;
+mod closure_fields;
 mod differential;
 mod limits;
+mod paths;
+mod remote;
+mod warnings;
