@@ -1,60 +1,19 @@
 //! Reading files and entering bases, within the rules of where a build may look.
 
+mod enter;
+mod session;
+
 use crate::error::Missing;
 use crate::helm::HelmRenderer;
-use crate::remote::{self, Fetcher, Repository};
-use crate::schema::SchemaState;
-use crate::{Error, Inputs, Load, Options};
+use crate::remote::{self, Repository};
+use crate::{Error, Load};
 use artifact::Tree;
-use std::cell::{Cell, RefCell};
-use std::ops::Deref;
 
-/// Deepest nesting of bases; the recursion over them is bounded by it.
-const MAX_NESTING: usize = 100;
-
-/// Most directories that a build enters; one that is used twice counts twice.
-const MAX_ENTERED: usize = 20_000;
+pub(crate) use session::{Content, Session};
 
 /// The three names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_FILES: [&str; 3] =
     ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-
-/// What all directories of a build share.
-pub(crate) struct Session<'a> {
-    load: Load,
-    /// What stands before paths in messages.
-    display_root: &'a str,
-    helm: Option<&'a dyn HelmRenderer>,
-    fetcher: Option<&'a dyn Fetcher>,
-    /// All that was looked at.
-    pub(crate) inputs: RefCell<Inputs>,
-    /// What there is to say about files that are read, once each.
-    pub(crate) warnings: RefCell<Vec<String>>,
-    /// What is known about the shape of objects.
-    pub(crate) schemas: RefCell<SchemaState>,
-    /// How many directories were entered.
-    entered: Cell<usize>,
-}
-
-impl<'a> Session<'a> {
-    pub(crate) fn new(options: &'a Options<'_>) -> Session<'a> {
-        Session {
-            load: options.load,
-            display_root: &options.display_root,
-            helm: options.helm,
-            fetcher: options.fetcher,
-            inputs: RefCell::default(),
-            warnings: RefCell::default(),
-            schemas: RefCell::new(SchemaState::new(options.preload_schema)),
-            entered: Cell::new(0),
-        }
-    }
-
-    /// Says something about the build.
-    pub(crate) fn warn(&self, warning: String) {
-        self.warnings.borrow_mut().push(warning);
-    }
-}
 
 /// A directory being built, and those that led to it.
 #[derive(Clone)]
@@ -72,23 +31,6 @@ struct Root {
     /// As written, of the repository it is in.
     repository: Option<String>,
     path: String,
-}
-
-/// The content of a file.
-pub(crate) enum Content {
-    Own(artifact::File),
-    Fetched(Vec<u8>),
-}
-
-impl Deref for Content {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Content::Own(file) => file.bytes(),
-            Content::Fetched(bytes) => bytes,
-        }
-    }
 }
 
 impl<'a> Loader<'a> {
@@ -266,102 +208,6 @@ impl<'a> Loader<'a> {
         found.ok_or_else(|| Error::NoKustomization {
             dir: self.shown_root(),
         })
-    }
-
-    /// Enters a base or component.
-    ///
-    /// # Errors
-    /// A URL that is not to be fetched or cannot be, no directory, a directory that contains one already being built,
-    /// too many levels.
-    pub(crate) fn enter(&self, path: &str) -> Result<Loader<'a>, Error> {
-        if path.is_empty() {
-            return Err(Error::EmptyBase);
-        }
-        if let Some(repository) = Repository::parse(path) {
-            return self.enter_repository(repository);
-        }
-        if path.starts_with('/') {
-            return Err(Error::AbsoluteBase {
-                path: path.to_string(),
-            });
-        }
-        let root = self.directory(self.join(path)?)?;
-        let here = self.repository.as_ref().map(|r| &r.raw);
-        for visited in self.roots.iter().rev().filter(|r| r.repository.as_ref() == here) {
-            let within = root.is_empty()
-                || visited
-                    .path
-                    .strip_prefix(&root)
-                    .is_some_and(|r| r.is_empty() || r.starts_with('/'));
-            if within {
-                return Err(Error::Cycle {
-                    candidate: self.show(&root),
-                    visited: self.show(&visited.path),
-                });
-            }
-        }
-        self.count()?;
-        let mut inner = self.clone();
-        inner.roots.push(Root {
-            repository: here.cloned(),
-            path: root,
-        });
-        Ok(inner)
-    }
-
-    fn enter_repository(&self, repository: Repository) -> Result<Loader<'a>, Error> {
-        let url = repository.raw.clone();
-        let Some(fetcher) = self.session.fetcher else {
-            return Err(Error::Remote { url });
-        };
-        let mut fetched = self.roots.iter().filter_map(|root| root.repository.as_ref());
-        if let Some(visited) = fetched.find(|raw| raw.starts_with(&url)) {
-            return Err(Error::RepositoryCycle {
-                candidate: url,
-                visited: visited.clone(),
-            });
-        }
-        self.count()?;
-        self.session.inputs.borrow_mut().fetched();
-        let tree = match fetcher.repository(&repository) {
-            Ok(tree) => tree,
-            Err(problem) => return Err(Error::Fetch { url, problem }),
-        };
-        let mut inner = Loader {
-            session: self.session,
-            tree,
-            repository: Some(repository.clone()),
-            roots: self.roots.clone(),
-        };
-        let path = artifact::clean_path(&repository.directory).map_err(|_| Error::LeavesTree {
-            path: repository.directory.clone(),
-            root: url.clone(),
-        })?;
-        let path = inner.directory(path)?;
-        inner.roots.push(Root {
-            repository: Some(url),
-            path,
-        });
-        Ok(inner)
-    }
-
-    /// Counts a directory more.
-    fn count(&self) -> Result<(), Error> {
-        if self.roots.len() >= MAX_NESTING {
-            return Err(Error::TooDeep {
-                what: "bases",
-                limit: MAX_NESTING,
-            });
-        }
-        let entered = &self.session.entered;
-        entered.set(entered.get() + 1);
-        if entered.get() > MAX_ENTERED {
-            return Err(Error::TooMany {
-                what: "bases",
-                limit: MAX_ENTERED,
-            });
-        }
-        Ok(())
     }
 
     fn root(&self) -> &str {

@@ -214,7 +214,7 @@ fn duration(text: &str) -> Option<u64> {
             };
         rest = &unit[length..];
     }
-    (total >= 1.0 && total < 1e15).then_some(total as u64)
+    (1.0..1e15).contains(&total).then_some(total as u64)
 }
 
 /// Percent and plus signs of a query.

@@ -16,6 +16,7 @@ mod node;
 mod number;
 mod refold;
 mod resolve;
+mod rewrite;
 mod timestamp;
 mod value;
 
@@ -25,6 +26,7 @@ pub use error::Error;
 pub use node::{Map, Node, Scalar, Style, Tag};
 pub use number::json_number;
 pub use resolve::{Schema, resolve};
+pub use rewrite::rewrite;
 pub use value::{to_value, to_value_strict};
 
 use serde_json::Value;

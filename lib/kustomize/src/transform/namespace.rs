@@ -72,7 +72,8 @@ pub(crate) fn set(object: &mut Object, namespace: &Namespace) -> Result<(), Erro
         .at(&["metadata", "namespace"])
         .and_then(Node::as_scalar)
         .is_some_and(|scalar| scalar.tag == Tag::Null && !scalar.text.is_empty());
-    if !object.gvk().is_cluster_scoped() && !(null && namespace.unset_only) {
+    let stays = object.gvk().is_cluster_scoped() || (null && namespace.unset_only);
+    if !stays {
         at(object, &own, Create::Scalar, &mut set)?;
     }
     let binding = matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding");

@@ -203,9 +203,9 @@ fn put_at(
     match structured::put(&mut object.node, steps, create, value) {
         structured::Outcome::Done => return Ok(()),
         structured::Outcome::NotStructured => {}
-        structured::Outcome::Yaml => {
+        structured::Outcome::Comments => {
             return Err(bad(format!(
-                "field {text:?} leads into YAML inside text, which is not supported"
+                "field {text:?} leads into YAML inside text with comments, anchors or tags, which is not supported"
             )));
         }
     }

@@ -1,6 +1,7 @@
 //! The kustomize crate against the real tool's recorded answers.
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests read their cases, run the oracle, and stop at the first thing amiss"
 )]
