@@ -5,9 +5,12 @@ use crate::documents;
 use crate::kustomization::Fields;
 use crate::load::Loader;
 use crate::object::{HELM_GENERATED, Object};
+use crate::schema::Schema;
+use crate::transform::json6902;
+use crate::transform::strategic_merge::{self, Chosen};
 use artifact::Tree;
 use serde_json::{Map, Value};
-use yaml::Node;
+use yaml::{Limits, Node};
 
 /// Renders charts for a build.
 pub trait HelmRenderer {
@@ -279,32 +282,30 @@ impl Chart {
         if self.values_merge == "replace" && !self.values_inline.is_empty() {
             return Ok(inline);
         }
-        let file = yaml::parse(&loader.read(&path)?).map_err(|cause| Error::NotYaml { cause })?;
-        Ok(match self.values_merge.as_str() {
-            "merge" => merged(inline, file),
-            _ => merged(file, inline),
-        })
+        let bytes = loader.read(&path)?;
+        let yaml = |cause| Error::NotYaml { cause };
+        if self.values_inline.is_empty() {
+            return yaml::parse(&bytes).map_err(yaml);
+        }
+        let file = yaml::parse_nodes(&bytes, yaml::Schema::GoV3, &Limits::default()).map_err(yaml)?;
+        let file = file.into_iter().next().unwrap_or_else(Node::map);
+        let inline = json6902::to_node(&inline);
+        match self.values_merge.as_str() {
+            "merge" => merged(&inline, &file),
+            _ => merged(&file, &inline),
+        }
     }
 }
 
-/// `top` laid over `base`: maps are merged, null takes away, all else is replaced.
-fn merged(base: Value, top: Value) -> Value {
-    match (base, top) {
-        (Value::Object(mut base), Value::Object(top)) => {
-            for (key, value) in top {
-                match base.get_mut(&key) {
-                    _ if value.is_null() => {
-                        base.swap_remove(&key);
-                    }
-                    Some(old) => *old = merged(old.take(), value),
-                    None => {
-                        base.insert(key, value);
-                    }
-                }
-            }
-            Value::Object(base)
-        }
-        (base, Value::Null) => base,
-        (_, top) => top,
-    }
+/// `top` laid over `base` as a strategic merge without a schema: maps are merged, null takes away, all else is
+/// replaced.
+fn merged(base: &Node, top: &Node) -> Result<Value, Error> {
+    let (mut base, mut top) = (base.clone(), top.clone());
+    let problem = |problem| Error::Plugin { problem };
+    let merged = match strategic_merge::merge(&mut base, &mut top, Schema::default()).map_err(problem)? {
+        Chosen::Dest => base,
+        Chosen::Patch => top,
+        Chosen::Neither => Node::map(),
+    };
+    yaml::to_value(&merged, yaml::Schema::GoV3).map_err(|cause| Error::NotYaml { cause })
 }
