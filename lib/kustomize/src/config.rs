@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) var_references: Vec<FieldSpec>,
     pub(crate) images: Vec<FieldSpec>,
     pub(crate) replicas: Vec<FieldSpec>,
+    /// Whether the built-in tables are part of it.
+    has_builtin: bool,
 }
 
 /// A field that holds the name of another object.
@@ -50,13 +52,15 @@ impl Config {
     /// # Errors
     /// Two entries for one field that disagree whether to create it; more entries than a table may have.
     pub(crate) fn merge(self: Arc<Config>, other: Arc<Config>) -> Result<Arc<Config>, Error> {
-        if Arc::ptr_eq(&self, &other) || other.is_empty() {
+        let known = self.has_builtin && Arc::ptr_eq(&other, &defaults::BUILTIN);
+        if known || Arc::ptr_eq(&self, &other) || other.is_empty() {
             return Ok(self);
         }
         if self.is_empty() {
             return Ok(other);
         }
         let mut merged = Config::clone(&self);
+        merged.has_builtin |= other.has_builtin;
         let tables = [
             ("NamePrefix", &mut merged.name_prefix, &other.name_prefix),
             ("NameSuffix", &mut merged.name_suffix, &other.name_suffix),
@@ -86,7 +90,8 @@ impl Config {
         Ok(Arc::new(merged))
     }
 
-    fn is_empty(&self) -> bool {
+    /// How many entries there are in all tables.
+    fn len(&self) -> usize {
         let tables = [
             &self.name_prefix,
             &self.name_suffix,
@@ -99,7 +104,11 @@ impl Config {
             &self.images,
             &self.replicas,
         ];
-        tables.iter().all(|table| table.is_empty()) && self.name_references.is_empty()
+        tables.iter().map(|table| table.len()).sum::<usize>() + self.name_references.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

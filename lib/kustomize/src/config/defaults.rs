@@ -7,7 +7,10 @@ use std::sync::{Arc, LazyLock};
 
 /// The tables of kustomize 5.8.1.
 pub(super) static BUILTIN: LazyLock<Arc<Config>> = LazyLock::new(|| {
-    let mut config = Config::default();
+    let mut config = Config {
+        has_builtin: true,
+        ..Config::default()
+    };
     for line in include_str!("../data/fieldspecs.tsv")
         .lines()
         .filter(|line| !line.starts_with('#'))

@@ -21,6 +21,7 @@ impl Config {
                 e.decoding()
                     .during(format!("reading configurations file '{path}'"))
             })?;
+            loader.session().count_specs(file.len())?;
             given = given.merge(Arc::new(file))?;
         }
         Config::builtin().merge(given)
@@ -46,6 +47,7 @@ fn read(bytes: &[u8]) -> Result<Config, Error> {
         template_labels: table("templateLabels")?,
         common_annotations: table("commonAnnotations")?,
         name_references: Vec::new(),
+        has_builtin: false,
         var_references: table("varReference")?,
         images: table("images")?,
         replicas: table("replicas")?,

@@ -3,9 +3,12 @@
 use crate::helm::HelmRenderer;
 use crate::remote::Fetcher;
 use crate::schema::SchemaState;
-use crate::{Inputs, Load, Options};
+use crate::{Error, Inputs, Load, Options};
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
+
+/// Most entries of tables that a build reads; a file that is read twice counts twice.
+const MAX_SPECS: usize = 200_000;
 
 /// What all directories of a build share.
 pub(crate) struct Session<'a> {
@@ -20,6 +23,8 @@ pub(crate) struct Session<'a> {
     pub(crate) warnings: RefCell<Vec<String>>,
     /// What is known about the shape of objects.
     pub(crate) schemas: RefCell<SchemaState>,
+    /// How many entries of tables were read.
+    specs: Cell<usize>,
     /// How many directories were entered.
     pub(super) entered: Cell<usize>,
 }
@@ -34,8 +39,24 @@ impl<'a> Session<'a> {
             inputs: RefCell::default(),
             warnings: RefCell::default(),
             schemas: RefCell::new(SchemaState::new(options.preload_schema)),
+            specs: Cell::new(0),
             entered: Cell::new(0),
         }
+    }
+
+    /// Counts entries of tables, each of which is compared with all others.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(crate) fn count_specs(&self, more: usize) -> Result<(), Error> {
+        self.specs.set(self.specs.get() + more);
+        if self.specs.get() > MAX_SPECS {
+            return Err(Error::TooMany {
+                what: "entries of configurations, however often they are used",
+                limit: MAX_SPECS,
+            });
+        }
+        Ok(())
     }
 
     /// Says something about the build.
