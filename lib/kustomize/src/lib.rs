@@ -1,7 +1,12 @@
 //! `kustomize build` as a function: a tree of files in, objects out.
 //!
-//! Agrees with kustomize 5.8.1 byte for byte on what it supports; a field it does not support is an error that names
-//! it. It reads nothing but the [`artifact::Tree`] it is given, and tells what it read ([`Inputs`]).
+//! Agrees with kustomize 5.8.1 byte for byte. Every field of `Kustomization` and `Component` is carried out, older
+//! spellings included, and so are the built-in generators and transformers by their own configuration. Programs and
+//! containers as plugins are refused, as kustomize refuses them by default.
+//!
+//! It reads nothing but the [`artifact::Tree`] it is given, and tells what it read ([`Inputs`]). What needs more than a
+//! tree is asked of the caller: a [`HelmRenderer`] for `helmCharts`, a [`Fetcher`] for URLs; without one, a build that
+//! needs it fails.
 
 mod accumulate;
 mod config;
