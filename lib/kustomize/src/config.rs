@@ -8,10 +8,10 @@ use crate::Error;
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::transform::sort;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Most entries of one table; merging compares each with each.
-const MAX_SPECS: usize = 5_000;
+const MAX_SPECS: usize = 2_000;
 
 /// The tables by transformer. An accumulator starts without any; each kustomization brings in the built-in ones.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) replicas: Vec<FieldSpec>,
     /// Whether the built-in tables are part of it.
     has_builtin: bool,
+    /// In which table the built-in entries, which are all there, disagree with others, once somebody has looked.
+    clash: OnceLock<Option<&'static str>>,
 }
 
 /// A field that holds the name of another object.
@@ -52,42 +54,71 @@ impl Config {
     /// # Errors
     /// Two entries for one field that disagree whether to create it; more entries than a table may have.
     pub(crate) fn merge(self: Arc<Config>, other: Arc<Config>) -> Result<Arc<Config>, Error> {
-        let known = self.has_builtin && Arc::ptr_eq(&other, &defaults::BUILTIN);
-        if known || Arc::ptr_eq(&self, &other) || other.is_empty() {
+        if other.is_empty() {
             return Ok(self);
         }
-        if self.is_empty() {
-            return Ok(other);
+        if Arc::ptr_eq(&other, &defaults::BUILTIN) {
+            if self.is_empty() || Arc::ptr_eq(&self, &other) {
+                return Ok(other);
+            }
+            // Each kustomization brings in the built-in tables once more, and nothing new comes of it.
+            if self.has_builtin {
+                return match self.clash.get_or_init(|| self.clash_with(&other)) {
+                    None => Ok(self),
+                    Some(table) => Err(conflict(table)),
+                };
+            }
         }
+        // Even into nothing the entries go one by one, and some go under.
         let mut merged = Config::clone(&self);
         merged.has_builtin |= other.has_builtin;
-        let tables = [
-            ("NamePrefix", &mut merged.name_prefix, &other.name_prefix),
-            ("NameSuffix", &mut merged.name_suffix, &other.name_suffix),
-            ("NameSpace", &mut merged.namespace, &other.namespace),
-            (
-                "CommonAnnotations",
-                &mut merged.common_annotations,
-                &other.common_annotations,
-            ),
-            ("CommonLabels", &mut merged.common_labels, &other.common_labels),
-            ("Labels", &mut merged.labels, &other.labels),
-            (
-                "TemplateLabels",
-                &mut merged.template_labels,
-                &other.template_labels,
-            ),
-            ("VarReference", &mut merged.var_references, &other.var_references),
-            ("Images", &mut merged.images, &other.images),
-            ("Replicas", &mut merged.replicas, &other.replicas),
-        ];
-        for (name, table, more) in tables {
-            merge_specs(table, more).map_err(|e| e.during(format!("failed to merge {name} fieldSpec")))?;
+        merged.clash = OnceLock::new();
+        for (name, table, more) in merged.tables_mut(&other) {
+            merge_specs(table, more).map_err(|e| e.during(merging(name)))?;
             sort(table);
         }
         merge_references(&mut merged.name_references, &other.name_references)
-            .map_err(|e| e.during("failed to merge NameReference fieldSpec"))?;
+            .map_err(|e| e.during(merging("NameReference")))?;
         Ok(Arc::new(merged))
+    }
+
+    /// The table in which an entry of `other` would disagree with one that is here.
+    fn clash_with(&self, other: &Config) -> Option<&'static str> {
+        let mut copy = self.clone();
+        for (name, table, more) in copy.tables_mut(other) {
+            if merge_specs(table, more).is_err() {
+                return Some(name);
+            }
+        }
+        let references = merge_references(&mut copy.name_references, &other.name_references);
+        references.is_err().then_some("NameReference")
+    }
+
+    /// Each table that is a list of fields, with that of `other`.
+    fn tables_mut<'c>(
+        &'c mut self,
+        other: &'c Config,
+    ) -> [(&'static str, &'c mut Vec<FieldSpec>, &'c [FieldSpec]); 10] {
+        [
+            ("NamePrefix", &mut self.name_prefix, &other.name_prefix),
+            ("NameSuffix", &mut self.name_suffix, &other.name_suffix),
+            ("NameSpace", &mut self.namespace, &other.namespace),
+            (
+                "CommonAnnotations",
+                &mut self.common_annotations,
+                &other.common_annotations,
+            ),
+            ("CommonLabels", &mut self.common_labels, &other.common_labels),
+            ("Labels", &mut self.labels, &other.labels),
+            (
+                "TemplateLabels",
+                &mut self.template_labels,
+                &other.template_labels,
+            ),
+            ("VarReference", &mut self.var_references, &other.var_references),
+            ("Images", &mut self.images, &other.images),
+            ("Replicas", &mut self.replicas, &other.replicas),
+        ]
     }
 
     /// How many entries there are in all tables.
@@ -158,6 +189,14 @@ fn covers(known: &FieldSpec, new: &FieldSpec) -> bool {
 
 fn sort(specs: &mut [FieldSpec]) {
     specs.sort_by_cached_key(|spec| sort::by_kind(&spec.gvk));
+}
+
+fn merging(table: &str) -> String {
+    format!("failed to merge {table} fieldSpec")
+}
+
+fn conflict(table: &str) -> Error {
+    Error::ConflictingFields.during(merging(table))
 }
 
 fn too_many() -> Error {

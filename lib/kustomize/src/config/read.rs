@@ -46,11 +46,10 @@ fn read(bytes: &[u8]) -> Result<Config, Error> {
         labels: table("labels")?,
         template_labels: table("templateLabels")?,
         common_annotations: table("commonAnnotations")?,
-        name_references: Vec::new(),
-        has_builtin: false,
         var_references: table("varReference")?,
         images: table("images")?,
         replicas: table("replicas")?,
+        ..Config::default()
     };
     let references = fields.list("nameReference", |fields| {
         Ok((Gvk::read(fields)?, fields.list("fieldSpecs", FieldSpec::read)?))

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
 /// Most entries of tables that a build reads; a file that is read twice counts twice.
-const MAX_SPECS: usize = 200_000;
+const MAX_SPECS: usize = 50_000;
 
 /// What all directories of a build share.
 pub(crate) struct Session<'a> {

@@ -112,7 +112,7 @@ fn tables_beyond_any_use_are_refused() {
             "c.yaml",
             format!("namePrefix:\n{lines}"),
         ),
-        "a build may not have more than 5000 entries in a table of fields",
+        "a build may not have more than 2000 entries in a table of fields",
     );
     let deep = "a/".repeat(200);
     check(
