@@ -263,6 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_text_keeps_its_tag() {
+        let mut node = parse_nodes(b"a: 80\nb: [1]\n", Schema::GoV3, &Limits::default()).unwrap();
+        for (text, expected) in [
+            ("x", "a: !!int x\nb: [1]\n"),
+            ("7", "a: 7\nb: [1]\n"),
+            ("", "a: !!int\nb: [1]\n"),
+        ] {
+            if let Some(Node::Scalar(scalar)) = node[0].get_mut("a") {
+                scalar.text = text.to_string();
+            }
+            let written = rewrite("a: 80\nb: [1]\n", &node[0]).unwrap();
+            assert_eq!(written.as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
     fn what_would_be_lost_is_left_alone() {
         check("a: 1 # why\n", None);
         check("# why\na: 1\n", None);

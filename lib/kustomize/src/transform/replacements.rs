@@ -48,23 +48,34 @@ pub(crate) fn apply(objects: &mut Objects, entries: &[Replacement]) -> Result<()
 }
 
 fn replace(objects: &mut Objects, entry: &Replacement) -> Result<(), Error> {
-    let value = match (&entry.source, &entry.source_value) {
+    let mut value = match (&entry.source, &entry.source_value) {
         (None, None) => return Err(bad("replacements must specify a source and at least one target")),
         _ if entry.targets.is_empty() => {
             return Err(bad("replacements must specify a source and at least one target"));
         }
         (Some(_), Some(_)) => return Err(bad("value and resource selectors are mutually exclusive")),
-        (None, Some(text)) => Node::Scalar(path::bare(text)),
+        (None, Some(text)) => Value {
+            node: Node::Scalar(path::bare(text)),
+            home: None,
+        },
         (Some(source), None) => value(objects.list(), source)?,
     };
     for target in &entry.targets {
-        put(objects, target, &value)?;
+        put(objects, target, &mut value)?;
     }
     Ok(())
 }
 
+/// What a source gives.
+struct Value {
+    node: Node,
+    /// The object and the path in it where it stands, if the value is the field itself: what changes there in the
+    /// meantime changes the value.
+    home: Option<(usize, Vec<Step>)>,
+}
+
 /// The value that a source names.
-fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
+fn value(objects: &[Object], source: &Source) -> Result<Value, Error> {
     let selector = &source.selector;
     let gvk = Gvk {
         group: selector.group.clone(),
@@ -76,16 +87,24 @@ fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
         name: selector.name.clone(),
         namespace: selector.namespace.clone(),
     };
-    let is_source = |object: &&Object| {
+    // kustomize does not ask here whether the kind has namespaces.
+    let plain = |namespace: &str| {
+        if namespace.is_empty() {
+            "default".to_string()
+        } else {
+            namespace.to_string()
+        }
+    };
+    let is_source = |object: &Object| {
         object.all_ids().any(|known| {
             (id.name.is_empty() || id.name == known.name)
-                && (id.namespace.is_empty() || id.effective_namespace() == known.effective_namespace())
+                && (id.namespace.is_empty() || plain(&id.namespace) == plain(&known.namespace))
                 && known.gvk.is_selected(&id.gvk)
         })
     };
-    let mut found = objects.iter().filter(is_source);
+    let mut found = objects.iter().enumerate().filter(|(_, object)| is_source(object));
     let shown = || shown(&id, source);
-    let object = found
+    let (at, object) = found
         .next()
         .ok_or_else(|| bad(format!("nothing selected by {}", shown())))?;
     if found.next().is_some() {
@@ -111,7 +130,10 @@ fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
         .as_ref()
         .filter(|options| !options.delimiter.is_empty())
     else {
-        return Ok(node.clone());
+        return Ok(Value {
+            node: node.clone(),
+            home: Some((at, steps)),
+        });
     };
     let Node::Scalar(scalar) = node else {
         return Err(bad("delimiter option can only be used with scalar nodes"));
@@ -128,11 +150,14 @@ fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
         })?;
     let mut scalar = scalar.clone();
     scalar.text = part.to_string();
-    Ok(Node::Scalar(scalar))
+    Ok(Value {
+        node: Node::Scalar(scalar),
+        home: None,
+    })
 }
 
 /// Puts the value into every selected object.
-fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error> {
+fn put(objects: &mut Objects, target: &Target, value: &mut Value) -> Result<(), Error> {
     let select = target
         .select
         .as_ref()
@@ -155,24 +180,7 @@ fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error
         .collect::<Result<Vec<_>, String>>();
     let paths = paths.map_err(bad)?;
     let options = target.options.clone().unwrap_or_default();
-    let create = match value {
-        _ if !options.create => Create::Nothing,
-        Node::Scalar(_) => Create::Scalar,
-        Node::Map(_) => Create::Map,
-        Node::Seq(_) => Create::Seq,
-    };
-    let (deep, size) = measure(value);
-    if paths.iter().any(|(_, steps)| steps.len() + deep > MAX_DEPTH) {
-        return Err(bad(format!(
-            "a replacement may not nest values deeper than {MAX_DEPTH}"
-        )));
-    }
-    if size > MAX_SIZE {
-        return Err(bad(format!(
-            "a replacement may not copy more than {MAX_SIZE} values"
-        )));
-    }
-    for object in objects.list_mut() {
+    for (at, object) in objects.list_mut().iter_mut().enumerate() {
         let rejected = |(selector, matcher): &(&crate::kustomization::Selector, Matcher)| {
             let by_metadata =
                 !(selector.label_selector.is_empty() && selector.annotation_selector.is_empty());
@@ -186,8 +194,30 @@ fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error
             continue;
         }
         for (text, steps) in &paths {
-            put_at(object, text, steps, create, &options, value)?;
+            fits(&value.node, steps)?;
+            put_at(object, text, steps, &options, &value.node)?;
+            if let Some((_, steps)) = value.home.as_ref().filter(|(home, _)| *home == at)
+                && let Ok(Some(node)) = path::find(&object.node, steps)
+            {
+                value.node = node.clone();
+            }
         }
+    }
+    Ok(())
+}
+
+/// Bounds what comes of a value in its place.
+fn fits(value: &Node, steps: &[Step]) -> Result<(), Error> {
+    let (deep, size) = measure(value);
+    if steps.len() + deep > MAX_DEPTH {
+        return Err(bad(format!(
+            "a replacement may not nest values deeper than {MAX_DEPTH}"
+        )));
+    }
+    if size > MAX_SIZE {
+        return Err(bad(format!(
+            "a replacement may not copy more than {MAX_SIZE} values"
+        )));
     }
     Ok(())
 }
@@ -196,10 +226,15 @@ fn put_at(
     object: &mut Object,
     text: &str,
     steps: &[Step],
-    create: Create,
     options: &FieldOptions,
     value: &Node,
 ) -> Result<(), Error> {
+    let create = match value {
+        _ if !options.create => Create::Nothing,
+        Node::Scalar(_) => Create::Scalar,
+        Node::Map(_) => Create::Map,
+        Node::Seq(_) => Create::Seq,
+    };
     match structured::put(&mut object.node, steps, create, value) {
         structured::Outcome::Done => return Ok(()),
         structured::Outcome::NotStructured => {}

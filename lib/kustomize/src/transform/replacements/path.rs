@@ -139,7 +139,8 @@ pub(in crate::transform) fn visit(
             if count > 0 || create == Create::Nothing {
                 return Ok(count);
             }
-            let scalar = Node::Scalar(bare(value));
+            // Its meaning comes with its text, which may be another in a moment.
+            let scalar = Node::Scalar(unread(value));
             items.push(if field.is_empty() {
                 scalar
             } else {
@@ -147,7 +148,16 @@ pub(in crate::transform) fn visit(
                     pairs: vec![(Scalar::string(field), scalar)],
                 })
             });
-            matching(items, field, &pattern, rest, create, set)
+            let count = matching(items, field, &pattern, rest, create, set);
+            let made = items.last_mut();
+            if let Some(Node::Scalar(scalar)) = made.and_then(|item| match field.as_str() {
+                "" => Some(item),
+                field => item.get_mut(field),
+            }) && scalar.tag == Tag::Merge
+            {
+                *scalar = bare(&scalar.text);
+            }
+            count
         }
         (Step::Index(_) | Step::Every | Step::Matching { .. }, node) => Err(wrong_kind("SequenceNode", node)),
     }
@@ -158,6 +168,15 @@ pub(in crate::transform) fn bare(text: &str) -> Scalar {
     Scalar {
         text: text.to_string(),
         tag: yaml::resolve(text, Schema::GoV3),
+        style: Style::Plain,
+    }
+}
+
+/// A scalar of which the text will say what it means; [`bare`] reads it.
+fn unread(text: &str) -> Scalar {
+    Scalar {
+        text: text.to_string(),
+        tag: Tag::Merge,
         style: Style::Plain,
     }
 }
@@ -199,12 +218,7 @@ fn made(next: Option<&Step>, create: Create) -> Node {
         (Some(Step::Index(_) | Step::Every | Step::Matching { .. }), _) | (None, Create::Seq) => {
             Node::Seq(Vec::new())
         }
-        // Its meaning comes with its text.
-        (None, Create::Scalar | Create::Nothing) => Node::Scalar(Scalar {
-            text: String::new(),
-            tag: Tag::Merge,
-            style: Style::Plain,
-        }),
+        (None, Create::Scalar | Create::Nothing) => Node::Scalar(unread("")),
     }
 }
 
