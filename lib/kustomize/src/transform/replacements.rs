@@ -74,6 +74,21 @@ struct Value {
     home: Option<(usize, Vec<Step>)>,
 }
 
+impl Value {
+    fn is_at_home(&self, at: usize) -> bool {
+        self.home.as_ref().is_some_and(|(home, _)| *home == at)
+    }
+
+    /// After a change of the object where it stands.
+    fn read_again(&mut self, object: &Object) {
+        if let Some((_, steps)) = &self.home
+            && let Ok(Some(node)) = path::find(&object.node, steps)
+        {
+            self.node = node.clone();
+        }
+    }
+}
+
 /// The value that a source names.
 fn value(objects: &[Object], source: &Source) -> Result<Value, Error> {
     let selector = &source.selector;
@@ -194,16 +209,40 @@ fn put(objects: &mut Objects, target: &Target, value: &mut Value) -> Result<(), 
             continue;
         }
         for (text, steps) in &paths {
+            if value.is_at_home(at) && options.create && value.node.as_scalar().is_none() {
+                // The place is made first, and may be part of the value.
+                let made = path::visit(
+                    &mut object.node,
+                    steps,
+                    creation(&value.node, &options),
+                    &mut |_| Ok(()),
+                );
+                made.map_err(|problem| bad(missing(text, true) + ": " + &problem))?;
+                value.read_again(object);
+            }
             fits(&value.node, steps)?;
             put_at(object, text, steps, &options, &value.node)?;
-            if let Some((_, steps)) = value.home.as_ref().filter(|(home, _)| *home == at)
-                && let Ok(Some(node)) = path::find(&object.node, steps)
-            {
-                value.node = node.clone();
+            if value.is_at_home(at) {
+                value.read_again(object);
             }
         }
     }
     Ok(())
+}
+
+/// What is made at a place that is not there.
+fn creation(value: &Node, options: &FieldOptions) -> Create {
+    match value {
+        _ if !options.create => Create::Nothing,
+        Node::Scalar(_) => Create::Scalar,
+        Node::Map(_) => Create::Map,
+        Node::Seq(_) => Create::Seq,
+    }
+}
+
+fn missing(text: &str, create: bool) -> String {
+    let verb = if create { "find or create" } else { "find" };
+    format!("unable to {verb} field {text:?} in replacement target")
 }
 
 /// Bounds what comes of a value in its place.
@@ -229,12 +268,7 @@ fn put_at(
     options: &FieldOptions,
     value: &Node,
 ) -> Result<(), Error> {
-    let create = match value {
-        _ if !options.create => Create::Nothing,
-        Node::Scalar(_) => Create::Scalar,
-        Node::Map(_) => Create::Map,
-        Node::Seq(_) => Create::Seq,
-    };
+    let create = creation(value, options);
     match structured::put(&mut object.node, steps, create, value) {
         structured::Outcome::Done => return Ok(()),
         structured::Outcome::NotStructured => {}
@@ -244,14 +278,7 @@ fn put_at(
             )));
         }
     }
-    let missing = || {
-        let verb = if create == Create::Nothing {
-            "find"
-        } else {
-            "find or create"
-        };
-        format!("unable to {verb} field {text:?} in replacement target")
-    };
+    let missing = || missing(text, create != Create::Nothing);
     let count = path::visit(&mut object.node, steps, create, &mut |node| {
         set(node, options, value)
     })
