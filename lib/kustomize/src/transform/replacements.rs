@@ -185,6 +185,7 @@ fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error
         }
         for (text, steps) in &paths {
             put_at(object, text, steps, create, &options, value)?;
+            object.spread();
         }
     }
     Ok(())

@@ -27,6 +27,7 @@ impl Vars {
                 .iter_mut()
                 .filter(|object| is_meant(var, object));
             if let Some(object) = found.next() {
+                object.unshare(&["metadata", "annotations"]);
                 object.vars.push(var.name.clone());
                 let more = found.count();
                 if more > 0 {
@@ -170,7 +171,7 @@ fn expanded(input: &str, values: &HashMap<&str, Option<Scalar>>) -> Scalar {
                     }
                     out.push_str(&typed(scalar).text);
                 }
-                _ => out.push_str(&rest[..rest.len() - behind.len()]),
+                _ => out.extend(["$(", name, ")"]),
             }
             rest = behind;
             continue;

@@ -9,3 +9,4 @@ mod case;
 mod closure;
 mod differential;
 mod limits;
+mod random;
