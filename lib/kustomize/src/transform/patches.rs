@@ -91,16 +91,22 @@ pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -
 /// # Errors
 /// As [`apply`].
 pub(crate) fn apply_partial(loader: &Loader<'_>, objects: &mut Objects, entry: &str) -> Result<(), Error> {
+    let configuring = |error: Error| {
+        let paths = yaml::to_string(&serde_json::json!({ "paths": [entry] }));
+        error.during(format!(
+            "trouble configuring builtin PatchStrategicMergeTransformer with config: `\n{paths}`"
+        ))
+    };
     let partial = match documents::objects(entry.as_bytes()) {
         Ok(partial) => partial,
         Err(_) => loader
             .read(entry)
             .and_then(documents::objects)
-            .map_err(|e| e.in_file(entry))?,
+            .map_err(|e| configuring(e.in_file(entry)))?,
     };
     if partial.is_empty() {
         let problem = format!("patch appears to be empty; files=[{entry}], Patch=");
-        return Err(Error::Patch { problem });
+        return Err(configuring(Error::Patch { problem }));
     }
     let plain = Patch::default();
     for part in partial {
@@ -124,25 +130,35 @@ pub(crate) fn apply_operations(
     let bad = |problem: &str| Error::Patch {
         problem: problem.to_string(),
     };
-    let selector = patch
-        .target
-        .as_ref()
-        .ok_or_else(|| bad("must specify the target field of patchesJson6902"))?;
-    if selector.name.is_empty() {
-        return Err(bad("must specify the target name"));
-    }
-    let text = match (patch.path.as_str(), patch.patch.as_str()) {
-        ("", "") => return Err(bad("empty file path and empty jsonOp")),
-        ("", text) => text.to_string(),
-        (path, "") => String::from_utf8_lossy(loader.read(path)?).into_owned(),
-        _ => return Err(bad("must specify a file path or jsonOp, not both")),
+    let read = || {
+        let selector = patch
+            .target
+            .as_ref()
+            .ok_or_else(|| bad("must specify the target field of patchesJson6902"))?;
+        if selector.name.is_empty() {
+            return Err(bad("must specify the target name"));
+        }
+        let text = match (patch.path.as_str(), patch.patch.as_str()) {
+            ("", "") => return Err(bad("empty file path and empty jsonOp")),
+            ("", text) => text.to_string(),
+            (path, "") => String::from_utf8_lossy(loader.read(path)?).into_owned(),
+            _ => return Err(bad("must specify a file path or jsonOp, not both")),
+        };
+        let operations = json6902::decode(&text).map_err(|problem| Error::Patch { problem })?;
+        if operations.is_empty() {
+            return Err(bad(&format!(
+                "patch appears to be empty; file={}, JsonOp={text}",
+                patch.path
+            )));
+        }
+        Ok((selector, operations))
     };
-    let operations = json6902::decode(&text).map_err(|problem| Error::Patch { problem })?;
-    if operations.is_empty() {
-        return Err(Error::Patch {
-            problem: format!("patch appears to be empty; file={}, JsonOp={text}", patch.path),
-        });
-    }
+    let (selector, operations) = read().map_err(|error| {
+        error.during(format!(
+            "trouble configuring builtin PatchJson6902Transformer with config: `\n{}`",
+            shown(patch)
+        ))
+    })?;
     let matcher = Matcher::new(selector)?;
     for object in objects
         .list_mut()

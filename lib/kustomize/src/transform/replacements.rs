@@ -38,7 +38,13 @@ pub(crate) fn apply(
         if entry.source.is_some() || !entry.targets.is_empty() {
             return Err(bad("cannot specify both path and inline replacement"));
         }
-        for entry in Replacement::load(loader, &entry.path)? {
+        let configuring = |error: Error| {
+            let config = yaml::to_string(&serde_json::json!({ "Replacements": [{ "path": entry.path }] }));
+            error.during(format!(
+                "trouble configuring builtin ReplacementTransformer with config: `\n{config}`"
+            ))
+        };
+        for entry in Replacement::load(loader, &entry.path).map_err(configuring)? {
             replace(objects, &entry)?;
         }
     }
