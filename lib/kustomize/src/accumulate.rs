@@ -346,8 +346,10 @@ impl<'a> Target<'a> {
             add("ImageTagTransformer", Transformer::Images(image, specs));
         }
         if !fields.replacements.is_empty() {
-            let entries = replacements::prepare(loader, &fields.replacements)?;
-            add("ReplacementTransformer", Transformer::Replacements(entries));
+            let kind = "ReplacementTransformer";
+            let entries = replacements::prepare(loader, &fields.replacements)
+                .map_err(|e| configuring(kind, &replacements::shown_paths(&fields.replacements), e))?;
+            add(kind, Transformer::Replacements(entries));
         }
         Ok(all)
     }

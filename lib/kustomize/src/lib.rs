@@ -124,6 +124,11 @@ fn resources(
         ));
     }
     let mut objects = objects.into_list();
+    // A patch may have taken a name away, or everything.
+    objects.retain(|object| !object.node.as_map().is_none_or(yaml::Map::is_empty));
+    objects
+        .iter()
+        .try_for_each(|object| documents::check(&object.node))?;
     objects.retain(|object| !is_local_config(object));
     let legacy = match &kustomization.sort_options {
         Some(options) => sort::wants_legacy(options)?,

@@ -1,8 +1,12 @@
 //! One object of a build: its nodes and what it was called before.
 
+mod shared;
+
 use crate::id::{Gvk, Id, split_api_version};
+use crate::transform::bare_key;
+use shared::Shared;
 use std::collections::HashMap;
-use yaml::{Map, Node, Scalar};
+use yaml::{Map, Node};
 
 /// kustomize's note on an object that came out of a chart.
 pub(crate) const HELM_GENERATED: &str = "internal.config.kubernetes.io/helm-generated";
@@ -26,6 +30,8 @@ pub(crate) struct Object {
     pub(crate) generated: bool,
     /// What a generator says about an object of the same name.
     pub(crate) behavior: Behavior,
+    /// Labels and annotations that change together.
+    shared: Vec<Shared>,
 }
 
 /// A name an object had.
@@ -59,6 +65,7 @@ impl Object {
             vars: Vec::new(),
             generated: false,
             behavior: Behavior::Unspecified,
+            shared: Vec::new(),
         }
     }
 
@@ -135,6 +142,8 @@ impl Object {
 
     /// Keeps the current id as a past one, before a change.
     pub(crate) fn remember_id(&mut self) {
+        // kustomize notes it in the annotations.
+        self.unshare(&["metadata", "annotations"]);
         let id = self.id();
         let namespace = id.effective_namespace().to_string();
         self.past.push(PastId {
@@ -179,8 +188,24 @@ impl Object {
         })
     }
 
+    /// Makes every value of `metadata.labels` or `metadata.annotations` a text, as it stands; an empty map goes away.
+    pub(crate) fn texts_in(&mut self, field: &str) {
+        if self
+            .metadata()
+            .is_none_or(|metadata| metadata.get(field).is_none())
+        {
+            return;
+        }
+        let pairs = self
+            .strings(field)
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        self.set_strings(field, pairs);
+    }
+
     /// Replaces `metadata.labels` or `metadata.annotations`; an empty map takes the field away.
     pub(crate) fn set_strings(&mut self, field: &str, pairs: Vec<(String, String)>) {
+        self.unshare(&["metadata", field]);
         let Some(metadata) = self.metadata_mut() else {
             return;
         };
@@ -190,7 +215,7 @@ impl Object {
         }
         let pairs = pairs
             .into_iter()
-            .map(|(key, value)| (Scalar::string(key), Node::string(value)))
+            .map(|(key, value)| (bare_key(&key), Node::string(value)))
             .collect();
         metadata.set(field, Node::Map(Map { pairs }));
     }
@@ -229,7 +254,7 @@ impl Object {
                 let map = node.get(field).and_then(Node::as_map);
                 let pairs = map.into_iter().flat_map(|map| &map.pairs);
                 pairs
-                    .filter_map(|(k, v)| Some((k.text.clone(), v.as_scalar()?.text.clone())))
+                    .map(|(k, v)| (k.text.clone(), v.as_text().unwrap_or_default().to_string()))
                     .collect()
             };
             let (base, top) = (pairs(&old.node), pairs(&self.node));
@@ -242,7 +267,7 @@ impl Object {
             } else {
                 let pairs = merged
                     .into_iter()
-                    .map(|(k, v)| (Scalar::string(k), Node::string(v)))
+                    .map(|(k, v)| (bare_key(&k), Node::string(v)))
                     .collect();
                 map.set(field, Node::Map(Map { pairs }));
             }

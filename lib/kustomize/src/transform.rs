@@ -87,6 +87,19 @@ impl Transformer {
 /// Sets string pairs under every path of `specs` that counts for the object, pair by pair.
 fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String)]) -> Result<(), Error> {
     for (key, value) in pairs {
+        let missing: Vec<Vec<String>> = specs
+            .iter()
+            .map(|spec| {
+                let parts = spec.parts.iter().map(|part| part.name.clone());
+                parts.chain([key.clone()]).collect()
+            })
+            .filter(|place: &Vec<String>| {
+                place
+                    .iter()
+                    .try_fold(&object.node, |node, key| node.get(key))
+                    .is_none()
+            })
+            .collect();
         for spec in specs {
             at(object, spec, Create::Map, &mut |node| {
                 if node.is_null() {
@@ -97,6 +110,8 @@ fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String
                 Ok(())
             })?;
         }
+        object.spread();
+        object.share(missing);
     }
     Ok(())
 }

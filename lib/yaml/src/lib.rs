@@ -24,7 +24,7 @@ pub use compose::{Limits, parse_nodes};
 pub use emit::{to_string, write};
 pub use error::Error;
 pub use node::{Map, Node, Scalar, Style, Tag};
-pub use number::json_number;
+pub use number::{json_number, shortest};
 pub use resolve::{Schema, resolve};
 pub use rewrite::rewrite;
 pub use value::{to_value, to_value_strict};

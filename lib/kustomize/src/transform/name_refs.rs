@@ -33,9 +33,6 @@ pub(crate) fn apply(objects: &mut Objects, references: &[NameReference]) -> Resu
         }
         let referrer = Referrer::new(object);
         for reference in &*references {
-            if !object.is_selected(&reference.referrer.gvk) {
-                continue;
-            }
             let role = role_ref(object, &reference.referrer);
             let search = Search {
                 targets: &targets,

@@ -61,6 +61,12 @@ pub(crate) fn apply(objects: &mut Objects, patch: &Prepared, schema: Schema<'_>)
         (Content::Nothing, _) => Ok(()),
         (Content::Partial(partial), None) => {
             for part in partial {
+                let mut part = part.clone();
+                if entry.allow_name_change || entry.allow_kind_change {
+                    // kustomize notes the option in the patch's annotations, which makes them text.
+                    part.texts_in("annotations");
+                }
+                let part = &part;
                 let at = target(objects, part).map_err(|error| {
                     let id = part.original_id().to_string();
                     error.during(format!("no resource matches strategic merge patch {id:?}"))
@@ -317,9 +323,13 @@ fn target(objects: &Objects, part: &Object) -> Result<usize, Error> {
     })
 }
 
-/// The patch with the `apiVersion` of the object it goes to.
+/// The patch with the `apiVersion` of the object it goes to, and with labels and annotations made text: a null among them
+/// is no longer one.
 fn of_version(part: &Object, object: &Object) -> Object {
     let mut part = part.clone();
+    for field in ["labels", "annotations"] {
+        part.texts_in(field);
+    }
     if let Some(map) = part.node.as_map_mut() {
         map.set("apiVersion", Node::string(object.api_version()));
     }
@@ -354,6 +364,7 @@ fn lay_over(object: &mut Object, part: &Object, patch: &Patch, schema: Schema<'_
         object.set_name(&id.name);
     }
     object.set_namespace(&id.namespace);
+    object.spread();
     Ok(())
 }
 
@@ -376,12 +387,9 @@ fn operate(object: &mut Object, operations: &[Operation]) -> Result<(), Error> {
     }
     json6902::apply(&mut value, operations).map_err(|problem| Error::PatchMismatch { id, problem })?;
     object.node = json6902::to_node(&value);
-    let annotations: Vec<_> = object
-        .strings("annotations")
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
-    if noted && !annotations.is_empty() {
-        object.set_strings("annotations", annotations);
+    object.unshare(&[]);
+    if noted && object.strings("annotations").next().is_some() {
+        object.texts_in("annotations");
     }
     Ok(())
 }

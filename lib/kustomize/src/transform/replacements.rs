@@ -39,6 +39,15 @@ pub(crate) fn prepare(loader: &Loader<'_>, entries: &[Replacement]) -> Result<Ve
     Ok(prepared)
 }
 
+/// `replacements` as kustomize repeats it in messages, as far as they are files.
+pub(crate) fn shown_paths(entries: &[Replacement]) -> String {
+    let paths = entries.iter().filter(|entry| !entry.path.is_empty());
+    let paths: Vec<_> = paths
+        .map(|entry| serde_json::json!({ "path": entry.path }))
+        .collect();
+    yaml::to_string(&serde_json::json!({ "Replacements": paths }))
+}
+
 /// Carries out every entry, in order.
 ///
 /// # Errors
@@ -222,6 +231,7 @@ fn put(objects: &mut Objects, target: &Target, value: &mut Value) -> Result<(), 
             }
             fits(&value.node, steps)?;
             put_at(object, text, steps, &options, &value.node)?;
+            object.spread();
             if value.is_at_home(at) {
                 value.read_again(object);
             }

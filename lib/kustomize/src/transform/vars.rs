@@ -27,6 +27,7 @@ impl Vars {
                 .iter_mut()
                 .filter(|object| is_meant(var, object));
             if let Some(object) = found.next() {
+                object.unshare(&["metadata", "annotations"]);
                 object.vars.push(var.name.clone());
                 let more = found.count();
                 if more > 0 {
@@ -191,7 +192,7 @@ fn expanded(input: &str, values: &mut Values<'_>) -> Scalar {
                     }
                     out.push_str(&typed(scalar).text);
                 }
-                None => out.push_str(&rest[..rest.len() - behind.len()]),
+                None => out.extend(["$(", name, ")"]),
             }
             rest = behind;
             continue;

@@ -13,5 +13,6 @@ mod differential;
 mod helm;
 mod limits;
 mod paths;
+mod random;
 mod remote;
 mod warnings;
