@@ -5,6 +5,7 @@
 
 mod fields;
 mod objects;
+mod plugins;
 
 use crate::case::Case;
 use proptest::prelude::*;
@@ -92,7 +93,7 @@ impl Dir {
             }
         }
         files.push((format!("{name}/kustomization.yaml"), text.into_bytes()));
-        for (file, text) in fields::FILES {
+        for (file, text) in fields::FILES.iter().chain(plugins::FILES) {
             files.push((format!("{name}/{file}"), text.as_bytes().to_vec()));
         }
     }

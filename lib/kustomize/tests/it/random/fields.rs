@@ -1,6 +1,7 @@
 //! Random entries of the kustomization's fields.
 
 use super::objects::{NAMES, NAMESPACES, SCALARS, TEXTS, name};
+use super::plugins;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -54,7 +55,7 @@ pub fn line() -> impl Strategy<Value = (&'static str, String)> {
         1 => select(&["{disableNameSuffixHash: true}", "{labels: {g: x}}", "{annotations: {g: x}, immutable: true}"][..])
             .prop_map(|o| ("generatorOptions", format!("generatorOptions: {o}"))),
         1 => select(&["legacy", "fifo"][..]).prop_map(|o| ("sortOptions", format!("sortOptions: {{order: {o}}}"))),
-        1 => Just(("buildMetadata", "buildMetadata: [managedByLabel]".to_string())),
+        2 => plugins::line(),
     ]
 }
 
@@ -71,6 +72,7 @@ pub fn list_entry() -> impl Strategy<Value = (&'static str, String)> {
         1 => object().prop_map(|o| ("patchesStrategicMerge", format!("|-\n{}", indent(&o)))),
         3 => replacement().prop_map(|e| ("replacements", e)),
         1 => var().prop_map(|e| ("vars", e)),
+        6 => plugins::entry(),
     ]
 }
 
