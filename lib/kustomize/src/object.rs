@@ -153,6 +153,15 @@ impl Object {
         });
     }
 
+    /// Loses its history, as when its annotations are taken away.
+    pub(crate) fn forget(&mut self) {
+        self.past.clear();
+        self.prefixes.clear();
+        self.suffixes.clear();
+        self.needs_hash = false;
+        self.behavior = Behavior::Unspecified;
+    }
+
     pub(crate) fn set_name(&mut self, name: &str) {
         if let Some(metadata) = self.metadata_mut() {
             metadata.set("name", Node::string(name));

@@ -342,6 +342,11 @@ fn lay_over(object: &mut Object, part: &Object, patch: &Patch, schema: Schema<'_
     if patch.allow_name_change || patch.allow_kind_change {
         object.remember_id();
     }
+    // What kustomize notes for itself stands among the annotations, and goes with them.
+    let forgets = part
+        .node
+        .at(&["metadata", "annotations"])
+        .is_some_and(Node::is_null);
     let mut node = part.node.clone();
     match strategic_merge::merge(&mut object.node, &mut node, schema) {
         Err(problem) => {
@@ -353,6 +358,9 @@ fn lay_over(object: &mut Object, part: &Object, patch: &Patch, schema: Schema<'_
         Ok(Chosen::Dest) => {}
         Ok(Chosen::Patch) => object.node = node,
         Ok(Chosen::Neither) => object.node = Node::map(),
+    }
+    if forgets {
+        object.forget();
     }
     if is_deleted(object) {
         return Ok(());

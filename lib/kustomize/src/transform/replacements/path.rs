@@ -56,7 +56,9 @@ pub(in crate::transform) fn find<'n>(node: &'n Node, path: &[Step]) -> Result<Op
     for step in path {
         let next = match (step, node) {
             (Step::Every, _) => return Err("wildcard is not supported in PathGetter".to_string()),
-            (Step::Field(name), Node::Map(map)) => map.get(name),
+            // Here, other than in targets, empty parts and blanks say nothing.
+            (Step::Field(name), node) if name.trim().is_empty() => Some(node),
+            (Step::Field(name), Node::Map(map)) => map.get(name.trim()),
             (Step::Index(at), Node::Seq(items)) => items.get(*at),
             (Step::Last, Node::Seq(items)) => items.last(),
             (Step::Matching { field, value }, Node::Seq(items)) => items.iter().find(|item| {
@@ -96,6 +98,7 @@ pub(in crate::transform) fn visit(
         return Ok(1);
     };
     match (step, node) {
+        (Step::Field(name), node @ Node::Map(_)) if name.is_empty() => Err(wrong_kind("ScalarNode", node)),
         (Step::Field(name), Node::Map(map)) => {
             let exists = map.get(name).is_some();
             if !exists && create == Create::Nothing {
@@ -243,6 +246,8 @@ fn step(part: &str) -> Result<Step, String> {
 
 fn split(path: &str) -> Vec<String> {
     let mut plain: Vec<String> = Vec::new();
+    // A dot at the beginning says nothing.
+    let path = path.strip_prefix('.').unwrap_or(path);
     for part in path.split('.') {
         match plain.last_mut() {
             Some(last) if last.ends_with('\\') => {
