@@ -8,5 +8,6 @@
 mod case;
 mod closure;
 mod differential;
+mod fuzz;
 mod limits;
 mod random;

@@ -111,7 +111,7 @@ fn scalar() -> impl Strategy<Value = String> {
         Just("|+\n@line one\n\n".to_string()),
         Just(">\n@folded one\n@folded two\n\n@new\n".to_string()),
         Just(">-\n@folded one\n@  more\n@folded two".to_string()),
-        Just("|2\n@  indented\n@less".replace('@', "@").to_string()),
+        Just("|2\n@  indented\n@less".to_string()),
         Just("\"a\n@b\n\n@c\"".to_string()),
         Just("plain one\n@plain two".to_string()),
     ];
