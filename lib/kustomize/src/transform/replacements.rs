@@ -214,13 +214,14 @@ fn put_at(
             )));
         }
     }
+    let id = object.id();
     let missing = || {
         let verb = if create == Create::Nothing {
             "find"
         } else {
             "find or create"
         };
-        format!("unable to {verb} field {text:?} in replacement target")
+        format!("unable to {verb} field {text:?} in replacement target {id}")
     };
     let count = path::visit(&mut object.node, steps, create, &mut |node| {
         set(node, options, value)
