@@ -288,7 +288,8 @@ fn put_at(
             )));
         }
     }
-    let missing = || missing(text, create != Create::Nothing);
+    let id = object.id();
+    let missing = || format!("{} {id}", missing(text, create != Create::Nothing));
     let count = path::visit(&mut object.node, steps, create, &mut |node| {
         set(node, options, value)
     })

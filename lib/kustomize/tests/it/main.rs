@@ -10,6 +10,7 @@ mod case;
 mod closure;
 mod closure_fields;
 mod differential;
+mod fuzz;
 mod helm;
 mod limits;
 mod paths;

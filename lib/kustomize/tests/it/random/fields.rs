@@ -332,6 +332,10 @@ fn operations() -> impl Strategy<Value = String> {
                 format!("- {{op: replace, path: {path}, value: new}}\n")
             }
             "remove" => format!("- op: remove\n  path: {path}\n"),
+            // The annotations as a whole hold kustomize's own notes.
+            "copy" | "move" if from == "/metadata/annotations" => {
+                format!("- {{op: test, path: {path}, value: null}}\n")
+            }
             "copy" | "move" => format!("- {{op: {op}, from: {from}, path: {path}}}\n"),
             op => format!("- op: {op}\n  path: {path}\n  value: {value}\n"),
         });
