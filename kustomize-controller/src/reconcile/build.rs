@@ -262,6 +262,7 @@ fn build(tree: &Tree, path: &str, generated: Generated) -> Result<(Inputs, Vec<(
     let options = Options {
         order: Order::None,
         load: Load::Anywhere,
+        preload_schema: true,
         ..Options::default()
     };
     let built = kustomize::build(&generated.tree, path, &options)

@@ -26,7 +26,11 @@ fn main() -> ExitCode {
     } else {
         Load::RootOnly
     };
-    match run(paths.first().map_or(".", String::as_str), order, load) {
+    let (result, warnings) = run(paths.first().map_or(".", String::as_str), order, load);
+    for warning in warnings {
+        eprintln!("{warning}");
+    }
+    match result {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
@@ -38,25 +42,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(dir: &str, order: Order, load: Load) -> Result<String, String> {
-    let dir = Path::new(dir).canonicalize().map_err(|e| format!("{dir}: {e}"))?;
+fn run(dir: &str, order: Order, load: Load) -> (Result<String, String>, Vec<String>) {
+    let dir = match Path::new(dir).canonicalize() {
+        Ok(dir) => dir,
+        Err(error) => return (Err(format!("{dir}: {error}")), Vec::new()),
+    };
     let mut root: &Path = &dir;
     loop {
-        let tree = tree(root).map_err(|e| format!("{}: {e}", root.display()))?;
-        let path = dir
-            .strip_prefix(root)
-            .map_err(|e| e.to_string())?
-            .to_string_lossy()
-            .into_owned();
+        let tree = match tree(root) {
+            Ok(tree) => tree,
+            Err(error) => return (Err(format!("{}: {error}", root.display())), Vec::new()),
+        };
+        let path = dir.strip_prefix(root).unwrap_or(&dir).to_string_lossy();
         let options = Options {
             order,
             load,
             display_root: root.display().to_string(),
+            ..Options::default()
         };
-        match (kustomize::build(&tree, &path, &options), root.parent()) {
-            (Ok(build), _) => return Ok(build.to_yaml()),
+        let (built, warnings) = kustomize::build_warning(&tree, &path, &options);
+        match (built, root.parent()) {
+            (Ok(build), _) => return (Ok(build.to_yaml()), warnings),
             (Err(error), Some(parent)) if error.leaves_tree() && parent.parent().is_some() => root = parent,
-            (Err(error), _) => return Err(error.chain()),
+            (Err(error), _) => return (Err(error.chain()), warnings),
         }
     }
 }

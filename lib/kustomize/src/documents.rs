@@ -116,7 +116,11 @@ fn checked(nodes: Vec<Node>) -> Result<Vec<Node>, Error> {
     Ok(good)
 }
 
-fn check(node: &Node) -> Result<(), Error> {
+/// Refuses what has no kind, or no name where one is needed.
+///
+/// # Errors
+/// As said, naming the object.
+pub(crate) fn check(node: &Node) -> Result<(), Error> {
     let bad = |problem| {
         Err(Error::BadObject {
             problem,

@@ -1,5 +1,7 @@
 //! Why a build fails, in kustomize's words where they are known.
 
+mod chain;
+
 /// What stopped a build. `Display` prints one link; [`Error::chain`] prints all, as kustomize does.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,6 +51,19 @@ pub enum Error {
         /// The field and what is wrong with it.
         problem: String,
     },
+    /// A field of another file, or of a plugin's configuration, that does not exist or has the wrong type.
+    #[error("error unmarshaling JSON: while decoding JSON: json: {problem}")]
+    Decode {
+        /// The field and what is wrong with it.
+        problem: String,
+    },
+    /// A file other than a kustomization that is no YAML.
+    #[error("error converting YAML to JSON")]
+    NotYaml {
+        /// Where and what.
+        #[source]
+        cause: yaml::Error,
+    },
     /// A kustomization file without any field.
     #[error("kustomization.yaml is empty")]
     KustomizationEmpty,
@@ -60,19 +75,27 @@ pub enum Error {
         /// One line a field.
         problems: Vec<String>,
     },
-    /// A field that this version does not carry out.
-    #[error("field '{field}' of '{file}' is not supported")]
-    Unsupported {
-        /// The kustomization file.
-        file: String,
-        /// The field.
-        field: &'static str,
-    },
     /// A URL or repository where only files of the tree are allowed.
     #[error("remote resource '{url}' refused: a build reads only files of its source")]
     Remote {
         /// As written.
         url: String,
+    },
+    /// What a URL names could not be fetched.
+    #[error("fetching '{url}': {problem}")]
+    Fetch {
+        /// As written.
+        url: String,
+        /// What the fetcher says.
+        problem: String,
+    },
+    /// A repository that names one that led to it.
+    #[error("cycle detected: URI '{candidate}' referenced by previous URI '{visited}'")]
+    RepositoryCycle {
+        /// The repository.
+        candidate: String,
+        /// The one already being built.
+        visited: String,
     },
     /// A file that is not there, found when its place is checked.
     #[error("{0}")]
@@ -140,9 +163,11 @@ pub enum Error {
         /// The directory already being built.
         visited: String,
     },
-    /// More bases inside bases than any build needs.
-    #[error("bases are nested deeper than {limit}")]
+    /// Something is nested deeper than any build needs.
+    #[error("{what} are nested deeper than {limit}")]
     TooDeep {
+        /// What is nested.
+        what: &'static str,
         /// The limit.
         limit: usize,
     },
@@ -230,6 +255,30 @@ pub enum Error {
     #[error("{problem}")]
     Generator {
         /// Source and problem.
+        problem: String,
+    },
+    /// A generator or transformer whose configuration cannot be used.
+    #[error("{problem}")]
+    Plugin {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A program or container as a generator or transformer.
+    #[error("external plugins disabled; unable to load external plugin '{kind}'")]
+    ExternalPlugin {
+        /// The kind of its configuration.
+        kind: String,
+    },
+    /// A validator that is none.
+    #[error("validator shouldn't modify the resource map: {problem}")]
+    Validator {
+        /// What it changed.
+        problem: String,
+    },
+    /// A wrong `openapi` field, or a schema that cannot be read.
+    #[error("{problem}")]
+    OpenApi {
+        /// What is wrong.
         problem: String,
     },
     /// A value in the place where a transformer writes has the wrong shape.
@@ -348,56 +397,4 @@ pub struct Missing {
     pub part: String,
     /// True if a file stands where the path needs a directory.
     pub through_file: bool,
-}
-
-impl Error {
-    /// All links of the chain, from what was being done to what went wrong, as kustomize prints them.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut next = std::error::Error::source(self);
-        while let Some(error) = next {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            next = error.source();
-        }
-        text
-    }
-
-    /// True if the build asked for a path above the root of its tree.
-    pub fn leaves_tree(&self) -> bool {
-        match self {
-            Error::LeavesTree { .. } => true,
-            Error::While { cause, .. } => cause.leaves_tree(),
-            Error::NeitherFileNorBase { as_file, as_base } => as_file.leaves_tree() || as_base.leaves_tree(),
-            _ => false,
-        }
-    }
-
-    /// Adds what was being done.
-    pub(crate) fn during(self, context: impl Into<String>) -> Error {
-        Error::While {
-            context: context.into(),
-            cause: Box::new(self),
-        }
-    }
-
-    /// Names the file that malformed YAML stands in.
-    pub(crate) fn in_file(self, path: &str) -> Error {
-        match self {
-            Error::Malformed { cause, .. } => Error::Malformed {
-                file: Some(path.to_string()),
-                cause,
-            },
-            other => other,
-        }
-    }
-
-    /// True if the resource is YAML that cannot be read, so that it was surely meant as a file.
-    pub(crate) fn is_malformed(&self) -> bool {
-        match self {
-            Error::Malformed { .. } => true,
-            Error::While { cause, .. } => cause.is_malformed(),
-            _ => false,
-        }
-    }
 }

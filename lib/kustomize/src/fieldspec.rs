@@ -1,11 +1,7 @@
 //! Where a transformer may write: a kind of object and a path in it.
 
-mod defaults;
-
 use crate::id::Gvk;
 use yaml::{Node, Scalar, Style, Tag};
-
-pub(crate) use defaults::{DEFAULTS, NameReference};
 
 /// A path that counts for the objects `gvk` selects.
 #[derive(Debug, Clone, PartialEq, Eq)]

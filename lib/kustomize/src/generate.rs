@@ -1,15 +1,18 @@
-//! `configMapGenerator` and `secretGenerator`: objects made of literals, files and env files.
+//! Generators: objects made of literals, files and env files, of charts, of a service account's name.
 
 pub(crate) mod hash;
 mod pairs;
+mod policy;
 
 use crate::Error;
-use crate::kustomization::{ConfigMapArgs, GeneratorOptions};
+use crate::helm::Chart;
+use crate::kustomization::{ConfigMapArgs, Fields, GeneratorOptions};
 use crate::load::Loader;
 use crate::object::{Behavior, Object};
 use crate::transform::bare_key;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use policy::Policy;
 use yaml::{Map, Node, Scalar, Style, Tag};
 
 /// Which of the two kinds is made.
@@ -19,22 +22,40 @@ pub(crate) enum Kind {
     Secret,
 }
 
-/// Makes the object that `args` describes.
-///
-/// # Errors
-/// No name, a source that cannot be read, a key given twice.
-pub(crate) fn generate(
-    loader: &Loader<'_>,
-    kind: Kind,
-    args: &ConfigMapArgs,
-    global: Option<&GeneratorOptions>,
-) -> Result<Object, Error> {
+/// A generator with its configuration.
+#[derive(Debug, Clone)]
+pub(crate) enum Generator {
+    Map(Kind, Box<ConfigMapArgs>),
+    Helm(Box<Chart>),
+    Policy(Box<Policy>),
+}
+
+impl Generator {
+    /// Makes its objects.
+    ///
+    /// # Errors
+    /// No name, a source that cannot be read, a key given twice; a chart that cannot be rendered.
+    pub(crate) fn generate(&self, loader: &Loader<'_>) -> Result<Vec<Object>, Error> {
+        match self {
+            Generator::Map(kind, args) => Ok(vec![generate(loader, *kind, args)?]),
+            Generator::Helm(chart) => chart.generate(loader),
+            Generator::Policy(policy) => policy.generate(),
+        }
+    }
+
+    /// The configuration of an `IAMPolicyGenerator`.
+    pub(crate) fn read_policy(fields: &mut Fields) -> Result<Generator, Error> {
+        Policy::read(fields).map(|policy| Generator::Policy(Box::new(policy)))
+    }
+}
+
+fn generate(loader: &Loader<'_>, kind: Kind, args: &ConfigMapArgs) -> Result<Object, Error> {
     if args.name.is_empty() {
         return Err(Error::Generator {
             problem: "a configmap must have a name".to_string(),
         });
     }
-    let options = merged(args.options.as_ref(), global);
+    let options = args.options.clone().unwrap_or_default();
     let mut metadata = Map::default();
     metadata.set("name", Node::string(&args.name));
     if !args.namespace.is_empty() {
@@ -92,15 +113,15 @@ pub(crate) fn generate(
 }
 
 /// Secrets hold base64; ConfigMaps hold text as it is and base64 of what is no text.
-fn data(object: &mut Map, kind: Kind, pairs: Vec<(String, &[u8])>) {
+fn data(object: &mut Map, kind: Kind, pairs: Vec<(String, Vec<u8>)>) {
     let (mut data, mut binary) = (Map::default(), Map::default());
     for (key, bytes) in pairs {
-        match std::str::from_utf8(bytes) {
+        match std::str::from_utf8(&bytes) {
             Ok(text) if kind == Kind::ConfigMap => data.pairs.push((bare_key(&key), Node::string(text))),
             Err(_) if kind == Kind::ConfigMap => {
-                binary.pairs.push((bare_key(&key), Node::string(encode(bytes))))
+                binary.pairs.push((bare_key(&key), Node::string(encode(&bytes))))
             }
-            _ => data.pairs.push((bare_key(&key), Node::string(encode(bytes)))),
+            _ => data.pairs.push((bare_key(&key), Node::string(encode(&bytes)))),
         }
     }
     if kind == Kind::Secret || !data.is_empty() {
@@ -130,7 +151,7 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 /// A generator's own options, filled up with those of `generatorOptions`.
-fn merged(own: Option<&GeneratorOptions>, global: Option<&GeneratorOptions>) -> GeneratorOptions {
+pub(crate) fn merged(own: Option<&GeneratorOptions>, global: Option<&GeneratorOptions>) -> GeneratorOptions {
     let mut options = own.cloned().unwrap_or_default();
     let Some(global) = global else {
         return options;

@@ -1,6 +1,6 @@
 //! What an object is called: group, version, kind, name and namespace.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -112,6 +112,20 @@ impl fmt::Display for Id {
 pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
+
+/// True for the kinds of which kustomize knows the scope without a schema.
+pub(crate) fn is_well_known(api_version: &str, kind: &str) -> bool {
+    WELL_KNOWN.contains(&(api_version, kind))
+}
+
+static WELL_KNOWN: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+    let lines = include_str!("data/scopes.tsv").lines();
+    let fields = lines.filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let (api_version, rest) = line.split_once('\t')?;
+        Some((api_version, rest.split_once('\t')?.0))
+    });
+    fields.collect()
+});
 
 /// Kind to the groups and versions in which it is cluster-scoped.
 static SCOPES: LazyLock<HashMap<&str, Vec<(&str, &str)>>> = LazyLock::new(|| {

@@ -10,6 +10,8 @@ pub struct Inputs {
     files: BTreeMap<String, [u8; 32]>,
     absent: BTreeSet<String>,
     listings: BTreeMap<String, [u8; 32]>,
+    /// Whether there is more to it than the tree: what was fetched may be other the next time.
+    fetched: bool,
 }
 
 impl Inputs {
@@ -30,6 +32,11 @@ impl Inputs {
         self.listings.insert(dir, digest);
     }
 
+    /// Notes that something was fetched from elsewhere, so that no tree tells whether the outcome would be the same.
+    pub fn fetched(&mut self) {
+        self.fetched = true;
+    }
+
     /// Takes back what was noted about the file: its content was the caller's, not the tree's.
     pub fn forget(&mut self, path: &str) {
         self.files.remove(path);
@@ -41,6 +48,7 @@ impl Inputs {
         self.files.extend(other.files);
         self.absent.extend(other.absent);
         self.listings.extend(other.listings);
+        self.fetched |= other.fetched;
     }
 
     /// The files read, with the digests of their content.
@@ -48,11 +56,13 @@ impl Inputs {
         self.files.iter().map(|(path, digest)| (path.as_str(), digest))
     }
 
-    /// True if every file, absence and listing is the same in `tree`; then a build there has the same outcome.
+    /// True if every file, absence and listing is the same in `tree` and nothing was fetched; then a build there has the same outcome.
     pub fn hold_in(&self, tree: &Tree) -> bool {
-        self.files
-            .iter()
-            .all(|(path, digest)| tree.file(path).is_some_and(|file| file.digest() == digest))
+        !self.fetched
+            && self
+                .files
+                .iter()
+                .all(|(path, digest)| tree.file(path).is_some_and(|file| file.digest() == digest))
             && self.absent.iter().all(|path| tree.file(path).is_none())
             && self
                 .listings
@@ -76,6 +86,9 @@ impl Inputs {
         self.listings
             .iter()
             .for_each(|(dir, digest)| add(b'l', dir, digest));
+        if self.fetched {
+            add(b'r', "", &[]);
+        }
         hash.finalize().into()
     }
 }

@@ -4,9 +4,9 @@ mod decode;
 mod entries;
 
 use crate::Error;
+use crate::helm::Chart;
 use crate::load::Loader;
-use decode::Fields;
-
+pub(crate) use decode::Fields;
 pub(crate) use entries::{
     ConfigMapArgs, FieldOptions, GeneratorOptions, Image, Label, Patch, Replacement, Replica, Selector,
     SortOptions, Source, Target, Var,
@@ -36,6 +36,15 @@ pub(crate) struct Kustomization {
     pub(crate) generator_options: Option<GeneratorOptions>,
     pub(crate) sort_options: Option<SortOptions>,
     pub(crate) build_metadata: Vec<String>,
+    pub(crate) configurations: Vec<String>,
+    pub(crate) crds: Vec<String>,
+    pub(crate) openapi: Vec<(String, String)>,
+    pub(crate) generators: Vec<String>,
+    pub(crate) transformers: Vec<String>,
+    pub(crate) validators: Vec<String>,
+    pub(crate) helm_charts: Vec<Chart>,
+    /// The name of the file.
+    pub(crate) file: &'static str,
 }
 
 const KUSTOMIZATION: &str = "Kustomization";
@@ -48,33 +57,19 @@ impl Kustomization {
     /// No file or several, no YAML, an unknown field, a wrong type, kind or version, a field not supported.
     pub(crate) fn load(loader: &Loader<'_>) -> Result<Kustomization, Error> {
         let (bytes, file) = loader.kustomization()?;
-        let value = yaml::parse(bytes).map_err(|cause| Error::KustomizationYaml { cause })?;
+        let value = yaml::parse(&bytes).map_err(|cause| Error::KustomizationYaml { cause })?;
         let mut fields = Fields::open(value, "Kustomization", "types.Kustomization")?;
+        let warnings = deprecated(&fields);
         let mut kustomization = read(&mut fields)?;
+        kustomization.file = file;
         let api_version = fields.string("apiVersion")?;
         let empty = fields.is_empty();
-        let unsupported = fields.present(&UNSUPPORTED);
         fields.finish()?;
-        if let Some(field) = unsupported {
-            return Err(Error::Unsupported {
-                file: loader.show_in_root(file),
-                field,
-            });
-        }
+        warnings
+            .into_iter()
+            .for_each(|warning| loader.session().warn(warning));
         if empty {
             return Err(Error::KustomizationEmpty);
-        }
-        for option in &kustomization.build_metadata {
-            let field = match option.as_str() {
-                "managedByLabel" => continue,
-                "originAnnotations" => "buildMetadata: originAnnotations",
-                "transformerAnnotations" => "buildMetadata: transformerAnnotations",
-                _ => continue,
-            };
-            return Err(Error::Unsupported {
-                file: loader.show_in_root(file),
-                field,
-            });
         }
         kustomization.check(&api_version, loader)?;
         Ok(kustomization)
@@ -111,18 +106,28 @@ impl Kustomization {
     }
 }
 
-/// Fields of kustomize that this version refuses rather than ignores.
-const UNSUPPORTED: [&str; 9] = [
-    "openapi",
-    "crds",
-    "helmGlobals",
-    "helmCharts",
-    "helmChartInflationGenerator",
-    "configurations",
-    "generators",
-    "transformers",
-    "validators",
+/// Older spellings, with what to say about them.
+const DEPRECATED: [(&str, &str, &str); 6] = [
+    ("bases", "resources", ""),
+    ("commonLabels", "labels", ""),
+    ("imageTags", "images", ""),
+    ("patchesJson6902", "patches", ""),
+    ("patchesStrategicMerge", "patches", ""),
+    ("vars", "replacements", "[EXPERIMENTAL] "),
 ];
+
+/// Warnings about the fields that are there, in kustomize's words and order.
+fn deprecated(fields: &Fields) -> Vec<String> {
+    let there = DEPRECATED.iter().filter(|(old, _, _)| fields.has(old));
+    there
+        .map(|(old, new, mark)| {
+            format!(
+                "# Warning: '{old}' is deprecated. Please use '{new}' instead. {mark}Run 'kustomize edit fix' to update \
+                 your Kustomization automatically."
+            )
+        })
+        .collect()
+}
 
 fn read(fields: &mut Fields) -> Result<Kustomization, Error> {
     let mut resources = fields.strings("resources")?;
@@ -151,7 +156,42 @@ fn read(fields: &mut Fields) -> Result<Kustomization, Error> {
         generator_options: fields.object("generatorOptions", GeneratorOptions::read)?,
         sort_options: fields.object("sortOptions", SortOptions::read)?,
         build_metadata: fields.strings("buildMetadata")?,
+        configurations: fields.strings("configurations")?,
+        crds: fields.strings("crds")?,
+        openapi: fields.map("openapi")?,
+        generators: fields.strings("generators")?,
+        transformers: fields.strings("transformers")?,
+        validators: fields.strings("validators")?,
+        helm_charts: charts(fields)?,
+        file: "",
     };
-    fields.ignore("metadata");
+    let metadata = |fields: &mut Fields| {
+        fields.string("name")?;
+        fields.string("namespace")?;
+        fields.map("labels")?;
+        fields.map("annotations").map(|_| ())
+    };
+    fields.object("metadata", metadata)?;
     Ok(kustomization)
+}
+
+/// Both spellings of charts; where charts lie is said once for all.
+fn charts(fields: &mut Fields) -> Result<Vec<Chart>, Error> {
+    let globals = fields.object("helmGlobals", |fields| {
+        Ok((fields.string("chartHome")?, fields.string("configHome")?))
+    })?;
+    let mut charts = fields.list("helmCharts", Chart::read)?;
+    let legacy = fields.list("helmChartInflationGenerator", Chart::read_legacy)?;
+    let last = |home: fn(&Chart) -> &String| {
+        let given = legacy.iter().rev().map(home).find(|home| !home.is_empty());
+        given.cloned().unwrap_or_default()
+    };
+    let (home, config_home) =
+        globals.unwrap_or_else(|| (last(|chart| &chart.home), last(|chart| &chart.config_home)));
+    charts.extend(legacy);
+    for chart in &mut charts {
+        chart.home.clone_from(&home);
+        chart.config_home.clone_from(&config_home);
+    }
+    Ok(charts)
 }

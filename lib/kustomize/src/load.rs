@@ -1,15 +1,15 @@
 //! Reading files and entering bases, within the rules of where a build may look.
 
+mod enter;
+mod session;
+
 use crate::error::Missing;
-use crate::{Error, Inputs, Load};
+use crate::helm::HelmRenderer;
+use crate::remote::{self, Repository};
+use crate::{Error, Load};
 use artifact::Tree;
-use std::cell::{Cell, RefCell};
 
-/// Deepest nesting of bases; the recursion over them is bounded by it.
-const MAX_NESTING: usize = 100;
-
-/// Most directories that a build enters; one that is used twice counts twice.
-const MAX_ENTERED: usize = 20_000;
+pub(crate) use session::{Content, Session};
 
 /// The three names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_FILES: [&str; 3] =
@@ -18,44 +18,109 @@ pub(crate) const KUSTOMIZATION_FILES: [&str; 3] =
 /// A directory being built, and those that led to it.
 #[derive(Clone)]
 pub(crate) struct Loader<'a> {
-    tree: &'a Tree,
-    inputs: &'a RefCell<Inputs>,
-    load: Load,
-    /// What stands before paths in messages.
-    display_root: &'a str,
-    /// How many directories were entered, over the whole build.
-    entered: &'a Cell<usize>,
+    session: &'a Session<'a>,
+    tree: Tree,
+    /// The repository that `tree` was fetched from; none for the build's own source.
+    repository: Option<Repository>,
     /// Directories from the first to the current one.
-    roots: Vec<String>,
+    roots: Vec<Root>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Root {
+    /// As written, of the repository it is in.
+    repository: Option<String>,
+    path: String,
 }
 
 impl<'a> Loader<'a> {
     /// Starts at a directory of the tree.
-    pub(crate) fn new(
-        tree: &'a Tree,
-        path: &str,
-        load: Load,
-        display_root: &'a str,
-        inputs: &'a RefCell<Inputs>,
-        entered: &'a Cell<usize>,
-    ) -> Result<Loader<'a>, Error> {
-        let loader = Loader {
-            tree,
-            inputs,
-            load,
-            display_root,
-            entered,
+    ///
+    /// # Errors
+    /// No such directory.
+    pub(crate) fn new(session: &'a Session<'a>, tree: &Tree, path: &str) -> Result<Loader<'a>, Error> {
+        let mut loader = Loader {
+            session,
+            tree: tree.clone(),
+            repository: None,
             roots: Vec::new(),
         };
-        let root = artifact::clean_path(path).map_err(|_| Error::LeavesTree {
+        let path = artifact::clean_path(path).map_err(|_| Error::LeavesTree {
             path: path.to_string(),
             root: loader.show(""),
         })?;
-        let root = loader.directory(root)?;
-        Ok(Loader {
-            roots: vec![root],
-            ..loader
-        })
+        let path = loader.directory(path)?;
+        loader.roots.push(Root {
+            repository: None,
+            path,
+        });
+        Ok(loader)
+    }
+
+    /// What the build shares.
+    pub(crate) fn session(&self) -> &'a Session<'a> {
+        self.session
+    }
+
+    /// Who renders charts, if anybody.
+    pub(crate) fn helm(&self) -> Option<&'a dyn HelmRenderer> {
+        self.session.helm
+    }
+
+    /// The files that the current directory is among.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The last part of the current directory's path.
+    pub(crate) fn base_name(&self) -> String {
+        let shown = self.shown_root();
+        let name = shown.rsplit('/').find(|part| !part.is_empty());
+        name.unwrap_or("/").to_string()
+    }
+
+    /// Whether there is such a directory; that there is none counts.
+    pub(crate) fn has_directory(&self, path: &str) -> bool {
+        let Ok(path) = self.join(path) else {
+            return false;
+        };
+        let there = self.tree.is_dir(&path);
+        if !there && self.repository.is_none() {
+            self.session.inputs.borrow_mut().listed(path, &self.tree);
+        }
+        there
+    }
+
+    /// A path relative to the current directory as one of the tree.
+    ///
+    /// # Errors
+    /// It leaves the tree.
+    pub(crate) fn inside(&self, path: &str) -> Result<String, Error> {
+        self.join(path)
+    }
+
+    /// Counts all in a directory of the tree as looked at.
+    pub(crate) fn note_directory(&self, path: &str) {
+        if self.repository.is_some() {
+            return;
+        }
+        let mut inputs = self.session.inputs.borrow_mut();
+        let mut waiting = vec![path.to_string()];
+        while let Some(dir) = waiting.pop() {
+            inputs.listed(dir.as_str(), &self.tree);
+            for (name, is_dir) in self.tree.entries(&dir) {
+                let path = if dir.is_empty() {
+                    name.to_string()
+                } else {
+                    format!("{dir}/{name}")
+                };
+                if is_dir {
+                    waiting.push(path);
+                } else if let Some(file) = self.tree.file(&path) {
+                    inputs.read(path, *file.digest());
+                }
+            }
+        }
     }
 
     /// The directory as messages show it.
@@ -68,49 +133,67 @@ impl<'a> Loader<'a> {
         format!("{}/{name}", self.shown_root().trim_end_matches('/'))
     }
 
-    /// The content of a file named relative to the current directory.
+    /// The content of a file named relative to the current directory, or by a URL.
     ///
     /// # Errors
-    /// A URL, a path outside, no file.
-    pub(crate) fn read(&self, path: &str) -> Result<&'a [u8], Error> {
-        if path.starts_with("http://") || path.starts_with("https://") {
-            return Err(Error::Remote {
-                url: path.to_string(),
-            });
+    /// A URL that is not to be fetched or cannot be, a path outside, no file.
+    pub(crate) fn read(&self, path: &str) -> Result<Content, Error> {
+        if remote::is_file(path) {
+            return self.fetch(path);
         }
+        let restricted = self.session.load == Load::RootOnly || self.repository.is_some();
         let full = self.join(path)?;
-        if self.load == Load::RootOnly && self.tree.is_dir(&full) {
+        if restricted && self.tree.is_dir(&full) {
             return Err(Error::NotAFile {
                 path: self.show(&full),
             });
         }
-        let below =
-            self.root().is_empty() || full.strip_prefix(self.root()).is_some_and(|r| r.starts_with('/'));
-        if self.load == Load::RootOnly && !below && full != self.root() {
+        let root = self.root();
+        let below = root.is_empty() || full.strip_prefix(root).is_some_and(|r| r.starts_with('/'));
+        if restricted && !below && full != root {
             return Err(Error::Outside {
                 path: self.show(&full),
                 root: self.shown_root(),
             });
         }
-        let mut inputs = self.inputs.borrow_mut();
         let Some(file) = self.tree.file(&full) else {
-            inputs.absent(full.as_str());
+            self.note_absence(&full);
             let path = self.show(&full);
-            return Err(match self.load {
+            return Err(match restricted {
                 _ if self.tree.is_dir(&full) => Error::IsDirectory { path },
-                Load::Anywhere => Error::NoFile { path },
-                Load::RootOnly => Error::NoFileBelow(self.missing(&full)),
+                false => Error::NoFile { path },
+                true => Error::NoFileBelow(self.missing(&full)),
             });
         };
-        inputs.read(full, *file.digest());
-        Ok(file.bytes())
+        if self.repository.is_none() {
+            self.session.inputs.borrow_mut().read(full, *file.digest());
+        }
+        Ok(Content::Own(file.clone()))
+    }
+
+    fn fetch(&self, url: &str) -> Result<Content, Error> {
+        let Some(fetcher) = self.session.fetcher else {
+            return Err(Error::Remote { url: url.to_string() });
+        };
+        self.session.inputs.borrow_mut().fetched();
+        let fetched = fetcher.file(url).map_err(|problem| Error::Fetch {
+            url: url.to_string(),
+            problem,
+        });
+        fetched.map(Content::Fetched)
+    }
+
+    fn note_absence(&self, path: &str) {
+        if self.repository.is_none() {
+            self.session.inputs.borrow_mut().absent(path);
+        }
     }
 
     /// The one kustomization file of the current directory, with its name.
     ///
     /// # Errors
     /// None, or several.
-    pub(crate) fn kustomization(&self) -> Result<(&'a [u8], &'static str), Error> {
+    pub(crate) fn kustomization(&self) -> Result<(Content, &'static str), Error> {
         let mut found = None;
         for name in KUSTOMIZATION_FILES {
             let Ok(bytes) = self.read(name) else {
@@ -127,54 +210,8 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// Enters a base or component.
-    ///
-    /// # Errors
-    /// A URL, no directory, a directory that contains one already being built, too many levels.
-    pub(crate) fn enter(&self, path: &str) -> Result<Loader<'a>, Error> {
-        if path.is_empty() {
-            return Err(Error::EmptyBase);
-        }
-        if is_remote(path) {
-            return Err(Error::Remote {
-                url: path.to_string(),
-            });
-        }
-        if path.starts_with('/') {
-            return Err(Error::AbsoluteBase {
-                path: path.to_string(),
-            });
-        }
-        let root = self.directory(self.join(path)?)?;
-        for visited in self.roots.iter().rev() {
-            let within = root.is_empty()
-                || visited
-                    .strip_prefix(&root)
-                    .is_some_and(|r| r.is_empty() || r.starts_with('/'));
-            if within {
-                return Err(Error::Cycle {
-                    candidate: self.show(&root),
-                    visited: self.show(visited),
-                });
-            }
-        }
-        if self.roots.len() >= MAX_NESTING {
-            return Err(Error::TooDeep { limit: MAX_NESTING });
-        }
-        self.entered.set(self.entered.get() + 1);
-        if self.entered.get() > MAX_ENTERED {
-            return Err(Error::TooMany {
-                what: "bases",
-                limit: MAX_ENTERED,
-            });
-        }
-        let mut inner = self.clone();
-        inner.roots.push(root);
-        Ok(inner)
-    }
-
     fn root(&self) -> &str {
-        self.roots.last().map_or("", String::as_str)
+        self.roots.last().map_or("", |root| &root.path)
     }
 
     fn join(&self, path: &str) -> Result<String, Error> {
@@ -205,7 +242,7 @@ impl<'a> Loader<'a> {
             });
         }
         let missing = self.missing(&path);
-        self.inputs.borrow_mut().absent(path);
+        self.note_absence(&path);
         Err(Error::NoDirectory { missing })
     }
 
@@ -234,25 +271,14 @@ impl<'a> Loader<'a> {
     }
 
     fn show(&self, path: &str) -> String {
-        match (self.display_root, path) {
+        let root = match &self.repository {
+            Some(repository) => &repository.url,
+            None => self.session.display_root,
+        };
+        match (root, path) {
             ("", "") => "/".to_string(),
             (root, "") => root.to_string(),
             (root, path) => format!("{root}/{path}"),
         }
     }
-}
-
-/// What kustomize would fetch with Git: a scheme, `user@host:`, or a host it knows.
-fn is_remote(path: &str) -> bool {
-    let scp = path
-        .split_once(':')
-        .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
-    path.contains("://")
-        || scp
-        || path.starts_with("git::")
-        || path.starts_with("github.com/")
-        || path.starts_with("github.com:")
-        || (path.contains(".git/") || path.ends_with(".git") || path.contains("_git/"))
-            && path.contains('.')
-            && !path.starts_with('.')
 }

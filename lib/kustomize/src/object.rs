@@ -1,8 +1,15 @@
 //! One object of a build: its nodes and what it was called before.
 
+mod shared;
+
 use crate::id::{Gvk, Id, split_api_version};
+use crate::transform::bare_key;
+use shared::Shared;
 use std::collections::HashMap;
-use yaml::{Map, Node, Scalar};
+use yaml::{Map, Node};
+
+/// kustomize's note on an object that came out of a chart.
+pub(crate) const HELM_GENERATED: &str = "internal.config.kubernetes.io/helm-generated";
 
 /// An object with its history.
 #[derive(Debug, Clone)]
@@ -23,6 +30,8 @@ pub(crate) struct Object {
     pub(crate) generated: bool,
     /// What a generator says about an object of the same name.
     pub(crate) behavior: Behavior,
+    /// Labels and annotations that change together.
+    shared: Vec<Shared>,
 }
 
 /// A name an object had.
@@ -56,6 +65,7 @@ impl Object {
             vars: Vec::new(),
             generated: false,
             behavior: Behavior::Unspecified,
+            shared: Vec::new(),
         }
     }
 
@@ -76,6 +86,12 @@ impl Object {
         let (group, version) = split_api_version(self.api_version());
         let part = |want: &str, have: &str| want.is_empty() || want == have;
         part(&selector.kind, self.kind()) && part(&selector.group, group) && part(&selector.version, version)
+    }
+
+    /// True if it came out of a chart, which has seen to its namespace.
+    pub(crate) fn is_from_helm(&self) -> bool {
+        self.strings("annotations")
+            .any(|(key, value)| key == HELM_GENERATED && value == "true")
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -126,6 +142,8 @@ impl Object {
 
     /// Keeps the current id as a past one, before a change.
     pub(crate) fn remember_id(&mut self) {
+        // kustomize notes it in the annotations.
+        self.unshare(&["metadata", "annotations"]);
         let id = self.id();
         let namespace = id.effective_namespace().to_string();
         self.past.push(PastId {
@@ -133,6 +151,15 @@ impl Object {
             name: id.name,
             namespace,
         });
+    }
+
+    /// Loses its history, as when its annotations are taken away.
+    pub(crate) fn forget(&mut self) {
+        self.past.clear();
+        self.prefixes.clear();
+        self.suffixes.clear();
+        self.needs_hash = false;
+        self.behavior = Behavior::Unspecified;
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {
@@ -170,8 +197,24 @@ impl Object {
         })
     }
 
+    /// Makes every value of `metadata.labels` or `metadata.annotations` a text, as it stands; an empty map goes away.
+    pub(crate) fn texts_in(&mut self, field: &str) {
+        if self
+            .metadata()
+            .is_none_or(|metadata| metadata.get(field).is_none())
+        {
+            return;
+        }
+        let pairs = self
+            .strings(field)
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        self.set_strings(field, pairs);
+    }
+
     /// Replaces `metadata.labels` or `metadata.annotations`; an empty map takes the field away.
     pub(crate) fn set_strings(&mut self, field: &str, pairs: Vec<(String, String)>) {
+        self.unshare(&["metadata", field]);
         let Some(metadata) = self.metadata_mut() else {
             return;
         };
@@ -181,9 +224,18 @@ impl Object {
         }
         let pairs = pairs
             .into_iter()
-            .map(|(key, value)| (Scalar::string(key), Node::string(value)))
+            .map(|(key, value)| (bare_key(&key), Node::string(value)))
             .collect();
         metadata.set(field, Node::Map(Map { pairs }));
+    }
+
+    /// The annotations, to be changed; an empty map if there were none.
+    pub(crate) fn annotations_mut(&mut self) -> Option<&mut Map> {
+        let metadata = self.metadata_mut()?;
+        if !matches!(metadata.get("annotations"), Some(Node::Map(_))) {
+            metadata.set("annotations", Node::map());
+        }
+        metadata.get_mut("annotations")?.as_map_mut()
     }
 
     /// Becomes what `old` was called: name, namespace, history, and its labels and annotations where there are none.
@@ -211,7 +263,7 @@ impl Object {
                 let map = node.get(field).and_then(Node::as_map);
                 let pairs = map.into_iter().flat_map(|map| &map.pairs);
                 pairs
-                    .filter_map(|(k, v)| Some((k.text.clone(), v.as_scalar()?.text.clone())))
+                    .map(|(k, v)| (k.text.clone(), v.as_text().unwrap_or_default().to_string()))
                     .collect()
             };
             let (base, top) = (pairs(&old.node), pairs(&self.node));
@@ -224,7 +276,7 @@ impl Object {
             } else {
                 let pairs = merged
                     .into_iter()
-                    .map(|(k, v)| (Scalar::string(k), Node::string(v)))
+                    .map(|(k, v)| (bare_key(&k), Node::string(v)))
                     .collect();
                 map.set(field, Node::Map(Map { pairs }));
             }

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::id::Id;
 use crate::object::{Behavior, Object};
+use crate::origin;
 use std::collections::{HashMap, HashSet};
 
 /// Most objects of a build.
@@ -104,6 +105,7 @@ impl Objects {
                 object.take_identity_of(old);
                 if object.behavior == Behavior::Merge {
                     object.merge_data_of(old);
+                    origin::keep(&mut object, old);
                 }
                 object.behavior = old.behavior;
                 self.list_mut()[at] = object;

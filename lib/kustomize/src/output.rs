@@ -12,6 +12,8 @@ pub struct Build {
     pub resources: Vec<Resource>,
     /// All that the build looked at.
     pub inputs: Inputs,
+    /// What kustomize says about fields that have a newer spelling, in the order of reading.
+    pub warnings: Vec<String>,
 }
 
 /// A finished object.
@@ -57,24 +59,13 @@ impl Resource {
     }
 
     pub(crate) fn finish(mut object: Object) -> Result<Resource, Error> {
-        strings_in_annotations(&mut object);
+        // kustomize takes its own notes out of the annotations in the end.
+        object.texts_in("annotations");
         let id = object.id().to_string();
         let value = yaml::to_value_strict(&object.node, Schema::GoV3).map_err(|cause| Error::Output {
             id: id.clone(),
             cause,
         })?;
         Ok(Resource { value, id })
-    }
-}
-
-/// kustomize writes every annotation again as a string, whatever it was; an empty map goes away.
-fn strings_in_annotations(object: &mut Object) {
-    let pairs: Vec<_> = object
-        .strings("annotations")
-        .map(|(k, v)| (k.to_string(), v.to_string()))
-        .collect();
-    let present = object.node.at(&["metadata", "annotations"]).is_some();
-    if present {
-        object.set_strings("annotations", pairs);
     }
 }

@@ -12,16 +12,94 @@ pub(crate) mod replacements;
 pub(crate) mod replicas;
 pub(crate) mod sort;
 pub(crate) mod strategic_merge;
+pub(crate) mod value_add;
 pub(crate) mod vars;
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec};
+use crate::generate::hash;
+use crate::kustomization::{Image, Replacement, Replica};
+use crate::load::Session;
 use crate::object::Object;
+use crate::objects::Objects;
+use namespace::Namespace;
+use patches::{Prepared, PreparedOperations};
+use prefix_suffix::Side;
+use value_add::ValueAdd;
 use yaml::{Map, Node, Scalar, Schema, Style, Tag};
+
+/// A transformer that has read its files and knows where to write.
+pub(crate) enum Transformer {
+    PatchStrategicMerge(Vec<Object>),
+    Patch(Box<Prepared>),
+    Namespace(Namespace),
+    Affix(Side, String, Vec<FieldSpec>),
+    /// The older spelling of both at once.
+    PrefixSuffix {
+        prefix: String,
+        suffix: String,
+        specs: Vec<FieldSpec>,
+    },
+    Labels(Vec<(String, String)>, Vec<FieldSpec>),
+    Annotations(Vec<(String, String)>, Vec<FieldSpec>),
+    PatchJson6902(Box<PreparedOperations>),
+    Replicas(Replica, Vec<FieldSpec>),
+    Images(Image, Vec<FieldSpec>),
+    Replacements(Vec<Replacement>),
+    Hash,
+    ValueAdd(ValueAdd),
+}
+
+impl Transformer {
+    /// Changes the objects.
+    ///
+    /// # Errors
+    /// What does not fit an object, or makes two of them one.
+    pub(crate) fn apply(&self, objects: &mut Objects, session: &Session<'_>) -> Result<(), Error> {
+        let schemas = || session.schemas.borrow_mut().schemas();
+        match self {
+            Transformer::PatchStrategicMerge(parts) => {
+                patches::apply_partial(objects, parts, schemas().root())
+            }
+            Transformer::Patch(patch) => patches::apply(objects, patch, schemas().root()),
+            Transformer::Namespace(namespace) => namespace::apply(objects, namespace),
+            Transformer::Affix(side, text, specs) => prefix_suffix::apply(objects, *side, text, specs),
+            Transformer::PrefixSuffix {
+                prefix,
+                suffix,
+                specs,
+            } => {
+                prefix_suffix::apply(objects, Side::Prefix, prefix, specs)?;
+                prefix_suffix::apply(objects, Side::Suffix, suffix, specs)
+            }
+            Transformer::Labels(pairs, specs) => labels::apply(objects, pairs, specs),
+            Transformer::Annotations(pairs, specs) => annotations::apply(objects, pairs, specs),
+            Transformer::PatchJson6902(patch) => patches::apply_operations(objects, patch),
+            Transformer::Replicas(replica, specs) => replicas::apply(objects, replica, specs),
+            Transformer::Images(image, specs) => images::apply(objects, image, specs),
+            Transformer::Replacements(entries) => replacements::apply(objects, entries),
+            Transformer::Hash => hash::apply(objects),
+            Transformer::ValueAdd(add) => value_add::apply(objects, add),
+        }
+    }
+}
 
 /// Sets string pairs under every path of `specs` that counts for the object, pair by pair.
 fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String)]) -> Result<(), Error> {
     for (key, value) in pairs {
+        let missing: Vec<Vec<String>> = specs
+            .iter()
+            .map(|spec| {
+                let parts = spec.parts.iter().map(|part| part.name.clone());
+                parts.chain([key.clone()]).collect()
+            })
+            .filter(|place: &Vec<String>| {
+                place
+                    .iter()
+                    .try_fold(&object.node, |node, key| node.get(key))
+                    .is_none()
+            })
+            .collect();
         for spec in specs {
             at(object, spec, Create::Map, &mut |node| {
                 if node.is_null() {
@@ -32,6 +110,8 @@ fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String
                 Ok(())
             })?;
         }
+        object.spread();
+        object.share(missing);
     }
     Ok(())
 }

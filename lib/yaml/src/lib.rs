@@ -16,6 +16,7 @@ mod node;
 mod number;
 mod refold;
 mod resolve;
+mod rewrite;
 mod timestamp;
 mod value;
 
@@ -23,8 +24,9 @@ pub use compose::{Limits, parse_nodes};
 pub use emit::{to_string, write};
 pub use error::Error;
 pub use node::{Map, Node, Scalar, Style, Tag};
-pub use number::json_number;
+pub use number::{json_number, shortest};
 pub use resolve::{Schema, resolve};
+pub use rewrite::rewrite;
 pub use value::{to_value, to_value_strict};
 
 use serde_json::Value;

@@ -67,9 +67,9 @@ pub(crate) fn print(number: &Number) -> String {
     shortest(value)
 }
 
-/// Go's `strconv.FormatFloat(value, 'g', -1, 64)`: the exponent form below 1e-4 and from 1e6, with at least two
+/// How go-yaml writes a float: Go's `strconv.FormatFloat(value, 'g', -1, 64)`, so the exponent form below 1e-4 and from 1e6, with at least two
 /// digits of exponent.
-fn shortest(value: f64) -> String {
+pub fn shortest(value: f64) -> String {
     let scientific = format!("{value:e}");
     let Some((mantissa, exponent)) = scientific.split_once('e') else {
         return scientific;

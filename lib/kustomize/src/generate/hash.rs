@@ -2,13 +2,28 @@
 
 use crate::Error;
 use crate::object::Object;
+use crate::objects::Objects;
 use sha2::{Digest as _, Sha256};
 use yaml::{Node, Schema};
+
+/// Puts the hash of their content behind the names of generated objects.
+///
+/// # Errors
+/// Content that is no JSON.
+pub(crate) fn apply(objects: &mut Objects) -> Result<(), Error> {
+    for object in objects.list_mut().iter_mut().filter(|object| object.needs_hash) {
+        let suffix = suffix(object)?;
+        object.remember_id();
+        let name = format!("{}-{suffix}", object.name());
+        object.set_name(&name);
+    }
+    Ok(())
+}
 
 /// The ten characters that kustomize puts behind the name.
 ///
 /// Only ConfigMaps and Secrets are hashed by their data; what else asks for a hash is hashed whole.
-pub(crate) fn suffix(object: &Object) -> Result<String, Error> {
+fn suffix(object: &Object) -> Result<String, Error> {
     let encoded = match object.kind() {
         "ConfigMap" => encode(object, &["data"], &["binaryData"], false),
         "Secret" => encode(object, &["data", "type"], &["stringData"], true),
@@ -47,13 +62,14 @@ fn encode(object: &Object, always: &[&str], optional: &[&str], secret: bool) -> 
     fields.push(("name", json_string("")));
     for field in always {
         let value = match object.node.get(field) {
+            Some(Node::Scalar(scalar)) => json_string(&scalar.text),
             Some(node) => json(node)?,
             None => json_string(""),
         };
         fields.push((field, value));
     }
     for field in optional {
-        if let Some(node) = object.node.get(field).filter(|node| !node.is_null()) {
+        if let Some(node @ (Node::Map(_) | Node::Seq(_))) = object.node.get(field) {
             fields.push((field, json(node)?));
         }
     }
@@ -65,7 +81,11 @@ fn encode(object: &Object, always: &[&str], optional: &[&str], secret: bool) -> 
     Ok(format!("{{{}}}", fields.join(",")))
 }
 
+/// What should be a map is null if it is a list.
 fn json(node: &Node) -> Result<String, yaml::Error> {
+    if node.as_seq().is_some() {
+        return Ok("null".to_string());
+    }
     let mut out = String::new();
     write(node, &mut out)?;
     Ok(out)
@@ -75,6 +95,7 @@ fn write(node: &Node, out: &mut String) -> Result<(), yaml::Error> {
     match node {
         Node::Scalar(_) => match yaml::to_value(node, Schema::GoV3)? {
             serde_json::Value::String(text) => out.push_str(&json_string(&text)),
+            serde_json::Value::Number(number) => out.push_str(&json_number(&number)),
             other => out.push_str(&other.to_string()),
         },
         Node::Map(map) => {
@@ -99,6 +120,19 @@ fn write(node: &Node, out: &mut String) -> Result<(), yaml::Error> {
         }
     }
     Ok(())
+}
+
+/// A number as Go writes what it has read into a float.
+fn json_number(number: &serde_json::Number) -> String {
+    let value = number.as_f64().unwrap_or_default();
+    if value == 0.0 || (1e-6..1e21).contains(&value.abs()) {
+        return format!("{value}");
+    }
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
+        _ => text,
+    }
 }
 
 /// A JSON string as Go writes it: `<`, `>`, `&` and the line separators escaped.

@@ -6,12 +6,9 @@ use crate::load::Loader;
 use std::collections::BTreeMap;
 
 /// Reads env files, literals and files, in this order; sorted by key.
-pub(super) fn load<'a>(
-    loader: &Loader<'a>,
-    args: &'a ConfigMapArgs,
-) -> Result<Vec<(String, &'a [u8])>, Error> {
-    let mut pairs: BTreeMap<String, &'a [u8]> = BTreeMap::new();
-    let mut add = |key: String, value: &'a [u8]| match pairs.insert(key.clone(), value) {
+pub(super) fn load(loader: &Loader<'_>, args: &ConfigMapArgs) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut pairs: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut add = |key: String, value: &[u8]| match pairs.insert(key.clone(), value.to_vec()) {
         None => Ok(()),
         Some(_) => {
             let name = &args.name;
@@ -25,7 +22,7 @@ pub(super) fn load<'a>(
     for path in &args.envs {
         let context = || loading(&args.envs, "env source files:");
         let content = loader.read(path).map_err(|e| e.during(context()))?;
-        for (key, value) in env_lines(content).map_err(|e| e.during(context()))? {
+        for (key, value) in env_lines(&content).map_err(|e| e.during(context()))? {
             add(key, value)?;
         }
     }
@@ -39,7 +36,7 @@ pub(super) fn load<'a>(
         let (key, path) = file(source).map_err(|e| e.during(context()))?;
         add(
             key.to_string(),
-            loader.read(path).map_err(|e| e.during(context()))?,
+            &loader.read(path).map_err(|e| e.during(context()))?,
         )?;
     }
     Ok(pairs.into_iter().collect())

@@ -8,8 +8,10 @@ pub(crate) struct Fields {
     map: Map<String, Value>,
     /// `Kustomization.images`, for messages.
     path: String,
-    /// How many fields other than `kind`, `apiVersion` held something.
+    /// How many fields other than `kind`, `apiVersion` said something.
     read: usize,
+    /// Unknown fields are passed over instead of refused.
+    lax: bool,
 }
 
 impl Fields {
@@ -20,14 +22,29 @@ impl Fields {
                 map: without_nulls(map),
                 path: path.to_string(),
                 read: 0,
+                lax: false,
             }),
             Value::Null => Ok(Fields {
                 map: Map::new(),
                 path: path.to_string(),
                 read: 0,
+                lax: false,
             }),
             other => Err(wrong_type(&other, path, kind)),
         }
+    }
+
+    /// Opens an object as the configuration of a plugin is read: what is unknown is passed over.
+    pub(crate) fn open_lax(value: Value, path: &str) -> Result<Fields, Error> {
+        let mut fields = Fields::open(value, path, "object")?;
+        fields.lax = true;
+        Ok(fields)
+    }
+
+    fn open_within(&self, value: Value, path: &str) -> Result<Fields, Error> {
+        let mut fields = Fields::open(value, path, "object")?;
+        fields.lax = self.lax;
+        Ok(fields)
     }
 
     /// True if nothing but `kind` and `apiVersion` was there.
@@ -35,25 +52,23 @@ impl Fields {
         self.read == 0 && self.map.is_empty()
     }
 
-    /// The first of `names` that is there; all of them are taken as known.
-    pub(crate) fn present(&mut self, names: &[&'static str]) -> Option<&'static str> {
-        let mut found = None;
-        for &name in names {
-            let there = self.take(name).is_some_and(|value| match value {
-                Value::Array(items) => !items.is_empty(),
-                Value::Object(map) => !map.is_empty(),
-                _ => true,
-            });
-            if there && found.is_none() {
-                found = Some(name);
-            }
-        }
-        found
+    /// True if a field is there and not null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.keys().any(|key| key.eq_ignore_ascii_case(name))
     }
 
     /// Takes a field as known without reading it.
     pub(crate) fn ignore(&mut self, name: &str) {
         self.take(name);
+    }
+
+    /// A map of values of any type.
+    pub(crate) fn any_map(&mut self, name: &str) -> Result<Map<String, Value>, Error> {
+        match self.take(name) {
+            None => Ok(Map::new()),
+            Some(Value::Object(map)) => Ok(map),
+            Some(other) => Err(wrong_type(&other, &self.at(name), "map[string]interface {}")),
+        }
     }
 
     pub(crate) fn string(&mut self, name: &str) -> Result<String, Error> {
@@ -116,7 +131,7 @@ impl Fields {
         let Some(value) = self.take(name) else {
             return Ok(None);
         };
-        let mut fields = Fields::open(value, &path, "object")?;
+        let mut fields = self.open_within(value, &path)?;
         let object = read(&mut fields)?;
         fields.finish()?;
         Ok(Some(object))
@@ -130,7 +145,7 @@ impl Fields {
         let path = self.at(name);
         let mut list = Vec::new();
         for item in self.array(name, "[]object")? {
-            let mut fields = Fields::open(item, &path, "object")?;
+            let mut fields = self.open_within(item, &path)?;
             list.push(read(&mut fields)?);
             fields.finish()?;
         }
@@ -141,6 +156,7 @@ impl Fields {
     pub(crate) fn finish(self) -> Result<(), Error> {
         match self.map.keys().next() {
             None => Ok(()),
+            Some(_) if self.lax => Ok(()),
             Some(name) => Err(Error::KustomizationField {
                 problem: format!("unknown field \"{name}\""),
             }),
@@ -165,7 +181,12 @@ impl Fields {
                 .clone();
             self.map.swap_remove(&key)
         })?;
-        if name != "kind" && name != "apiVersion" {
+        let says_nothing = match &value {
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty() && MOVED.contains(&name),
+            _ => false,
+        };
+        if name != "kind" && name != "apiVersion" && !says_nothing {
             self.read += 1;
         }
         Some(value)
@@ -175,6 +196,9 @@ impl Fields {
         format!("{}.{name}", self.path)
     }
 }
+
+/// Fields whose items are moved to others, so that without items nothing of them is left.
+const MOVED: [&str; 3] = ["bases", "imageTags", "helmChartInflationGenerator"];
 
 /// Go leaves a field alone where JSON has null.
 fn without_nulls(map: Map<String, Value>) -> Map<String, Value> {

@@ -20,7 +20,7 @@ pub(crate) struct Label {
 }
 
 /// An entry of `images`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Image {
     pub(crate) name: String,
     pub(crate) new_name: String,
@@ -30,7 +30,7 @@ pub(crate) struct Image {
 }
 
 /// An entry of `replicas`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Replica {
     pub(crate) name: String,
     pub(crate) count: i64,
@@ -67,6 +67,8 @@ pub(crate) struct ConfigMapArgs {
     pub(crate) literals: Vec<String>,
     pub(crate) files: Vec<String>,
     pub(crate) envs: Vec<String>,
+    /// Whether the last of `envs` was spelled `env`.
+    pub(crate) has_env: bool,
     pub(crate) options: Option<GeneratorOptions>,
     /// Secrets only.
     pub(crate) kind: String,
@@ -137,30 +139,42 @@ pub(crate) struct FieldOptions {
 }
 
 impl Label {
-    pub(super) fn read(fields: &mut Fields) -> Result<Label, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Label, Error> {
         Ok(Label {
             pairs: fields.map("pairs")?,
             include_selectors: fields.boolean("includeSelectors")?,
             include_templates: fields.boolean("includeTemplates")?,
-            fields: fields.list("fields", |fields| {
-                let gvk = Gvk {
-                    group: fields.string("group")?,
-                    version: fields.string("version")?,
-                    kind: fields.string("kind")?,
-                };
-                let path = fields.string("path")?;
-                if path.matches('/').count() > MAX_STEPS {
-                    let problem = format!("field path with more than {MAX_STEPS} steps");
-                    return Err(Error::KustomizationField { problem });
-                }
-                Ok(FieldSpec::new(gvk, &path, fields.boolean("create")?))
-            })?,
+            fields: fields.list("fields", FieldSpec::read)?,
         })
     }
 }
 
+impl Gvk {
+    /// `group`, `version` and `kind` beside other fields.
+    pub(crate) fn read(fields: &mut Fields) -> Result<Gvk, Error> {
+        Ok(Gvk {
+            group: fields.string("group")?,
+            version: fields.string("version")?,
+            kind: fields.string("kind")?,
+        })
+    }
+}
+
+impl FieldSpec {
+    /// An entry of a table of field paths.
+    pub(crate) fn read(fields: &mut Fields) -> Result<FieldSpec, Error> {
+        let gvk = Gvk::read(fields)?;
+        let path = fields.string("path")?;
+        if path.matches('/').count() > MAX_STEPS {
+            let problem = format!("field path with more than {MAX_STEPS} steps");
+            return Err(Error::KustomizationField { problem });
+        }
+        Ok(FieldSpec::new(gvk, &path, fields.boolean("create")?))
+    }
+}
+
 impl Image {
-    pub(super) fn read(fields: &mut Fields) -> Result<Image, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Image, Error> {
         Ok(Image {
             name: fields.string("name")?,
             new_name: fields.string("newName")?,
@@ -172,7 +186,7 @@ impl Image {
 }
 
 impl Replica {
-    pub(super) fn read(fields: &mut Fields) -> Result<Replica, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Replica, Error> {
         Ok(Replica {
             name: fields.string("name")?,
             count: fields.integer("count")?,
@@ -181,7 +195,7 @@ impl Replica {
 }
 
 impl Patch {
-    pub(super) fn read(fields: &mut Fields) -> Result<Patch, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Patch, Error> {
         let options = fields.object("options", |fields| {
             Ok((
                 fields.boolean("allowNameChange")?,
@@ -200,7 +214,7 @@ impl Patch {
 }
 
 impl Selector {
-    pub(super) fn read(fields: &mut Fields) -> Result<Selector, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Selector, Error> {
         Ok(Selector {
             group: fields.string("group")?,
             version: fields.string("version")?,
@@ -215,9 +229,11 @@ impl Selector {
 
 impl ConfigMapArgs {
     /// `env` is the legacy spelling of one entry of `envs`.
-    pub(super) fn read(fields: &mut Fields, secret: bool) -> Result<ConfigMapArgs, Error> {
+    pub(crate) fn read(fields: &mut Fields, secret: bool) -> Result<ConfigMapArgs, Error> {
         let mut envs = fields.strings("envs")?;
-        envs.extend(Some(fields.string("env")?).filter(|env| !env.is_empty()));
+        let env = fields.string("env")?;
+        let has_env = !env.is_empty();
+        envs.extend(Some(env).filter(|_| has_env));
         Ok(ConfigMapArgs {
             name: fields.string("name")?,
             namespace: fields.string("namespace")?,
@@ -225,6 +241,7 @@ impl ConfigMapArgs {
             literals: fields.strings("literals")?,
             files: fields.strings("files")?,
             envs,
+            has_env,
             options: fields.object("options", GeneratorOptions::read)?,
             kind: if secret {
                 fields.string("type")?
@@ -236,7 +253,7 @@ impl ConfigMapArgs {
 }
 
 impl GeneratorOptions {
-    pub(super) fn read(fields: &mut Fields) -> Result<GeneratorOptions, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<GeneratorOptions, Error> {
         Ok(GeneratorOptions {
             labels: fields.map("labels")?,
             annotations: fields.map("annotations")?,
@@ -247,7 +264,7 @@ impl GeneratorOptions {
 }
 
 impl SortOptions {
-    pub(super) fn read(fields: &mut Fields) -> Result<SortOptions, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<SortOptions, Error> {
         let order = fields.string("order")?;
         let legacy = fields.object("legacySortOptions", |fields| {
             Ok((fields.strings("orderFirst")?, fields.strings("orderLast")?))
@@ -294,7 +311,7 @@ impl Replacement {
     /// # Errors
     /// No file, no YAML, a wrong type.
     pub(crate) fn load(loader: &Loader<'_>, path: &str) -> Result<Vec<Replacement>, Error> {
-        let value = yaml::parse(loader.read(path)?).map_err(|cause| Error::KustomizationYaml { cause })?;
+        let value = yaml::parse(&loader.read(path)?).map_err(|cause| Error::KustomizationYaml { cause })?;
         let items = match value {
             Value::Array(items) => items,
             Value::Object(_) => vec![value],
@@ -338,15 +355,11 @@ impl Selector {
 
 impl Var {
     /// `objref` names the kind by `apiVersion`, or by `group` and `version`.
-    pub(super) fn read(fields: &mut Fields) -> Result<Var, Error> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Var, Error> {
         let name = fields.string("name")?;
         let object = fields.object("objref", |fields| {
             let api_version = fields.string("apiVersion")?;
-            let mut gvk = Gvk {
-                group: fields.string("group")?,
-                version: fields.string("version")?,
-                kind: fields.string("kind")?,
-            };
+            let mut gvk = Gvk::read(fields)?;
             match api_version.split('/').collect::<Vec<_>>()[..] {
                 [group, version] => (gvk.group, gvk.version) = (group.to_string(), version.to_string()),
                 [version] if !version.is_empty() => gvk.version = version.to_string(),

@@ -2,7 +2,7 @@
 
 use super::{at, selected, set_string};
 use crate::Error;
-use crate::fieldspec::{Create, DEFAULTS};
+use crate::fieldspec::{Create, FieldSpec};
 use crate::kustomization::Image;
 use crate::objects::Objects;
 use regex::Regex;
@@ -13,7 +13,7 @@ use yaml::Node;
 ///
 /// # Errors
 /// A name that, taken as a pattern, is none; a table field in the way is no list or map.
-pub(crate) fn apply(objects: &mut Objects, image: &Image) -> Result<(), Error> {
+pub(crate) fn apply(objects: &mut Objects, image: &Image, specs: &[FieldSpec]) -> Result<(), Error> {
     // kustomize takes the name for part of a regular expression, and people rely on `my/.*`.
     let pattern = format!(
         r"^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
@@ -28,7 +28,7 @@ pub(crate) fn apply(objects: &mut Objects, image: &Image) -> Result<(), Error> {
             continue;
         }
         walk(&mut object.node, image, &matcher);
-        for spec in selected(object, &DEFAULTS.images) {
+        for spec in selected(object, specs) {
             at(object, spec, Create::Nothing, &mut |node| match node {
                 Node::Scalar(_) => {
                     rewrite(node, image, &matcher);

@@ -1,6 +1,6 @@
 //! JSON patches (RFC 6902) as the library behind kustomize applies them.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use yaml::{Node, Scalar, Style, Tag};
 
 /// An operation as decoded; what it lacks is noticed when it is applied.
@@ -68,20 +68,11 @@ pub(crate) fn to_node(value: &Value) -> Node {
         Value::Null => Node::null(),
         Value::Bool(value) => scalar(value.to_string(), Tag::Bool),
         Value::Number(number) => {
-            let float = number.as_f64().unwrap_or_default();
-            let text = if float == 0.0 {
-                "0".to_string()
-            } else {
-                float.to_string()
-            };
-            if text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok() {
-                scalar(text, Tag::Int)
-            } else {
-                scalar(
-                    Number::from_f64(float).map_or(text, |n| n.to_string()),
-                    Tag::Float,
-                )
-            }
+            // kustomize reads the result into floats and writes it again.
+            let float = number.as_f64().filter(|float| *float != 0.0).unwrap_or_default();
+            let text = yaml::shortest(float);
+            let tag = yaml::resolve(&text, yaml::Schema::GoV3);
+            scalar(text, tag)
         }
         Value::String(text) => Node::string(text),
         Value::Array(items) => Node::Seq(items.iter().map(to_node).collect()),

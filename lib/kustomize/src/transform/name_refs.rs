@@ -2,28 +2,28 @@
 
 use super::at;
 use crate::Error;
-use crate::fieldspec::{Create, DEFAULTS, FieldSpec, NameReference};
+use crate::config::NameReference;
+use crate::fieldspec::{Create, FieldSpec};
 use crate::id::{Gvk, Id};
 use crate::object::Object;
 use crate::objects::Objects;
 use std::collections::HashMap;
 use yaml::Node;
 
-/// Rewrites every reference of the table.
+/// Rewrites every reference of the table `references`.
 ///
 /// # Errors
 /// A reference that could mean several objects; a field of the table with the wrong shape.
-pub(crate) fn apply(objects: &mut Objects) -> Result<(), Error> {
+pub(crate) fn apply(objects: &mut Objects, references: &[NameReference]) -> Result<(), Error> {
     let targets = Targets::new(objects.list());
     if targets.by_past_name.is_empty() {
         return Ok(());
     }
-    let mut specs: HashMap<Gvk, Vec<&'static NameReference>> = HashMap::new();
+    let mut specs: HashMap<Gvk, Vec<&NameReference>> = HashMap::new();
     for object in objects.list_mut() {
         let original = object.original_id().gvk;
         let references = specs.entry(original).or_insert_with_key(|gvk| {
-            DEFAULTS
-                .name_references
+            references
                 .iter()
                 .filter(|r| gvk.is_selected(&r.referrer.gvk))
                 .collect()
@@ -33,9 +33,6 @@ pub(crate) fn apply(objects: &mut Objects) -> Result<(), Error> {
         }
         let referrer = Referrer::new(object);
         for reference in &*references {
-            if !object.is_selected(&reference.referrer.gvk) {
-                continue;
-            }
             let role = role_ref(object, &reference.referrer);
             let search = Search {
                 targets: &targets,

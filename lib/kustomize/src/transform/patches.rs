@@ -1,10 +1,12 @@
 //! `patches`, `patchesStrategicMerge` and `patchesJson6902`: which patch goes to which object.
 
+mod shown;
+
 use super::json6902::{self, Operation};
 use super::strategic_merge::{self, Chosen};
 use crate::Error;
 use crate::documents;
-use crate::kustomization::Patch;
+use crate::kustomization::{Patch, Selector};
 use crate::load::Loader;
 use crate::object::Object;
 use crate::objects::Objects;
@@ -13,6 +15,8 @@ use crate::selector::Matcher;
 use serde_json::Value;
 use yaml::Node;
 
+pub(crate) use shown::{shown, shown_operations, shown_paths};
+
 /// What a patch's text turned out to be.
 enum Content {
     Nothing,
@@ -20,27 +24,58 @@ enum Content {
     Operations(Vec<Operation>),
 }
 
+/// An entry of `patches`, read.
+pub(crate) struct Prepared {
+    content: Content,
+    entry: Patch,
+    /// How messages call it.
+    source: String,
+}
+
+/// An entry of `patchesJson6902`, read.
+pub(crate) struct PreparedOperations {
+    operations: Vec<Operation>,
+    target: Selector,
+}
+
+/// Reads an entry of `patches`.
+///
+/// # Errors
+/// Text that is neither or both kinds of patch, a file that is not there.
+pub(crate) fn prepare(loader: &Loader<'_>, patch: &Patch) -> Result<Prepared, Error> {
+    let (text, source) = text(loader, patch)?;
+    Ok(Prepared {
+        content: content(&text, &source)?,
+        entry: patch.clone(),
+        source,
+    })
+}
+
 /// Applies an entry of `patches`.
 ///
 /// # Errors
-/// Text that is neither or both kinds of patch, no object for it, or one that it does not fit.
-pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -> Result<(), Error> {
-    let configuring = |error: Error| {
-        error.during(format!(
-            "trouble configuring builtin PatchTransformer with config: `\n{}`",
-            shown(patch)
-        ))
-    };
-    let (text, source) = text(loader, patch).map_err(configuring)?;
-    match (content(&text, &source).map_err(configuring)?, &patch.target) {
+/// No object for it, or one that it does not fit.
+pub(crate) fn apply(objects: &mut Objects, patch: &Prepared, schema: Schema<'_>) -> Result<(), Error> {
+    let Prepared {
+        content,
+        entry,
+        source,
+    } = patch;
+    match (content, &entry.target) {
         (Content::Nothing, _) => Ok(()),
         (Content::Partial(partial), None) => {
             for part in partial {
-                let at = target(objects, &part).map_err(|error| {
+                let mut part = part.clone();
+                if entry.allow_name_change || entry.allow_kind_change {
+                    // kustomize notes the option in the patch's annotations, which makes them text.
+                    part.texts_in("annotations");
+                }
+                let part = &part;
+                let at = target(objects, part).map_err(|error| {
                     let id = part.original_id().to_string();
                     error.during(format!("no resource matches strategic merge patch {id:?}"))
                 })?;
-                lay_over(&mut objects.list_mut()[at], &part, patch)?;
+                lay_over(&mut objects.list_mut()[at], part, entry, schema)?;
             }
             drop_deleted(objects);
             Ok(())
@@ -59,7 +94,7 @@ pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -
                 .iter_mut()
                 .filter(|object| matcher.selects(object))
             {
-                lay_over(object, &of_version(part, object), patch)?;
+                lay_over(object, &of_version(part, object), entry, schema)?;
             }
             drop_deleted(objects);
             objects.check_ids()
@@ -75,48 +110,72 @@ pub(crate) fn apply(loader: &Loader<'_>, objects: &mut Objects, patch: &Patch) -
                 .filter(|object| matcher.selects(object))
             {
                 object.remember_id();
-                operate(object, &operations)?;
+                operate(object, operations)?;
             }
             Ok(())
         }
     }
 }
 
-/// Applies an entry of `patchesStrategicMerge`: text, or else the name of a file.
+/// Reads `patchesStrategicMerge`: each entry is text, or else the name of a file; `inline` is more text.
+///
+/// # Errors
+/// Nothing given, text that holds no objects, a file that is not there.
+pub(crate) fn prepare_partial(
+    loader: &Loader<'_>,
+    entries: &[String],
+    inline: &str,
+) -> Result<Vec<Object>, Error> {
+    let bad = |problem: String| Err(Error::Patch { problem });
+    if entries.is_empty() && inline.is_empty() {
+        return bad("empty file path and empty patch content".to_string());
+    }
+    let mut partial = Vec::new();
+    for entry in entries {
+        partial.extend(match documents::objects(entry.as_bytes()) {
+            Ok(partial) => partial,
+            Err(_) => loader
+                .read(entry)
+                .and_then(|bytes| documents::objects(&bytes))
+                .map_err(|e| e.in_file(entry))?,
+        });
+    }
+    if !inline.is_empty() {
+        partial.extend(documents::objects(inline.as_bytes())?);
+    }
+    if partial.is_empty() {
+        return bad(format!(
+            "patch appears to be empty; files=[{}], Patch={inline}",
+            entries.join(" ")
+        ));
+    }
+    Ok(partial)
+}
+
+/// Applies the parts of `patchesStrategicMerge`.
 ///
 /// # Errors
 /// As [`apply`].
-pub(crate) fn apply_partial(loader: &Loader<'_>, objects: &mut Objects, entry: &str) -> Result<(), Error> {
-    let partial = match documents::objects(entry.as_bytes()) {
-        Ok(partial) => partial,
-        Err(_) => loader
-            .read(entry)
-            .and_then(documents::objects)
-            .map_err(|e| e.in_file(entry))?,
-    };
-    if partial.is_empty() {
-        let problem = format!("patch appears to be empty; files=[{entry}], Patch=");
-        return Err(Error::Patch { problem });
-    }
+pub(crate) fn apply_partial(
+    objects: &mut Objects,
+    partial: &[Object],
+    schema: Schema<'_>,
+) -> Result<(), Error> {
     let plain = Patch::default();
     for part in partial {
-        let at = target(objects, &part)?;
-        let part = of_version(&part, &objects.list()[at]);
-        lay_over(&mut objects.list_mut()[at], &part, &plain)?;
+        let at = target(objects, part)?;
+        let part = of_version(part, &objects.list()[at]);
+        lay_over(&mut objects.list_mut()[at], &part, &plain, schema)?;
         drop_deleted(objects);
     }
     objects.check_ids()
 }
 
-/// Applies an entry of `patchesJson6902`.
+/// Reads an entry of `patchesJson6902`.
 ///
 /// # Errors
-/// As [`apply`]; no target or no name in it.
-pub(crate) fn apply_operations(
-    loader: &Loader<'_>,
-    objects: &mut Objects,
-    patch: &Patch,
-) -> Result<(), Error> {
+/// No target or no name in it, no operations, a file that is not there.
+pub(crate) fn prepare_operations(loader: &Loader<'_>, patch: &Patch) -> Result<PreparedOperations, Error> {
     let bad = |problem: &str| Error::Patch {
         problem: problem.to_string(),
     };
@@ -130,7 +189,7 @@ pub(crate) fn apply_operations(
     let text = match (patch.path.as_str(), patch.patch.as_str()) {
         ("", "") => return Err(bad("empty file path and empty jsonOp")),
         ("", text) => text.to_string(),
-        (path, "") => String::from_utf8_lossy(loader.read(path)?).into_owned(),
+        (path, "") => String::from_utf8_lossy(&loader.read(path)?).into_owned(),
         _ => return Err(bad("must specify a file path or jsonOp, not both")),
     };
     let operations = json6902::decode(&text).map_err(|problem| Error::Patch { problem })?;
@@ -139,13 +198,24 @@ pub(crate) fn apply_operations(
             problem: format!("patch appears to be empty; file={}, JsonOp={text}", patch.path),
         });
     }
-    let matcher = Matcher::new(selector)?;
+    Ok(PreparedOperations {
+        operations,
+        target: selector.clone(),
+    })
+}
+
+/// Applies an entry of `patchesJson6902`.
+///
+/// # Errors
+/// A patch that does not fit an object.
+pub(crate) fn apply_operations(objects: &mut Objects, patch: &PreparedOperations) -> Result<(), Error> {
+    let matcher = Matcher::new(&patch.target)?;
     for object in objects
         .list_mut()
         .iter_mut()
         .filter(|object| matcher.selects(object))
     {
-        operate(object, &operations)?;
+        operate(object, &patch.operations)?;
     }
     Ok(())
 }
@@ -165,48 +235,13 @@ fn text(loader: &Loader<'_>, patch: &Patch) -> Result<(String, String), Error> {
                 .read(path)
                 .map_err(|e| e.during(format!("failed to get the patch file from path({path})")))?;
             Ok((
-                String::from_utf8_lossy(bytes).into_owned(),
+                String::from_utf8_lossy(&bytes).into_owned(),
                 format!("[path: {path:?}]"),
             ))
         }
         (inline, "") => Ok((inline.to_string(), format!("[patch: {inline:?}]"))),
         _ => bad("patch and path can't be set at the same time in an entry of patches"),
     }
-}
-
-/// The entry as kustomize repeats it in messages.
-fn shown(patch: &Patch) -> String {
-    let strings = |pairs: &[(&str, &String)]| {
-        let set = pairs.iter().filter(|(_, value)| !value.is_empty());
-        set.map(|(key, value)| ((*key).to_string(), Value::String((*value).clone())))
-            .collect::<serde_json::Map<_, _>>()
-    };
-    let mut entry = strings(&[("patch", &patch.patch), ("path", &patch.path)]);
-    if let Some(target) = &patch.target {
-        let target = strings(&[
-            ("annotationSelector", &target.annotation_selector),
-            ("group", &target.group),
-            ("kind", &target.kind),
-            ("labelSelector", &target.label_selector),
-            ("name", &target.name),
-            ("namespace", &target.namespace),
-            ("version", &target.version),
-        ]);
-        entry.insert("target".to_string(), Value::Object(target));
-    }
-    let options = [
-        ("allowKindChange", patch.allow_kind_change),
-        ("allowNameChange", patch.allow_name_change),
-    ];
-    let options: serde_json::Map<_, _> = options
-        .into_iter()
-        .filter(|(_, set)| *set)
-        .map(|(key, set)| (key.to_string(), Value::Bool(set)))
-        .collect();
-    if !options.is_empty() {
-        entry.insert("options".to_string(), Value::Object(options));
-    }
-    yaml::to_string(&Value::Object(entry))
 }
 
 fn content(text: &str, source: &str) -> Result<Content, Error> {
@@ -243,9 +278,13 @@ fn target(objects: &Objects, part: &Object) -> Result<usize, Error> {
     })
 }
 
-/// The patch with the `apiVersion` of the object it goes to.
+/// The patch with the `apiVersion` of the object it goes to, and with labels and annotations made text: a null among them
+/// is no longer one.
 fn of_version(part: &Object, object: &Object) -> Object {
     let mut part = part.clone();
+    for field in ["labels", "annotations"] {
+        part.texts_in(field);
+    }
     if let Some(map) = part.node.as_map_mut() {
         map.set("apiVersion", Node::string(object.api_version()));
     }
@@ -253,13 +292,18 @@ fn of_version(part: &Object, object: &Object) -> Object {
 }
 
 /// Merges; what the object is called stays unless the patch may change it.
-fn lay_over(object: &mut Object, part: &Object, patch: &Patch) -> Result<(), Error> {
+fn lay_over(object: &mut Object, part: &Object, patch: &Patch, schema: Schema<'_>) -> Result<(), Error> {
     let id = object.id();
     if patch.allow_name_change || patch.allow_kind_change {
         object.remember_id();
     }
+    // What kustomize notes for itself stands among the annotations, and goes with them.
+    let forgets = part
+        .node
+        .at(&["metadata", "annotations"])
+        .is_some_and(Node::is_null);
     let mut node = part.node.clone();
-    match strategic_merge::merge(&mut object.node, &mut node, Schema::default()) {
+    match strategic_merge::merge(&mut object.node, &mut node, schema) {
         Err(problem) => {
             return Err(Error::PatchMismatch {
                 id: id.to_string(),
@@ -269,6 +313,9 @@ fn lay_over(object: &mut Object, part: &Object, patch: &Patch) -> Result<(), Err
         Ok(Chosen::Dest) => {}
         Ok(Chosen::Patch) => object.node = node,
         Ok(Chosen::Neither) => object.node = Node::map(),
+    }
+    if forgets {
+        object.forget();
     }
     if is_deleted(object) {
         return Ok(());
@@ -280,6 +327,7 @@ fn lay_over(object: &mut Object, part: &Object, patch: &Patch) -> Result<(), Err
         object.set_name(&id.name);
     }
     object.set_namespace(&id.namespace);
+    object.spread();
     Ok(())
 }
 
@@ -302,12 +350,9 @@ fn operate(object: &mut Object, operations: &[Operation]) -> Result<(), Error> {
     }
     json6902::apply(&mut value, operations).map_err(|problem| Error::PatchMismatch { id, problem })?;
     object.node = json6902::to_node(&value);
-    let annotations: Vec<_> = object
-        .strings("annotations")
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
-    if noted && !annotations.is_empty() {
-        object.set_strings("annotations", annotations);
+    object.unshare(&[]);
+    if noted && object.strings("annotations").next().is_some() {
+        object.texts_in("annotations");
     }
     Ok(())
 }

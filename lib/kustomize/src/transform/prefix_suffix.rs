@@ -1,8 +1,12 @@
 //! `namePrefix` and `nameSuffix`.
 
+use super::at;
+use crate::Error;
+use crate::fieldspec::{Create, FieldSpec};
 use crate::id::Gvk;
 use crate::object::Object;
 use crate::objects::Objects;
+use yaml::{Node, Schema, Style, Tag};
 
 /// Kinds whose names mean something to the cluster: group and kind.
 const KEPT: [(&str, &str); 3] = [
@@ -11,35 +15,64 @@ const KEPT: [(&str, &str); 3] = [
     ("", "Namespace"),
 ];
 
-/// Puts `prefix` before the names.
-pub(crate) fn prefix(objects: &mut Objects, prefix: &str) {
-    if prefix.is_empty() {
-        return;
-    }
-    for object in objects.list_mut().iter_mut().filter(|object| !is_kept(object)) {
-        object.prefixes.push(prefix.to_string());
-        object.remember_id();
-        let name = format!("{prefix}{}", object.name());
-        object.set_name(&name);
-    }
+/// On which side of the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Prefix,
+    Suffix,
 }
 
-/// Puts `suffix` behind the names.
-pub(crate) fn suffix(objects: &mut Objects, suffix: &str) {
-    if suffix.is_empty() {
-        return;
+/// Puts `text` before or behind what stands in the fields of `specs`; of them, only `metadata/name` is the name.
+/// # Errors
+/// A field in the way is no text.
+pub(crate) fn apply(objects: &mut Objects, side: Side, text: &str, specs: &[FieldSpec]) -> Result<(), Error> {
+    for object in objects.list_mut() {
+        // Decided by the kind the object had at first.
+        let gvk = object.original_id().gvk;
+        if is_kept(&gvk) {
+            continue;
+        }
+        for spec in specs.iter().filter(|spec| gvk.is_selected(&spec.gvk)) {
+            if spec.path == "metadata/name" {
+                remember(object, side, text);
+            }
+            if !object.is_selected(&spec.gvk) {
+                continue;
+            }
+            at(object, spec, Create::Scalar, &mut |node| match node {
+                Node::Scalar(scalar) => {
+                    let new = match side {
+                        Side::Prefix => format!("{text}{}", scalar.text),
+                        Side::Suffix => format!("{}{text}", scalar.text),
+                    };
+                    // What the new text means is up to itself, unless it is quoted.
+                    let quoted = scalar.style != Style::Plain
+                        || scalar.tag == Tag::Str && yaml::resolve(&scalar.text, Schema::GoV2) != Tag::Str;
+                    if !quoted {
+                        scalar.tag = yaml::resolve(&new, Schema::GoV3);
+                    }
+                    scalar.text = new;
+                    Ok(())
+                }
+                Node::Map(_) | Node::Seq(_) => Err("wrong node kind: expected ScalarNode".to_string()),
+            })?;
+        }
     }
-    for object in objects.list_mut().iter_mut().filter(|object| !is_kept(object)) {
-        object.suffixes.push(suffix.to_string());
-        object.remember_id();
-        let name = format!("{}{suffix}", object.name());
-        object.set_name(&name);
-    }
+    Ok(())
 }
 
-/// Decided by the kind the object had at first.
-fn is_kept(object: &Object) -> bool {
-    let gvk = object.original_id().gvk;
+fn remember(object: &mut Object, side: Side, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    match side {
+        Side::Prefix => object.prefixes.push(text.to_string()),
+        Side::Suffix => object.suffixes.push(text.to_string()),
+    }
+    object.remember_id();
+}
+
+fn is_kept(gvk: &Gvk) -> bool {
     KEPT.iter().any(|(group, kind)| {
         gvk.is_selected(&Gvk {
             group: (*group).to_string(),

@@ -21,48 +21,85 @@ const MAX_SIZE: usize = 100_000;
 
 const DEFAULT_PATH: &str = "metadata.name";
 
+/// Reads the entries that are files.
+///
+/// # Errors
+/// A file that is not there or holds no replacements; an entry that is a file and more.
+pub(crate) fn prepare(loader: &Loader<'_>, entries: &[Replacement]) -> Result<Vec<Replacement>, Error> {
+    let mut prepared = Vec::new();
+    for entry in entries {
+        if entry.path.is_empty() {
+            prepared.push(entry.clone());
+        } else if entry.source.is_some() || !entry.targets.is_empty() {
+            return Err(bad("cannot specify both path and inline replacement"));
+        } else {
+            prepared.extend(Replacement::load(loader, &entry.path)?);
+        }
+    }
+    Ok(prepared)
+}
+
+/// `replacements` as kustomize repeats it in messages, as far as they are files.
+pub(crate) fn shown_paths(entries: &[Replacement]) -> String {
+    let paths = entries.iter().filter(|entry| !entry.path.is_empty());
+    let paths: Vec<_> = paths
+        .map(|entry| serde_json::json!({ "path": entry.path }))
+        .collect();
+    yaml::to_string(&serde_json::json!({ "Replacements": paths }))
+}
+
 /// Carries out every entry, in order.
 ///
 /// # Errors
 /// No source or several, a field that is not there, a path that does not fit.
-pub(crate) fn apply(
-    loader: &Loader<'_>,
-    objects: &mut Objects,
-    entries: &[Replacement],
-) -> Result<(), Error> {
-    for entry in entries {
-        if entry.path.is_empty() {
-            replace(objects, entry)?;
-            continue;
-        }
-        if entry.source.is_some() || !entry.targets.is_empty() {
-            return Err(bad("cannot specify both path and inline replacement"));
-        }
-        for entry in Replacement::load(loader, &entry.path)? {
-            replace(objects, &entry)?;
-        }
-    }
-    Ok(())
+pub(crate) fn apply(objects: &mut Objects, entries: &[Replacement]) -> Result<(), Error> {
+    entries.iter().try_for_each(|entry| replace(objects, entry))
 }
 
 fn replace(objects: &mut Objects, entry: &Replacement) -> Result<(), Error> {
-    let value = match (&entry.source, &entry.source_value) {
+    let mut value = match (&entry.source, &entry.source_value) {
         (None, None) => return Err(bad("replacements must specify a source and at least one target")),
         _ if entry.targets.is_empty() => {
             return Err(bad("replacements must specify a source and at least one target"));
         }
         (Some(_), Some(_)) => return Err(bad("value and resource selectors are mutually exclusive")),
-        (None, Some(text)) => Node::Scalar(path::bare(text)),
+        (None, Some(text)) => Value {
+            node: Node::Scalar(path::bare(text)),
+            home: None,
+        },
         (Some(source), None) => value(objects.list(), source)?,
     };
     for target in &entry.targets {
-        put(objects, target, &value)?;
+        put(objects, target, &mut value)?;
     }
     Ok(())
 }
 
+/// What a source gives.
+struct Value {
+    node: Node,
+    /// The object and the path in it where it stands, if the value is the field itself: what changes there in the
+    /// meantime changes the value.
+    home: Option<(usize, Vec<Step>)>,
+}
+
+impl Value {
+    fn is_at_home(&self, at: usize) -> bool {
+        self.home.as_ref().is_some_and(|(home, _)| *home == at)
+    }
+
+    /// After a change of the object where it stands.
+    fn read_again(&mut self, object: &Object) {
+        if let Some((_, steps)) = &self.home
+            && let Ok(Some(node)) = path::find(&object.node, steps)
+        {
+            self.node = node.clone();
+        }
+    }
+}
+
 /// The value that a source names.
-fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
+fn value(objects: &[Object], source: &Source) -> Result<Value, Error> {
     let selector = &source.selector;
     let gvk = Gvk {
         group: selector.group.clone(),
@@ -74,16 +111,24 @@ fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
         name: selector.name.clone(),
         namespace: selector.namespace.clone(),
     };
-    let is_source = |object: &&Object| {
+    // kustomize does not ask here whether the kind has namespaces.
+    let plain = |namespace: &str| {
+        if namespace.is_empty() {
+            "default".to_string()
+        } else {
+            namespace.to_string()
+        }
+    };
+    let is_source = |object: &Object| {
         object.all_ids().any(|known| {
             (id.name.is_empty() || id.name == known.name)
-                && (id.namespace.is_empty() || id.effective_namespace() == known.effective_namespace())
+                && (id.namespace.is_empty() || plain(&id.namespace) == plain(&known.namespace))
                 && known.gvk.is_selected(&id.gvk)
         })
     };
-    let mut found = objects.iter().filter(is_source);
+    let mut found = objects.iter().enumerate().filter(|(_, object)| is_source(object));
     let shown = || shown(&id, source);
-    let object = found
+    let (at, object) = found
         .next()
         .ok_or_else(|| bad(format!("nothing selected by {}", shown())))?;
     if found.next().is_some() {
@@ -109,7 +154,10 @@ fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
         .as_ref()
         .filter(|options| !options.delimiter.is_empty())
     else {
-        return Ok(node.clone());
+        return Ok(Value {
+            node: node.clone(),
+            home: Some((at, steps)),
+        });
     };
     let Node::Scalar(scalar) = node else {
         return Err(bad("delimiter option can only be used with scalar nodes"));
@@ -126,11 +174,14 @@ fn value(objects: &[Object], source: &Source) -> Result<Node, Error> {
         })?;
     let mut scalar = scalar.clone();
     scalar.text = part.to_string();
-    Ok(Node::Scalar(scalar))
+    Ok(Value {
+        node: Node::Scalar(scalar),
+        home: None,
+    })
 }
 
 /// Puts the value into every selected object.
-fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error> {
+fn put(objects: &mut Objects, target: &Target, value: &mut Value) -> Result<(), Error> {
     let select = target
         .select
         .as_ref()
@@ -153,24 +204,7 @@ fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error
         .collect::<Result<Vec<_>, String>>();
     let paths = paths.map_err(bad)?;
     let options = target.options.clone().unwrap_or_default();
-    let create = match value {
-        _ if !options.create => Create::Nothing,
-        Node::Scalar(_) => Create::Scalar,
-        Node::Map(_) => Create::Map,
-        Node::Seq(_) => Create::Seq,
-    };
-    let (deep, size) = measure(value);
-    if paths.iter().any(|(_, steps)| steps.len() + deep > MAX_DEPTH) {
-        return Err(bad(format!(
-            "a replacement may not nest values deeper than {MAX_DEPTH}"
-        )));
-    }
-    if size > MAX_SIZE {
-        return Err(bad(format!(
-            "a replacement may not copy more than {MAX_SIZE} values"
-        )));
-    }
-    for object in objects.list_mut() {
+    for (at, object) in objects.list_mut().iter_mut().enumerate() {
         let rejected = |(selector, matcher): &(&crate::kustomization::Selector, Matcher)| {
             let by_metadata =
                 !(selector.label_selector.is_empty() && selector.annotation_selector.is_empty());
@@ -184,8 +218,55 @@ fn put(objects: &mut Objects, target: &Target, value: &Node) -> Result<(), Error
             continue;
         }
         for (text, steps) in &paths {
-            put_at(object, text, steps, create, &options, value)?;
+            if value.is_at_home(at) && options.create && value.node.as_scalar().is_none() {
+                // The place is made first, and may be part of the value.
+                let made = path::visit(
+                    &mut object.node,
+                    steps,
+                    creation(&value.node, &options),
+                    &mut |_| Ok(()),
+                );
+                made.map_err(|problem| bad(missing(text, true) + ": " + &problem))?;
+                value.read_again(object);
+            }
+            fits(&value.node, steps)?;
+            put_at(object, text, steps, &options, &value.node)?;
+            object.spread();
+            if value.is_at_home(at) {
+                value.read_again(object);
+            }
         }
+    }
+    Ok(())
+}
+
+/// What is made at a place that is not there.
+fn creation(value: &Node, options: &FieldOptions) -> Create {
+    match value {
+        _ if !options.create => Create::Nothing,
+        Node::Scalar(_) => Create::Scalar,
+        Node::Map(_) => Create::Map,
+        Node::Seq(_) => Create::Seq,
+    }
+}
+
+fn missing(text: &str, create: bool) -> String {
+    let verb = if create { "find or create" } else { "find" };
+    format!("unable to {verb} field {text:?} in replacement target")
+}
+
+/// Bounds what comes of a value in its place.
+fn fits(value: &Node, steps: &[Step]) -> Result<(), Error> {
+    let (deep, size) = measure(value);
+    if steps.len() + deep > MAX_DEPTH {
+        return Err(bad(format!(
+            "a replacement may not nest values deeper than {MAX_DEPTH}"
+        )));
+    }
+    if size > MAX_SIZE {
+        return Err(bad(format!(
+            "a replacement may not copy more than {MAX_SIZE} values"
+        )));
     }
     Ok(())
 }
@@ -194,27 +275,21 @@ fn put_at(
     object: &mut Object,
     text: &str,
     steps: &[Step],
-    create: Create,
     options: &FieldOptions,
     value: &Node,
 ) -> Result<(), Error> {
+    let create = creation(value, options);
     match structured::put(&mut object.node, steps, create, value) {
         structured::Outcome::Done => return Ok(()),
         structured::Outcome::NotStructured => {}
-        structured::Outcome::Yaml => {
+        structured::Outcome::Comments => {
             return Err(bad(format!(
-                "field {text:?} leads into YAML inside text, which is not supported"
+                "field {text:?} leads into YAML inside text with comments, anchors or tags, which is not supported"
             )));
         }
     }
-    let missing = || {
-        let verb = if create == Create::Nothing {
-            "find"
-        } else {
-            "find or create"
-        };
-        format!("unable to {verb} field {text:?} in replacement target")
-    };
+    let id = object.id();
+    let missing = || format!("{} {id}", missing(text, create != Create::Nothing));
     let count = path::visit(&mut object.node, steps, create, &mut |node| {
         set(node, options, value)
     })

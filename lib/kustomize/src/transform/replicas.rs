@@ -2,7 +2,7 @@
 
 use super::at;
 use crate::Error;
-use crate::fieldspec::{Create, DEFAULTS};
+use crate::fieldspec::{Create, FieldSpec};
 use crate::kustomization::Replica;
 use crate::objects::Objects;
 use yaml::{Node, Scalar, Style, Tag};
@@ -11,9 +11,9 @@ use yaml::{Node, Scalar, Style, Tag};
 ///
 /// # Errors
 /// There is none.
-pub(crate) fn apply(objects: &mut Objects, replica: &Replica) -> Result<(), Error> {
+pub(crate) fn apply(objects: &mut Objects, replica: &Replica, specs: &[FieldSpec]) -> Result<(), Error> {
     let mut found = false;
-    for spec in &DEFAULTS.replicas {
+    for spec in specs {
         for object in objects.list_mut() {
             let names = object.past.iter().map(|past| past.name.as_str());
             if !names.chain([object.name()]).any(|name| name == replica.name)
@@ -41,11 +41,7 @@ pub(crate) fn apply(objects: &mut Objects, replica: &Replica) -> Result<(), Erro
     if found {
         return Ok(());
     }
-    let kinds: Vec<String> = DEFAULTS
-        .replicas
-        .iter()
-        .map(|spec| spec.gvk.to_string())
-        .collect();
+    let kinds: Vec<String> = specs.iter().map(|spec| spec.gvk.to_string()).collect();
     Err(Error::NoReplicaTarget {
         name: replica.name.clone(),
         kinds: kinds.join(" "),

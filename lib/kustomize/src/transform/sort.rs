@@ -1,7 +1,7 @@
 //! The order of the output.
 
 use crate::Error;
-use crate::id::Id;
+use crate::id::{Gvk, Id};
 use crate::kustomization::SortOptions;
 use crate::object::Object;
 
@@ -59,33 +59,40 @@ pub(crate) fn wants_legacy(options: &SortOptions) -> Result<bool, Error> {
     Err(Error::Option { problem })
 }
 
+/// The order in which kustomize keeps tables of kinds.
+pub(crate) fn by_kind(gvk: &Gvk) -> (i64, String) {
+    (rank(&gvk.kind, &FIRST, &LAST), text(gvk))
+}
+
 /// Rank of the kind; then texts in which an unset part sorts behind letters.
 fn key(id: &Id, first: &[String], last: &[String]) -> (i64, String, String) {
     let kind = id.gvk.kind.as_str();
-    let count = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
-    let rank = match (
-        first.iter().position(|k| k == kind),
-        last.iter().position(|k| k == kind),
-    ) {
-        (Some(at), _) => count(at) - count(first.len()),
-        (None, Some(at)) => count(at) + 1,
-        (None, None) => 0,
-    };
-    let or = |text: &str, none: &str| {
-        if text.is_empty() {
-            none.to_string()
-        } else {
-            text.to_string()
-        }
-    };
-    let (group, version) = (or(&id.gvk.group, "~G"), or(&id.gvk.version, "~V"));
-    let shown_kind = or(kind, "~K");
+    let rank = rank(kind, first, last);
     // Among kinds called Namespace, the core one is first.
     let gvk = if rank != 0 && kind == "Namespace" && id.gvk.group.is_empty() {
         String::new()
     } else {
-        format!("{group}_{version}_{shown_kind}")
+        text(&id.gvk)
     };
     let (namespace, name) = (or(&id.namespace, "~X"), or(&id.name, "~N"));
     (rank, gvk, format!("{}|{namespace}|{name}", id.gvk))
+}
+
+fn rank<S: AsRef<str>>(kind: &str, first: &[S], last: &[S]) -> i64 {
+    let count = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
+    let find = |kinds: &[S]| kinds.iter().position(|k| k.as_ref() == kind);
+    match (find(first), find(last)) {
+        (Some(at), _) => count(at) - count(first.len()),
+        (None, Some(at)) => count(at) + 1,
+        (None, None) => 0,
+    }
+}
+
+fn text(gvk: &Gvk) -> String {
+    let (group, version, kind) = (or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"));
+    format!("{group}_{version}_{kind}")
+}
+
+fn or<'t>(text: &'t str, none: &'t str) -> &'t str {
+    if text.is_empty() { none } else { text }
 }

@@ -31,7 +31,7 @@ enum Directive {
 ///
 /// # Errors
 /// A map, list or scalar where the other has something else; an unknown `$patch`.
-pub(crate) fn merge(dest: &mut Node, patch: &mut Node, schema: Schema) -> Result<Chosen, String> {
+pub(crate) fn merge(dest: &mut Node, patch: &mut Node, schema: Schema<'_>) -> Result<Chosen, String> {
     if dest.is_null() {
         return Ok(if adopt(patch, schema)? {
             Chosen::Patch
@@ -70,7 +70,7 @@ pub(crate) fn merge(dest: &mut Node, patch: &mut Node, schema: Schema) -> Result
 ///
 /// # Errors
 /// As [`merge`].
-pub(crate) fn adopt(node: &mut Node, schema: Schema) -> Result<bool, String> {
+pub(crate) fn adopt(node: &mut Node, schema: Schema<'_>) -> Result<bool, String> {
     let schema = schema.or_of(node);
     match node {
         Node::Map(map) => match directive(map) {
@@ -86,7 +86,7 @@ pub(crate) fn adopt(node: &mut Node, schema: Schema) -> Result<bool, String> {
 }
 
 /// As [`adopt`], for what is inside something taken over.
-fn adopt_inner(node: &mut Node, schema: Schema) -> Result<bool, String> {
+fn adopt_inner(node: &mut Node, schema: Schema<'_>) -> Result<bool, String> {
     let schema = schema.or_of(node);
     match node {
         Node::Map(map) => match directive(map)? {
@@ -103,7 +103,7 @@ fn adopt_inner(node: &mut Node, schema: Schema) -> Result<bool, String> {
 }
 
 /// Walks a node that the patch does not mention: kustomize drops empty nulls and rebuilds merging lists even there.
-pub(crate) fn keep(node: &mut Node, schema: Schema) -> Result<bool, String> {
+pub(crate) fn keep(node: &mut Node, schema: Schema<'_>) -> Result<bool, String> {
     let schema = schema.or_of(node);
     match node {
         Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null || !scalar.text.is_empty()),
@@ -118,7 +118,7 @@ pub(crate) fn keep(node: &mut Node, schema: Schema) -> Result<bool, String> {
     }
 }
 
-fn merge_fields(dest: &mut Map, patch: &mut Map, schema: Schema) -> Result<(), String> {
+fn merge_fields(dest: &mut Map, patch: &mut Map, schema: Schema<'_>) -> Result<(), String> {
     let mut theirs = index(patch);
     let mut used = vec![false; patch.pairs.len()];
     retain(dest, |key, value| {
@@ -160,7 +160,7 @@ fn replace(old: &mut Node, mut new: Node) {
     *old = new;
 }
 
-fn adopt_fields(map: &mut Map, schema: Schema) -> Result<(), String> {
+fn adopt_fields(map: &mut Map, schema: Schema<'_>) -> Result<(), String> {
     retain(map, |key, value| adopt_inner(value, schema.field(key)))
 }
 

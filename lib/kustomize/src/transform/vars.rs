@@ -2,13 +2,13 @@
 
 use super::{at, selected};
 use crate::Error;
-use crate::fieldspec::{Create, DEFAULTS};
+use crate::fieldspec::{Create, FieldSpec};
 use crate::id::Id;
 use crate::kustomization::Var;
 use crate::object::Object;
 use crate::objects::Objects;
 use crate::transform::replacements::path;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use yaml::{Node, Scalar, Style, Tag};
 
 /// The vars of a build by name, with the marks on the objects they are about.
@@ -27,6 +27,7 @@ impl Vars {
                 .iter_mut()
                 .filter(|object| is_meant(var, object));
             if let Some(object) = found.next() {
+                object.unshare(&["metadata", "annotations"]);
                 object.vars.push(var.name.clone());
                 let more = found.count();
                 if more > 0 {
@@ -58,24 +59,45 @@ impl Vars {
         Ok(())
     }
 
-    /// Replaces every mention.
+    /// Replaces every mention in the fields of `specs`; gives the names that were never mentioned.
     ///
     /// # Errors
     /// A var that is about no object or a field that is not there; a field of the table with the wrong shape.
-    pub(crate) fn resolve(&self, objects: &mut Objects) -> Result<(), Error> {
+    pub(crate) fn resolve(&self, objects: &mut Objects, specs: &[FieldSpec]) -> Result<Vec<String>, Error> {
         if self.0.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut values = HashMap::new();
         for var in &self.0 {
             values.insert(var.name.as_str(), value(var, objects.list())?);
         }
+        let mut values = Values {
+            values,
+            used: HashSet::new(),
+        };
         for object in objects.list_mut() {
-            for spec in selected(object, &DEFAULTS.var_references) {
-                at(object, spec, Create::Nothing, &mut |node| set(node, &values))?;
+            for spec in selected(object, specs) {
+                at(object, spec, Create::Nothing, &mut |node| set(node, &mut values))?;
             }
         }
-        Ok(())
+        let unused = self.0.iter().filter(|var| !values.used.contains(&var.name));
+        Ok(unused.map(|var| var.name.clone()).collect())
+    }
+}
+
+/// What the vars stand for, and which of them have been asked for.
+struct Values<'v> {
+    values: HashMap<&'v str, Option<Scalar>>,
+    used: HashSet<String>,
+}
+
+impl Values<'_> {
+    fn get(&mut self, name: &str) -> Option<&Scalar> {
+        let value = self.values.get(name)?;
+        if !self.used.contains(name) {
+            self.used.insert(name.to_string());
+        }
+        value.as_ref()
     }
 }
 
@@ -124,8 +146,8 @@ fn value(var: &Var, objects: &[Object]) -> Result<Option<Scalar>, Error> {
     Ok(node.as_scalar().cloned())
 }
 
-fn set(node: &mut Node, values: &HashMap<&str, Option<Scalar>>) -> Result<(), String> {
-    let expand = |scalar: &mut Scalar| {
+fn set(node: &mut Node, values: &mut Values<'_>) -> Result<(), String> {
+    let mut expand = |scalar: &mut Scalar| {
         if scalar.tag == Tag::Str && scalar.text.contains('$') {
             *scalar = expanded(&scalar.text, values);
         }
@@ -155,7 +177,7 @@ fn set(node: &mut Node, values: &HashMap<&str, Option<Scalar>>) -> Result<(), St
 }
 
 /// `$(NAME)` alone keeps the type of its value; within other text it becomes text. `$$` is a dollar.
-fn expanded(input: &str, values: &HashMap<&str, Option<Scalar>>) -> Scalar {
+fn expanded(input: &str, values: &mut Values<'_>) -> Scalar {
     let mut out = String::new();
     let mut rest = input;
     while let Some(dollar) = rest.find('$') {
@@ -164,13 +186,13 @@ fn expanded(input: &str, values: &HashMap<&str, Option<Scalar>>) -> Scalar {
         let name = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
         if let Some((name, behind)) = name {
             match values.get(name) {
-                Some(Some(scalar)) => {
+                Some(scalar) => {
                     if out.is_empty() && behind.is_empty() && rest.len() == input.len() {
                         return typed(scalar);
                     }
                     out.push_str(&typed(scalar).text);
                 }
-                _ => out.push_str(&rest[..rest.len() - behind.len()]),
+                None => out.extend(["$(", name, ")"]),
             }
             rest = behind;
             continue;

@@ -56,7 +56,9 @@ pub(in crate::transform) fn find<'n>(node: &'n Node, path: &[Step]) -> Result<Op
     for step in path {
         let next = match (step, node) {
             (Step::Every, _) => return Err("wildcard is not supported in PathGetter".to_string()),
-            (Step::Field(name), Node::Map(map)) => map.get(name),
+            // Here, other than in targets, empty parts and blanks say nothing.
+            (Step::Field(name), node) if name.trim().is_empty() => Some(node),
+            (Step::Field(name), Node::Map(map)) => map.get(name.trim()),
             (Step::Index(at), Node::Seq(items)) => items.get(*at),
             (Step::Last, Node::Seq(items)) => items.last(),
             (Step::Matching { field, value }, Node::Seq(items)) => items.iter().find(|item| {
@@ -96,6 +98,7 @@ pub(in crate::transform) fn visit(
         return Ok(1);
     };
     match (step, node) {
+        (Step::Field(name), node @ Node::Map(_)) if name.is_empty() => Err(wrong_kind("ScalarNode", node)),
         (Step::Field(name), Node::Map(map)) => {
             let exists = map.get(name).is_some();
             if !exists && create == Create::Nothing {
@@ -139,7 +142,8 @@ pub(in crate::transform) fn visit(
             if count > 0 || create == Create::Nothing {
                 return Ok(count);
             }
-            let scalar = Node::Scalar(bare(value));
+            // Its meaning comes with its text, which may be another in a moment.
+            let scalar = Node::Scalar(unread(value));
             items.push(if field.is_empty() {
                 scalar
             } else {
@@ -147,7 +151,16 @@ pub(in crate::transform) fn visit(
                     pairs: vec![(Scalar::string(field), scalar)],
                 })
             });
-            matching(items, field, &pattern, rest, create, set)
+            let count = matching(items, field, &pattern, rest, create, set);
+            let made = items.last_mut();
+            if let Some(Node::Scalar(scalar)) = made.and_then(|item| match field.as_str() {
+                "" => Some(item),
+                field => item.get_mut(field),
+            }) && scalar.tag == Tag::Merge
+            {
+                *scalar = bare(&scalar.text);
+            }
+            count
         }
         (Step::Index(_) | Step::Every | Step::Matching { .. }, node) => Err(wrong_kind("SequenceNode", node)),
     }
@@ -158,6 +171,15 @@ pub(in crate::transform) fn bare(text: &str) -> Scalar {
     Scalar {
         text: text.to_string(),
         tag: yaml::resolve(text, Schema::GoV3),
+        style: Style::Plain,
+    }
+}
+
+/// A scalar of which the text will say what it means; [`bare`] reads it.
+fn unread(text: &str) -> Scalar {
+    Scalar {
+        text: text.to_string(),
+        tag: Tag::Merge,
         style: Style::Plain,
     }
 }
@@ -199,12 +221,7 @@ fn made(next: Option<&Step>, create: Create) -> Node {
         (Some(Step::Index(_) | Step::Every | Step::Matching { .. }), _) | (None, Create::Seq) => {
             Node::Seq(Vec::new())
         }
-        // Its meaning comes with its text.
-        (None, Create::Scalar | Create::Nothing) => Node::Scalar(Scalar {
-            text: String::new(),
-            tag: Tag::Merge,
-            style: Style::Plain,
-        }),
+        (None, Create::Scalar | Create::Nothing) => Node::Scalar(unread("")),
     }
 }
 
@@ -229,6 +246,8 @@ fn step(part: &str) -> Result<Step, String> {
 
 fn split(path: &str) -> Vec<String> {
     let mut plain: Vec<String> = Vec::new();
+    // A dot at the beginning says nothing.
+    let path = path.strip_prefix('.').unwrap_or(path);
     for part in path.split('.') {
         match plain.last_mut() {
             Some(last) if last.ends_with('\\') => {

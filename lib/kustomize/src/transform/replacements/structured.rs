@@ -1,16 +1,16 @@
-//! Replacements that reach into JSON kept as text in a field.
+//! Replacements that reach into JSON or YAML kept as text in a field.
 
 use super::path::{self, Create, Step};
 use serde_json::Value;
-use yaml::{Limits, Node, Schema};
+use yaml::{Limits, Node, Schema, Tag};
 
 /// What came of the attempt.
 pub(super) enum Outcome {
     Done,
     /// The path ends before or beside any text, or leads nowhere in it.
     NotStructured,
-    /// The text is YAML, which would have to be written again as it was.
-    Yaml,
+    /// The text is YAML with comments, anchors or tags, which would have to be written again as they were.
+    Comments,
 }
 
 /// Finds the first text on the path that holds structured data, changes it there and writes it back.
@@ -33,6 +33,9 @@ pub(super) fn put(object: &mut Node, steps: &[Step], create: Create, value: &Nod
                     old.text = new
                         .as_scalar()
                         .map_or_else(String::new, |scalar| scalar.text.clone());
+                    if old.tag == Tag::Merge {
+                        *old = path::bare(&old.text);
+                    }
                 }
                 (node, new) => *node = new.clone(),
             }
@@ -41,15 +44,21 @@ pub(super) fn put(object: &mut Node, steps: &[Step], create: Create, value: &Nod
         if !matches!(path::visit(&mut data, inside, create, &mut set), Ok(1..)) {
             return Outcome::NotStructured;
         }
-        if !old.trim_start().starts_with(['{', '[']) {
-            return Outcome::Yaml;
-        }
-        let Ok(json) = yaml::to_value_strict(&data, Schema::GoV3) else {
-            return Outcome::NotStructured;
+        let text = if old.trim_start().starts_with(['{', '[']) {
+            let Ok(json) = yaml::to_value_strict(&data, Schema::GoV3) else {
+                return Outcome::NotStructured;
+            };
+            let pretty = old.contains('\n') && old.contains("  ");
+            let mut text = String::new();
+            write(&json, pretty.then_some(0), &mut text);
+            text
+        } else {
+            match yaml::rewrite(&old, &data) {
+                Ok(Some(text)) => text.trim().to_string(),
+                Ok(None) => return Outcome::Comments,
+                Err(_) => return Outcome::NotStructured,
+            }
         };
-        let pretty = old.contains('\n') && old.contains("  ");
-        let mut text = String::new();
-        write(&json, pretty.then_some(0), &mut text);
         let mut replaced = |node: &mut Node| {
             if let Node::Scalar(scalar) = node {
                 scalar.text.clone_from(&text);

@@ -8,8 +8,8 @@ use yaml::{Node, Scalar};
 pub(super) fn merge(
     dest: &mut Vec<Node>,
     patch: &mut Vec<Node>,
-    keys: &[&str],
-    items: Schema,
+    keys: &[String],
+    items: Schema<'_>,
 ) -> Result<Chosen, String> {
     let directive = directive(patch)?;
     if directive == Directive::Delete {
@@ -44,7 +44,7 @@ pub(super) fn merge(
 }
 
 /// A list of the patch for which the object has none.
-pub(super) fn adopt(list: &mut Vec<Node>, keys: &[&str], items: Schema) -> Result<(), String> {
+pub(super) fn adopt(list: &mut Vec<Node>, keys: &[String], items: Schema<'_>) -> Result<(), String> {
     let nodes = std::mem::take(list);
     let all: Vec<usize> = (0..nodes.len()).collect();
     let work = Work {
@@ -59,7 +59,7 @@ pub(super) fn adopt(list: &mut Vec<Node>, keys: &[&str], items: Schema) -> Resul
 }
 
 /// A list of the object that the patch does not mention.
-pub(super) fn keep(list: &mut Vec<Node>, keys: &[&str], items: Schema) -> Result<bool, String> {
+pub(super) fn keep(list: &mut Vec<Node>, keys: &[String], items: Schema<'_>) -> Result<bool, String> {
     let nodes = std::mem::take(list);
     let work = Work {
         dest: (0..nodes.len()).collect(),
@@ -77,15 +77,19 @@ struct Work<'a> {
     nodes: Vec<Node>,
     dest: Vec<usize>,
     patch: Option<Vec<usize>>,
-    keys: &'a [&'a str],
-    schema: Schema,
+    keys: &'a [String],
+    schema: Schema<'a>,
 }
 
 impl Work<'_> {
     /// `shared`: the two lists are one, and what is taken from the one is gone from the other.
     fn run(mut self, shared: bool) -> Result<Vec<Node>, String> {
         let primitive = self.keys.is_empty();
-        let keys: Vec<&str> = if primitive { vec![""] } else { self.keys.to_vec() };
+        let keys: Vec<&str> = if primitive {
+            vec![""]
+        } else {
+            self.keys.iter().map(String::as_str).collect()
+        };
         let mut values = if primitive {
             self.texts()
         } else {
