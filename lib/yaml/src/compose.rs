@@ -1,6 +1,7 @@
 //! From bytes to nodes: the scanner's events put together, aliases expanded, within limits.
 
 mod lookahead;
+mod tags;
 
 use crate::{Error, Map, Node, Scalar, Schema, Style, Tag, merge, resolve};
 use libyaml_safer::{Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
@@ -32,6 +33,7 @@ impl Default for Limits {
 /// Malformed YAML, unknown anchors, keys that are no scalars, explicit tags that do not fit, limits exceeded.
 pub fn parse_nodes(bytes: &[u8], schema: Schema, limits: &Limits) -> Result<Vec<Node>, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = &*tags::without_commas(bytes);
     // The scanner panics on a block scalar that the end of the text cuts off, so a text that may have one ends with a newline;
     // `unterminated` takes it away again where it would show.
     let newline: &[u8] = if bytes.is_empty() || bytes.ends_with(b"\n") {

@@ -81,7 +81,10 @@ pub(crate) fn adopt(node: &mut Node, schema: Schema<'_>) -> Result<bool, String>
             None => Ok(true),
             Some(keys) => lists::adopt(items, keys, schema.items()).map(|()| true),
         },
-        Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null),
+        Node::Scalar(scalar) => {
+            quote(scalar);
+            Ok(scalar.tag != Tag::Null)
+        }
     }
 }
 
@@ -98,7 +101,10 @@ fn adopt_inner(node: &mut Node, schema: Schema<'_>) -> Result<bool, String> {
             Some(_) if lists::directive(items)? == Directive::Delete => Ok(false),
             Some(keys) => lists::adopt(items, keys, schema.items()).map(|()| true),
         },
-        Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null),
+        Node::Scalar(scalar) => {
+            quote(scalar);
+            Ok(scalar.tag != Tag::Null)
+        }
     }
 }
 
@@ -106,7 +112,10 @@ fn adopt_inner(node: &mut Node, schema: Schema<'_>) -> Result<bool, String> {
 pub(crate) fn keep(node: &mut Node, schema: Schema<'_>) -> Result<bool, String> {
     let schema = schema.or_of(node);
     match node {
-        Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null || !scalar.text.is_empty()),
+        Node::Scalar(scalar) => {
+            quote(scalar);
+            Ok(scalar.tag != Tag::Null || !scalar.text.is_empty())
+        }
         Node::Map(map) => {
             retain(map, |key, value| keep(value, schema.field(key)))?;
             Ok(true)
@@ -115,6 +124,20 @@ pub(crate) fn keep(node: &mut Node, schema: Schema<'_>) -> Result<bool, String> 
             None => Ok(true),
             Some(keys) => lists::keep(items, keys, schema.items()),
         },
+    }
+}
+
+/// kustomize puts a text in quotes that YAML 1.1 would take for something else, as soon as a patch has passed it. What a
+/// later patch puts in its place is then text too.
+fn quote(scalar: &mut yaml::Scalar) {
+    let other = || {
+        !matches!(
+            yaml::resolve(&scalar.text, yaml::Schema::GoV2),
+            Tag::Str | Tag::Merge
+        )
+    };
+    if scalar.tag == Tag::Str && scalar.style == Style::Plain && other() {
+        scalar.style = Style::Quoted;
     }
 }
 

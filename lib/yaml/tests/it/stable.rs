@@ -32,6 +32,20 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn a_comma_behind_a_tag_is_part_of_it() {
+    for (text, json) in [
+        ("[!!str, x]", r#"["x"]"#),
+        ("[!a, x, !c, y]", r#"["x","y"]"#),
+        ("[a !b, c]", r#"["a !b","c"]"#),
+        ("a: 'x !b, y' # !c, d", r#"{"a":"x !b, y"}"#),
+        ("a: |\n  !b, c\n", r#"{"a":"!b, c\n"}"#),
+    ] {
+        let read = yaml::parse(text.as_bytes()).map(|value| value.to_string());
+        assert_eq!(read.as_deref(), Ok(json), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in any::<Vec<u8>>()) {

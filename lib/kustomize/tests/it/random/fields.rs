@@ -332,6 +332,9 @@ fn operations() -> impl Strategy<Value = String> {
                 format!("- {{op: replace, path: {path}, value: new}}\n")
             }
             "remove" => format!("- op: remove\n  path: {path}\n"),
+            "add" | "replace" if matches!(path, "/metadata/annotations" | "/metadata/labels") => {
+                format!("- {{op: add, path: {path}, value: {{a: b}}}}\n")
+            }
             // The annotations as a whole hold kustomize's own notes.
             "copy" | "move" if from == "/metadata/annotations" => {
                 format!("- {{op: test, path: {path}, value: null}}\n")

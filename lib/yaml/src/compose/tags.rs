@@ -1,0 +1,63 @@
+//! Tags that a comma follows directly (`[!!str, x]`): to go-yaml the comma is part of the tag, and `libyaml-safer` panics.
+
+use libyaml_safer::{Scanner, TokenData};
+use std::borrow::Cow;
+
+/// Most places that are looked into; each reads the text up to it.
+const MAX: usize = 64;
+
+/// The text with the commas of such tags replaced by a character that tags may have. What such a tag is called makes no
+/// difference: nobody knows it.
+pub(super) fn without_commas(text: &[u8]) -> Cow<'_, [u8]> {
+    let runs = runs(text);
+    if runs.is_empty() || runs.len() > MAX {
+        return text.into();
+    }
+    let mut text = text.to_vec();
+    for run in runs {
+        let mut until = text[..run.end].to_vec();
+        replace(&mut until[run.clone()]);
+        if is_tag(&until, run.start) {
+            replace(&mut text[run]);
+        }
+    }
+    text.into()
+}
+
+fn replace(run: &mut [u8]) {
+    for byte in run.iter_mut().filter(|byte| **byte == b',') {
+        *byte = b'-';
+    }
+}
+
+/// Where `!` begins what could be a tag with commas in it.
+fn runs(text: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].iter().position(|&b| b == b'!').map(|i| at + i) {
+        let end = text[start..]
+            .iter()
+            .position(|b| b.is_ascii_whitespace() || b"[]{}".contains(b))
+            .map_or(text.len(), |i| start + i);
+        if text[start..end].contains(&b',') {
+            runs.push(start..end);
+        }
+        at = end;
+    }
+    runs
+}
+
+/// True if the scanner finds a tag that begins there, at the end of the text.
+fn is_tag(text: &[u8], start: usize) -> bool {
+    let mut scanner = Scanner::new();
+    let text = [text, b"\n"].concat();
+    scanner.set_input(text.as_slice());
+    while let Ok(token) = Scanner::scan(&mut scanner) {
+        match token.data {
+            TokenData::Tag { .. } if token.start_mark.index == start as u64 => return true,
+            TokenData::StreamEnd => return false,
+            _ => {}
+        }
+    }
+    false
+}
