@@ -23,6 +23,8 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(600);
 /// How long rest is observed: more than the interval, so that each object is due once.
 const REST: Duration = Duration::from_secs(75);
+/// Without a request for so long, what the last change set off is over.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How many deletions are healed.
 const HEALS: usize = 20;
 /// How many objects are written at once, by the suite (workers times objects of each) and by the bare apply.
@@ -201,9 +203,14 @@ async fn touch_one(space: &Space<'_>, count: usize) -> Result<Value> {
 /// What goes on when nothing does, over more than an interval.
 async fn rest(world: &World, cluster: &Cluster) -> Result<Value> {
     // What the last change set off has its time to end.
-    eventually("the queue is empty", LIMIT, async || {
+    let mut before = f64::NAN;
+    eventually("no pass is due and the last events are written", LIMIT, async || {
         let depth = world.suite.kustomize.metric("workqueue_depth", "").await?;
-        Ok((depth == 0.0).then_some(()))
+        tokio::time::sleep(SETTLED).await;
+        let requests = world.suite.kustomize.metric("rest_client_requests_total", "").await?;
+        let settled = depth == 0.0 && requests == before;
+        before = requests;
+        Ok(settled.then_some(()))
     })
     .await?;
     let cpu = || world.suite.controllers().map(|c| c.cpu().unwrap_or_default());
