@@ -204,14 +204,22 @@ async fn touch_one(space: &Space<'_>, count: usize) -> Result<Value> {
 async fn rest(world: &World, cluster: &Cluster) -> Result<Value> {
     // What the last change set off has its time to end.
     let mut before = f64::NAN;
-    eventually("no pass is due and the last events are written", LIMIT, async || {
-        let depth = world.suite.kustomize.metric("workqueue_depth", "").await?;
-        tokio::time::sleep(SETTLED).await;
-        let requests = world.suite.kustomize.metric("rest_client_requests_total", "").await?;
-        let settled = depth == 0.0 && requests == before;
-        before = requests;
-        Ok(settled.then_some(()))
-    })
+    eventually(
+        "no pass is due and the last events are written",
+        LIMIT,
+        async || {
+            let depth = world.suite.kustomize.metric("workqueue_depth", "").await?;
+            tokio::time::sleep(SETTLED).await;
+            let requests = world
+                .suite
+                .kustomize
+                .metric("rest_client_requests_total", "")
+                .await?;
+            let settled = depth == 0.0 && requests == before;
+            before = requests;
+            Ok(settled.then_some(()))
+        },
+    )
     .await?;
     let cpu = || world.suite.controllers().map(|c| c.cpu().unwrap_or_default());
     let (begin, cpu_before, before) = (Instant::now(), cpu(), apiserver::requests(cluster).await?);
