@@ -49,11 +49,18 @@ const CONTROL_PLANE: &[Module] = &[
     },
 ];
 
-const ORACLES: &[Module] = &[Module {
-    name: "kustomize",
-    programs: &[("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")],
-    ldflags: "-s -w",
-}];
+const ORACLES: &[Module] = &[
+    Module {
+        name: "helm",
+        programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "kustomize",
+        programs: &[("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")],
+        ldflags: "-s -w",
+    },
+];
 
 impl Tools {
     /// Everything the control plane needs, built if missing (about ten minutes on two cores, seconds when cached).

@@ -1,0 +1,764 @@
+//! Go's fmt: how values print with `%v` and the other verbs.
+
+use super::error::Fault;
+use super::float;
+use super::object::Object;
+use super::quote;
+use super::value::{List, ListKind, Map, MapKind, Value};
+
+/// Values nested deeper are not printed.
+const MAX_DEPTH: usize = 2_000;
+/// Go's limit of widths and precisions.
+const MAX_NUMBER: i64 = 1_000_000;
+
+/// Appends `value` as an action prints it.
+pub(crate) fn print(value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
+    match value {
+        Value::Nil | Value::NilInterface => out.extend_from_slice(b"<no value>"),
+        Value::Str(text) => out.extend_from_slice(text.bytes()),
+        Value::Object(object) if object.text.is_some() => {
+            if let Some(text) = &object.text {
+                out.extend_from_slice(text.bytes());
+            }
+        }
+        value => {
+            let mut printer = Printer {
+                // An action looks through a pointer.
+                through: true,
+                ..Printer::default()
+            };
+            printer.value(value, 'v', 0);
+            return printer.finish(out);
+        }
+    }
+    Ok(())
+}
+
+/// `value` as `%v` prints it.
+pub(crate) fn to_string(value: &Value) -> String {
+    String::from_utf8_lossy(&to_bytes(value).unwrap_or_default()).into_owned()
+}
+
+/// `value` as `%v` prints it, in bytes.
+pub(crate) fn to_bytes(value: &Value) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
+    let mut printer = Printer::default();
+    printer.value(value, 'v', 0);
+    printer.finish(&mut out)?;
+    Ok(out)
+}
+
+/// `fmt.Sprint`: spaces between operands that are both no strings.
+pub(crate) fn sprint(values: &[Value]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
+    for (i, value) in values.iter().enumerate() {
+        let text = |value: &Value| matches!(value, Value::Str(_));
+        if i > 0 && !text(value) && !text(&values[i - 1]) {
+            out.push(b' ');
+        }
+        out.extend(to_bytes(value)?);
+    }
+    Ok(out)
+}
+
+/// `fmt.Sprintln`.
+pub(crate) fn sprintln(values: &[Value]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            out.push(b' ');
+        }
+        out.extend(to_bytes(value)?);
+    }
+    out.push(b'\n');
+    Ok(out)
+}
+
+/// `fmt.Sprintf`.
+pub(crate) fn sprintf(format: &[u8], values: &[Value]) -> Result<Vec<u8>, Fault> {
+    let mut state = Format {
+        format,
+        at: 0,
+        values,
+        arg: 0,
+        reordered: false,
+        good: true,
+    };
+    let mut out = Vec::new();
+    state.run(&mut out)?;
+    if !state.reordered && state.arg < values.len() {
+        out.extend_from_slice(b"%!(EXTRA ");
+        for (i, value) in values[state.arg..].iter().enumerate() {
+            if i > 0 {
+                out.extend_from_slice(b", ");
+            }
+            if value.is_nil() {
+                out.extend_from_slice(b"<nil>");
+            } else {
+                out.extend_from_slice(value.type_name().as_bytes());
+                out.push(b'=');
+                out.extend(to_bytes(value)?);
+            }
+        }
+        out.push(b')');
+    }
+    Ok(out)
+}
+
+struct Format<'a> {
+    format: &'a [u8],
+    at: usize,
+    values: &'a [Value],
+    arg: usize,
+    reordered: bool,
+    good: bool,
+}
+
+impl Format<'_> {
+    fn run(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        while self.at < self.format.len() {
+            let rest = &self.format[self.at..];
+            let text = rest.iter().position(|&b| b == b'%').unwrap_or(rest.len());
+            out.extend_from_slice(&rest[..text]);
+            self.at += text;
+            if self.at >= self.format.len() {
+                break;
+            }
+            self.at += 1;
+            self.directive(out)?;
+        }
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.format.get(self.at).copied()
+    }
+
+    fn directive(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut printer = Printer::default();
+        while let Some(flag) = self.peek() {
+            match flag {
+                b'#' => printer.sharp = true,
+                b'0' => printer.zero = true,
+                b'+' => printer.plus = true,
+                b'-' => printer.minus = true,
+                b' ' => printer.space = true,
+                _ => break,
+            }
+            self.at += 1;
+        }
+        self.good = true;
+        let mut after_index = self.index();
+        if self.peek() == Some(b'*') {
+            self.at += 1;
+            match self.star() {
+                Some(width) if width < 0 => {
+                    printer.width = Some(width.unsigned_abs() as usize);
+                    printer.minus = true;
+                    printer.zero = false;
+                }
+                Some(width) => printer.width = Some(width as usize),
+                None => out.extend_from_slice(b"%!(BADWIDTH)"),
+            }
+            after_index = false;
+        } else if let Some(width) = self.number() {
+            printer.width = Some(width);
+            if after_index {
+                self.good = false;
+            }
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            if after_index {
+                self.good = false;
+            }
+            after_index = self.index();
+            if self.peek() == Some(b'*') {
+                self.at += 1;
+                match self.star() {
+                    Some(precision) if precision >= 0 => printer.precision = Some(precision as usize),
+                    Some(_) => {}
+                    None => out.extend_from_slice(b"%!(BADPREC)"),
+                }
+                after_index = false;
+            } else {
+                printer.precision = Some(self.number().unwrap_or(0));
+            }
+        }
+        if !after_index {
+            after_index = self.index();
+        }
+        let _ = after_index;
+        if self.at >= self.format.len() {
+            out.extend_from_slice(b"%!(NOVERB)");
+            return Ok(());
+        }
+        let (verb, size) = next_char(&self.format[self.at..]);
+        self.at += size;
+        if verb == '%' {
+            out.push(b'%');
+            return Ok(());
+        }
+        if !self.good {
+            out.extend_from_slice(format!("%!{verb}(BADINDEX)").as_bytes());
+            return Ok(());
+        }
+        let Some(value) = self.values.get(self.arg) else {
+            out.extend_from_slice(format!("%!{verb}(MISSING)").as_bytes());
+            return Ok(());
+        };
+        self.arg += 1;
+        if verb == 'v' {
+            printer.sharp_v = std::mem::take(&mut printer.sharp);
+            printer.plus_v = std::mem::take(&mut printer.plus);
+        }
+        printer.verb(value, verb);
+        printer.finish(out)
+    }
+
+    /// `[n]`: the next operand is the n-th; true if there was one.
+    fn index(&mut self) -> bool {
+        if self.peek() != Some(b'[') {
+            return false;
+        }
+        self.reordered = true;
+        let rest = &self.format[self.at..];
+        let Some(end) = rest.iter().position(|&b| b == b']') else {
+            self.good = false;
+            self.at += 1;
+            return false;
+        };
+        let number = std::str::from_utf8(&rest[1..end])
+            .ok()
+            .and_then(|text| text.parse::<usize>().ok());
+        self.at += end + 1;
+        match number {
+            Some(n) if n >= 1 && n <= self.values.len() => {
+                self.arg = n - 1;
+                true
+            }
+            _ => {
+                self.good = false;
+                number.is_some()
+            }
+        }
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        let start = self.at;
+        let mut value: i64 = 0;
+        while let Some(digit) = self.peek().filter(u8::is_ascii_digit) {
+            if value > MAX_NUMBER {
+                return None;
+            }
+            value = value * 10 + i64::from(digit - b'0');
+            self.at += 1;
+        }
+        (self.at > start && value <= MAX_NUMBER * 10).then_some(value as usize)
+    }
+
+    fn star(&mut self) -> Option<i64> {
+        let value = self.values.get(self.arg)?;
+        self.arg += 1;
+        let number = value.as_int().or(match value {
+            Value::Byte(byte) => Some(i64::from(*byte)),
+            _ => None,
+        })?;
+        (-MAX_NUMBER..=MAX_NUMBER).contains(&number).then_some(number)
+    }
+}
+
+fn next_char(bytes: &[u8]) -> (char, usize) {
+    let chunk = &bytes[..bytes.len().min(4)];
+    match chunk.utf8_chunks().next().and_then(|c| c.valid().chars().next()) {
+        Some(c) => (c, c.len_utf8()),
+        None => ('\u{fffd}', 1),
+    }
+}
+
+/// One directive: its flags, and what it has printed.
+#[derive(Default)]
+struct Printer {
+    out: Vec<u8>,
+    width: Option<usize>,
+    precision: Option<usize>,
+    plus: bool,
+    minus: bool,
+    sharp: bool,
+    space: bool,
+    zero: bool,
+    plus_v: bool,
+    sharp_v: bool,
+    too_deep: bool,
+    /// A pointer prints as what it points to.
+    through: bool,
+}
+
+impl Printer {
+    fn finish(self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if self.too_deep {
+            return Err(Fault::Limit(format!("value is nested deeper than {MAX_DEPTH}")));
+        }
+        out.extend(self.out);
+        Ok(())
+    }
+
+    fn verb(&mut self, value: &Value, verb: char) {
+        match (verb, value) {
+            (verb, Value::Nil | Value::NilInterface) => match verb {
+                'T' | 'v' => self.pad(b"<nil>"),
+                _ => self.bad(value, verb, 0),
+            },
+            ('T', value) => {
+                let name = value.type_name().into_owned();
+                self.string(name.as_bytes(), 's');
+            }
+            ('p', Value::Map(_) | Value::List(_) | Value::Bytes(_) | Value::Version(_)) => {
+                self.pad(b"0xc000000000");
+            }
+            _ => self.value(value, verb, 0),
+        }
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn bad(&mut self, value: &Value, verb: char, depth: usize) {
+        self.raw(&format!("%!{verb}("));
+        if value.is_nil() {
+            self.raw("<nil>");
+        } else {
+            self.raw(&value.type_name());
+            self.raw("=");
+            let mut inner = Printer::default();
+            std::mem::swap(&mut inner.out, &mut self.out);
+            inner.plain(value, 'v', depth);
+            std::mem::swap(&mut inner.out, &mut self.out);
+            self.too_deep |= inner.too_deep;
+        }
+        self.raw(")");
+    }
+
+    fn value(&mut self, value: &Value, verb: char, depth: usize) {
+        // What has a String method prints it with the verbs of text.
+        if !self.sharp_v
+            && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
+            && let Some(text) = stringer(value)
+        {
+            return self.string(text.as_bytes(), verb);
+        }
+        self.plain(value, verb, depth);
+    }
+
+    fn plain(&mut self, value: &Value, verb: char, depth: usize) {
+        if depth > MAX_DEPTH || self.too_deep {
+            self.too_deep = true;
+            return;
+        }
+        match value {
+            Value::Nil | Value::NilInterface => match (verb, self.sharp_v) {
+                (_, true) => self.raw("interface {}(nil)"),
+                ('v', false) => self.pad(b"<nil>"),
+                _ => self.bad(value, verb, depth),
+            },
+            Value::Bool(truth) => match verb {
+                't' | 'v' => self.pad(if *truth { b"true" } else { b"false" }),
+                _ => self.bad(value, verb, depth),
+            },
+            Value::Int(int) | Value::Int64(int) => self.integer(value, *int, verb, depth),
+            Value::Duration(duration) => self.integer(value, duration.0, verb, depth),
+            Value::Month(int) | Value::Weekday(int) => self.integer(value, i64::from(*int), verb, depth),
+            Value::Byte(byte) => {
+                if self.sharp_v && verb == 'v' {
+                    self.raw(&format!("{byte:#x}"));
+                } else {
+                    self.integer(value, i64::from(*byte), verb, depth);
+                }
+            }
+            Value::Uint(uint) => match i64::try_from(*uint) {
+                Ok(int) => self.integer(value, int, verb, depth),
+                Err(_) => self.pad(uint.to_string().as_bytes()),
+            },
+            Value::Float(float) => self.float(value, *float, verb, depth),
+            Value::Complex(re, im) => {
+                let plus = std::mem::replace(&mut self.plus, false);
+                self.raw("(");
+                self.float(&Value::Float(*re), *re, verb, depth);
+                self.plus = true;
+                self.float(&Value::Float(*im), *im, verb, depth);
+                self.raw("i)");
+                self.plus = plus;
+            }
+            Value::Str(text) => match verb {
+                'v' if self.sharp_v => self.string(text.bytes(), 'q'),
+                'v' | 's' | 'x' | 'X' | 'q' => self.string(text.bytes(), verb),
+                _ => self.bad(value, verb, depth),
+            },
+            Value::Bytes(bytes) => self.bytes(bytes, verb, depth),
+            Value::List(list) => self.list(list, verb, depth),
+            Value::Map(map) => self.map(map, verb, depth),
+            Value::Object(object) => self.object(object, verb, depth),
+            Value::Time(_) | Value::Version(_) => {
+                let text = stringer(value).unwrap_or_default();
+                self.string(text.as_bytes(), 's');
+            }
+        }
+    }
+
+    fn list(&mut self, list: &List, verb: char, depth: usize) {
+        let go = self.sharp_v && verb == 'v';
+        if go {
+            self.raw(list.kind.type_name());
+        }
+        self.raw(if go { "{" } else { "[" });
+        for (i, item) in list.items.iter().enumerate() {
+            if i > 0 {
+                self.raw(if go { ", " } else { " " });
+            }
+            self.item(item, list.kind == ListKind::Any, verb, depth + 1);
+        }
+        self.raw(if go { "}" } else { "]" });
+    }
+
+    fn map(&mut self, map: &Map, verb: char, depth: usize) {
+        let go = self.sharp_v && verb == 'v';
+        if go {
+            self.raw(map.kind.type_name());
+        }
+        self.raw(if go { "{" } else { "map[" });
+        for (i, (key, value)) in map.pairs().iter().enumerate() {
+            if i > 0 {
+                self.raw(if go { ", " } else { " " });
+            }
+            self.value(&Value::Str(key.clone()), verb, depth + 1);
+            self.raw(":");
+            self.item(
+                value,
+                matches!(map.kind, MapKind::Any | MapKind::Values),
+                verb,
+                depth + 1,
+            );
+        }
+        self.raw(if go { "}" } else { "]" });
+    }
+
+    fn item(&mut self, item: &Value, interface: bool, verb: char, depth: usize) {
+        if item.is_nil() && interface && !self.sharp_v {
+            if verb == 'v' {
+                self.raw("<nil>");
+            } else {
+                self.raw(&format!("%!{verb}(<nil>)"));
+            }
+            return;
+        }
+        self.value(item, verb, depth);
+    }
+
+    fn object(&mut self, object: &Object, verb: char, depth: usize) {
+        if object.pointer {
+            if depth > 0 {
+                return self.raw("0xc000000000");
+            }
+            if !self.through {
+                self.raw("&");
+            }
+        }
+        let go = self.sharp_v;
+        if go {
+            self.raw(object.name);
+        }
+        self.raw("{");
+        for (i, field) in object.fields.iter().enumerate() {
+            if i > 0 {
+                self.raw(if go { ", " } else { " " });
+            }
+            if go || self.plus_v {
+                self.raw(field.name);
+                self.raw(":");
+            }
+            self.value(&field.value, verb, depth + 1);
+        }
+        self.raw("}");
+    }
+
+    fn bytes(&mut self, bytes: &[u8], verb: char, depth: usize) {
+        match verb {
+            'v' | 'd' => {
+                let go = self.sharp_v && verb == 'v';
+                self.raw(if go { "[]byte{" } else { "[" });
+                for (i, byte) in bytes.iter().enumerate() {
+                    if i > 0 {
+                        self.raw(if go { ", " } else { " " });
+                    }
+                    if go {
+                        self.raw(&format!("{byte:#x}"));
+                    } else {
+                        self.integer(&Value::Byte(*byte), i64::from(*byte), 'd', depth);
+                    }
+                }
+                self.raw(if go { "}" } else { "]" });
+            }
+            's' | 'x' | 'X' | 'q' => self.string(bytes, verb),
+            _ => {
+                self.raw("[");
+                for (i, byte) in bytes.iter().enumerate() {
+                    if i > 0 {
+                        self.raw(" ");
+                    }
+                    self.integer(&Value::Byte(*byte), i64::from(*byte), verb, depth);
+                }
+                self.raw("]");
+            }
+        }
+    }
+
+    fn string(&mut self, bytes: &[u8], verb: char) {
+        let cut: Vec<u8>;
+        let mut bytes = bytes;
+        if let Some(precision) = self.precision
+            && matches!(verb, 's' | 'v' | 'q')
+        {
+            cut = cut_chars(bytes, precision);
+            bytes = &cut;
+        }
+        match verb {
+            'x' | 'X' => self.hex(bytes, verb == 'X'),
+            'q' => {
+                let plain = bytes
+                    .iter()
+                    .all(|&b| b != b'`' && b != 0x7f && (b >= b' ' || b == b'\t'));
+                let text = match std::str::from_utf8(bytes) {
+                    Ok(text) if self.sharp && plain && !text.contains('\u{feff}') => format!("`{text}`"),
+                    _ if self.plus => quote::quote_ascii(bytes),
+                    _ => quote::quote(bytes),
+                };
+                self.pad(text.as_bytes());
+            }
+            _ => self.pad(bytes),
+        }
+    }
+
+    fn hex(&mut self, bytes: &[u8], upper: bool) {
+        let bytes = &bytes[..bytes.len().min(self.precision.unwrap_or(usize::MAX))];
+        let mut text = String::with_capacity(bytes.len() * 2);
+        let prefix = if upper { "0X" } else { "0x" };
+        for (i, byte) in bytes.iter().enumerate() {
+            if self.space && i > 0 {
+                text.push(' ');
+            }
+            if self.sharp && (self.space || i == 0) {
+                text.push_str(prefix);
+            }
+            text.push_str(&if upper {
+                format!("{byte:02X}")
+            } else {
+                format!("{byte:02x}")
+            });
+        }
+        self.pad(text.as_bytes());
+    }
+
+    fn integer(&mut self, value: &Value, int: i64, verb: char, depth: usize) {
+        let negative = int < 0;
+        let magnitude = int.unsigned_abs();
+        let (digits, prefix) = match verb {
+            'd' | 'v' => (magnitude.to_string(), ""),
+            'b' => (format!("{magnitude:b}"), "0b"),
+            'o' => (format!("{magnitude:o}"), "0"),
+            'O' => (format!("{magnitude:o}"), "0o"),
+            'x' => (format!("{magnitude:x}"), "0x"),
+            'X' => (format!("{magnitude:X}"), "0X"),
+            'c' => {
+                let c = u32::try_from(int)
+                    .ok()
+                    .and_then(char::from_u32)
+                    .unwrap_or('\u{fffd}');
+                return self.pad(c.to_string().as_bytes());
+            }
+            'q' => {
+                let text = quote::quote_char(int, self.plus);
+                return self.pad(text.as_bytes());
+            }
+            'U' => return self.unicode(magnitude),
+            _ => return self.bad(value, verb, depth),
+        };
+        let mut digits = digits;
+        if let Some(precision) = self.precision {
+            if precision == 0 && magnitude == 0 {
+                let zero = std::mem::replace(&mut self.zero, false);
+                self.pad(&vec![b' '; self.width.unwrap_or(0)]);
+                self.zero = zero;
+                return;
+            }
+            if digits.len() < precision {
+                digits.insert_str(0, &"0".repeat(precision - digits.len()));
+            }
+        } else if self.zero
+            && !self.minus
+            && let Some(width) = self.width
+        {
+            let sign = usize::from(negative || self.plus || self.space);
+            if digits.len() + sign < width {
+                digits.insert_str(0, &"0".repeat(width - digits.len() - sign));
+            }
+        }
+        let mut text = String::new();
+        if negative {
+            text.push('-');
+        } else if self.plus {
+            text.push('+');
+        } else if self.space {
+            text.push(' ');
+        }
+        if verb == 'O' || self.sharp && !(verb == 'o' && digits.starts_with('0')) {
+            text.push_str(prefix);
+        }
+        text.push_str(&digits);
+        let zero = std::mem::replace(&mut self.zero, false);
+        self.pad(text.as_bytes());
+        self.zero = zero;
+    }
+
+    fn unicode(&mut self, value: u64) {
+        let digits = self.precision.unwrap_or(4).max(4);
+        let mut text = format!("U+{value:0digits$X}");
+        if self.sharp
+            && let Some(c) = u32::try_from(value).ok().and_then(char::from_u32)
+            && quote::is_print(c)
+        {
+            text.push_str(&format!(" '{c}'"));
+        }
+        let zero = std::mem::replace(&mut self.zero, false);
+        self.pad(text.as_bytes());
+        self.zero = zero;
+    }
+
+    fn float(&mut self, value: &Value, float: f64, verb: char, depth: usize) {
+        let mut text = match verb {
+            'v' => match self.precision {
+                Some(precision) => float::precise(float, precision),
+                None => float::shortest(float),
+            },
+            'g' | 'G' => match self.precision {
+                Some(precision) => float::precise(float, precision),
+                None => float::shortest(float),
+            },
+            'e' | 'E' => float::scientific(float, Some(self.precision.unwrap_or(6))),
+            'f' | 'F' => float::fixed(float, Some(self.precision.unwrap_or(6))),
+            'b' | 'x' | 'X' => return self.raw(&format!("%!{verb}(float64={})", float::shortest(float))),
+            _ => return self.bad(value, verb, depth),
+        };
+        if matches!(verb, 'E' | 'G') {
+            text = text.to_uppercase();
+        }
+        let special = text.contains(['N', 'I']);
+        if !text.starts_with(['-', '+']) {
+            text.insert(0, '+');
+        }
+        if self.sharp && !special && verb != 'b' {
+            let mut digits = match verb {
+                'e' | 'E' | 'f' | 'F' => None,
+                _ => Some(self.precision.unwrap_or(6)),
+            };
+            text = with_point(&text, &mut digits);
+        }
+        let shows_sign = self.plus || !text.starts_with('+');
+        if self.space && text.starts_with('+') && !self.plus {
+            text.replace_range(..1, " ");
+        }
+        let shows_sign = shows_sign || self.space;
+        // Infinity always shows its sign.
+        if !shows_sign && !float.is_infinite() {
+            text.remove(0);
+        }
+        if self.zero
+            && !self.minus
+            && !special
+            && shows_sign
+            && let Some(width) = self.width
+            && text.len() < width
+        {
+            let (sign, digits) = text.split_at(1);
+            text = format!("{sign}{}{digits}", "0".repeat(width - text.len()));
+        }
+        let zero = self.zero;
+        self.zero &= !special;
+        self.pad(text.as_bytes());
+        self.zero = zero;
+    }
+
+    fn pad(&mut self, text: &[u8]) {
+        let length = text
+            .utf8_chunks()
+            .map(|c| c.valid().chars().count() + c.invalid().len())
+            .sum::<usize>();
+        let missing = self.width.unwrap_or(0).saturating_sub(length);
+        if missing == 0 {
+            self.out.extend_from_slice(text);
+        } else if self.minus {
+            self.out.extend_from_slice(text);
+            self.out.extend(std::iter::repeat_n(b' ', missing));
+        } else {
+            let fill = if self.zero { b'0' } else { b' ' };
+            self.out.extend(std::iter::repeat_n(fill, missing));
+            self.out.extend_from_slice(text);
+        }
+    }
+}
+
+/// `%#g` and the like: a decimal point always, and zeros up to the precision.
+fn with_point(text: &str, digits: &mut Option<usize>) -> String {
+    let (mantissa, tail) = match text.find(['e', 'E']) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let mut out = mantissa.to_string();
+    let significant = mantissa
+        .trim_start_matches(['+', '-', '0', '.'])
+        .chars()
+        .filter(char::is_ascii_digit)
+        .count();
+    if !out.contains('.') {
+        out.push('.');
+    }
+    if let Some(digits) = digits {
+        out.push_str(&"0".repeat(digits.saturating_sub(significant)));
+    }
+    out + tail
+}
+
+/// The first `count` characters; a byte that is no UTF-8 is one.
+fn cut_chars(bytes: &[u8], count: usize) -> Vec<u8> {
+    let mut left = count;
+    let mut out = Vec::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if left == 0 {
+                return out;
+            }
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            left -= 1;
+        }
+        for &byte in chunk.invalid() {
+            if left == 0 {
+                return out;
+            }
+            out.push(byte);
+            left -= 1;
+        }
+    }
+    out
+}
+
+/// What the value's `String` method gives, if it has one.
+fn stringer(value: &Value) -> Option<String> {
+    match value {
+        Value::Time(time) => Some(time.to_string()),
+        Value::Duration(duration) => Some(duration.to_string()),
+        Value::Month(month) => Some(crate::funcs::clock::month_name(*month)),
+        Value::Weekday(day) => Some(crate::funcs::clock::weekday_name(*day)),
+        Value::Version(version) => Some(version.to_string()),
+        _ => None,
+    }
+}
