@@ -55,14 +55,14 @@ pub(crate) enum Ty {
     Reflect,
     Str,
     Int,
+    /// `uint32`
+    Uint,
     Float,
     Bool,
     /// `map[string]interface {}`
     Dict,
     /// `[]interface {}`
     List,
-    /// `[]string`
-    Strings,
     /// `time.Time`
     Time,
     /// `time.Duration`
@@ -148,11 +148,11 @@ impl Ty {
             Ty::Reflect => "reflect.Value",
             Ty::Str => "string",
             Ty::Int => "int",
+            Ty::Uint => "uint32",
             Ty::Float => "float64",
             Ty::Bool => "bool",
             Ty::Dict => "map[string]interface {}",
             Ty::List => "[]interface {}",
-            Ty::Strings => "[]string",
             Ty::Time => "time.Time",
             Ty::Duration => "time.Duration",
             Ty::Version => "*semver.Version",
@@ -161,10 +161,7 @@ impl Ty {
     }
 
     pub fn can_be_nil(self) -> bool {
-        matches!(
-            self,
-            Ty::Any | Ty::Reflect | Ty::Dict | Ty::List | Ty::Strings | Ty::Version
-        )
+        matches!(self, Ty::Any | Ty::Reflect | Ty::Dict | Ty::List | Ty::Version)
     }
 
     /// Whether a value can be given to a parameter of this type.
@@ -180,7 +177,6 @@ impl Ty {
             | (Ty::Version, Value::Version(_)) => true,
             (Ty::Dict, Value::Map(map)) => matches!(map.kind, MapKind::Any | MapKind::Values),
             (Ty::List, Value::List(list)) => list.kind == ListKind::Any,
-            (Ty::Strings, Value::List(list)) => list.kind == ListKind::Str,
             (Ty::Certificate, Value::Object(object)) => object.name == "sprig.certificate",
             _ => false,
         }

@@ -22,6 +22,7 @@ mod value;
 pub use compose::{Limits, parse_nodes};
 pub use emit::{to_string, write};
 pub use error::Error;
+pub use natural::sort as sort_keys;
 pub use node::{Map, Node, Scalar, Style, Tag};
 pub use number::json_number;
 pub use resolve::{Schema, resolve};

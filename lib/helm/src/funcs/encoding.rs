@@ -2,7 +2,7 @@
 
 use super::json::{self, Style};
 use super::{Call, Function, Ty, fixed, pretty, raw, string};
-use crate::template::value::{List, ListKind, Map, MapKind, Text, Value};
+use crate::template::value::{List, Map, MapKind, Text, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
@@ -283,7 +283,10 @@ fn unbase32(text: &[u8]) -> Result<Vec<u8>, String> {
         }
         let padded = chunk[used..].iter().all(|&b| b == b'=');
         let last = start + 8 >= text.len();
-        if chunk.len() < 8 || !padded || used < 8 && !last || matches!(used, 0 | 1 | 3 | 6) {
+        if chunk.len() < 8 {
+            return Err(corrupt(start));
+        }
+        if !padded || used < 8 && !last || matches!(used, 0 | 1 | 3 | 6) {
             return Err(corrupt(start + used.min(chunk.len())));
         }
         out.extend_from_slice(&bits.to_be_bytes()[3..3 + used * 5 / 8]);
@@ -298,12 +301,4 @@ pub(crate) fn map_of(kind: MapKind, json: &serde_json::Map<String, Json>) -> Val
         .map(|(key, value)| (Text::from(key.as_str()), from_json(value)))
         .collect();
     Value::Map(Map::new(kind, entries))
-}
-
-/// A list of strings as Go's `[]string`.
-pub(crate) fn strings_of(items: &[String]) -> Value {
-    List::of(
-        ListKind::Str,
-        items.iter().map(|item| Value::string(item.as_str())).collect(),
-    )
 }

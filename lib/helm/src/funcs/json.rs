@@ -211,6 +211,10 @@ impl Reader<'_> {
 
     fn unexpected(&self, context: &str) -> String {
         match self.peek() {
+            // Where white space could not stand either, Go complains of that.
+            None if context.starts_with("in ") || context.starts_with("after decimal point") => {
+                format!("invalid character ' ' {context}")
+            }
             None => "unexpected end of JSON input".to_string(),
             Some(byte) => format!("invalid character {} {context}", shown(byte)),
         }

@@ -3,7 +3,7 @@
 use super::strings::strval;
 use super::{Answer, Call, Function, Ty, fixed, string, variadic};
 use crate::template::error::Fault;
-use crate::template::value::{List, ListKind, Map, MapKind, Value};
+use crate::template::value::{List, Map, Value};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -162,15 +162,6 @@ pub(crate) fn copy(call: &mut Call<'_, '_>, value: &Value, depth: usize) -> Answ
         }
         other => other.clone(),
     })
-}
-
-/// Whether a list of that kind is a `[]interface {}`, whose nil elements are kept.
-pub(crate) fn of_any(value: &Value) -> bool {
-    match value {
-        Value::List(list) => list.kind == ListKind::Any,
-        Value::Map(map) => map.kind == MapKind::Any,
-        _ => false,
-    }
 }
 
 /// A key as `dict` makes it of a value.

@@ -720,6 +720,10 @@ impl<'t> Exec<'_, '_, 't> {
                 Some(int) => Ok(Value::Int(int)),
                 None => self.error(format!("expected integer; found {arg}")),
             },
+            Ty::Uint => match number.uint {
+                Some(uint) => Ok(Value::Uint(uint)),
+                None => self.error(format!("expected unsigned integer; found {arg}")),
+            },
             Ty::Duration => match number.int {
                 Some(int) => Ok(Value::Duration(crate::funcs::clock::Duration(int))),
                 None => self.error(format!("expected integer; found {arg}")),
@@ -743,6 +747,7 @@ impl<'t> Exec<'_, '_, 't> {
             Ty::Bool => self.error(format!("expected bool; found {arg}")),
             Ty::Float => self.error(format!("expected float; found {arg}")),
             Ty::Int | Ty::Duration => self.error(format!("expected integer; found {arg}")),
+            Ty::Uint => self.error(format!("expected unsigned integer; found {arg}")),
             Ty::Str => self.error(format!("expected string; found {arg}")),
             other => self.error(format!("can't handle {arg} for arg of type {}", other.name())),
         }
