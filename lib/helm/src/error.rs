@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// `Chart.yaml` names dependencies that are not there.
     #[error(
-        "an error occurred while checking for chart dependencies. You may need to run `helm dependency build` to \
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to \
          fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
         .0.join(", ")
     )]

@@ -362,7 +362,14 @@ fn about(node: &Node<'_>, root: bool) -> Value {
         ("Deprecated", Value::Bool(metadata.deprecated)),
         (
             "Annotations",
-            Value::Map(Map::new(MapKind::Str, annotations.collect())),
+            Value::Map(Map::new(
+                if metadata.annotations.is_empty() {
+                    MapKind::NilStr
+                } else {
+                    MapKind::Str
+                },
+                annotations.collect(),
+            )),
         ),
         ("KubeVersion", text(&metadata.kube_version)),
         ("Dependencies", List::any(dependencies.collect())),

@@ -105,7 +105,7 @@ fn given(
     for json in jsons {
         if json.trim_start().starts_with('{') {
             let mut value: Value = serde_json::from_str(json)
-                .map_err(|e| format!("failed parsing --set-json data JSON: {json}: {e}"))?;
+                .map_err(|_| format!("failed parsing --set-json data JSON: {json}"))?;
             values::floats(&mut value);
             if let Value::Object(map) = value {
                 values::merge(&mut given, map);
@@ -113,7 +113,7 @@ fn given(
             continue;
         }
         values::set(&mut given, json, values::SetKind::Json)
-            .map_err(|e| format!("failed parsing --set-json data {json}: {e}"))?;
+            .map_err(|_| format!("failed parsing --set-json data {json}"))?;
     }
     for (list, kind, flag) in [
         (sets, values::SetKind::Typed, "--set"),

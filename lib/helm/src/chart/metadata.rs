@@ -29,6 +29,8 @@ pub struct Metadata {
     pub dependencies: Vec<Dependency>,
     /// `type`: empty, `application` or `library`.
     pub kind: String,
+    /// What lists have null in them, which is told when the rest has been checked.
+    null_nodes: Vec<&'static str>,
 }
 
 /// Somebody who keeps a chart.
@@ -66,7 +68,7 @@ impl Metadata {
         let map = match json {
             Json::Null => return Ok(()),
             Json::Object(map) => map,
-            other => return Err(wrong(other, "value", "v2.Metadata")),
+            other => return Err(wrong(other, "value", "loader.chartBase")),
         };
         let fields = Fields::new(map, "Metadata");
         fields.text("name", &mut self.name)?;
@@ -76,8 +78,10 @@ impl Metadata {
         fields.text("description", &mut self.description)?;
         fields.texts("keywords", &mut self.keywords)?;
         if let Some(items) = fields.list("maintainers", "[]*v2.Maintainer")? {
+            self.null_nodes("maintainers", items);
             self.maintainers = items
                 .iter()
+                .filter(|item| !item.is_null())
                 .map(|item| Maintainer::decode(item, &fields))
                 .collect::<Result<_, _>>()?;
         }
@@ -100,12 +104,21 @@ impl Metadata {
         }
         fields.text("kubeVersion", &mut self.kube_version)?;
         if let Some(items) = fields.list("dependencies", "[]*v2.Dependency")? {
+            self.null_nodes("dependencies", items);
             self.dependencies = items
                 .iter()
+                .filter(|item| !item.is_null())
                 .map(|item| Dependency::decode(item, "Metadata.dependencies"))
                 .collect::<Result<_, _>>()?;
         }
         fields.text("type", &mut self.kind)
+    }
+
+    fn null_nodes(&mut self, list: &'static str, items: &[Json]) {
+        self.null_nodes.retain(|known| *known != list);
+        if items.iter().any(Json::is_null) {
+            self.null_nodes.push(list);
+        }
     }
 
     /// Cleans texts and checks what Helm checks.
@@ -155,6 +168,9 @@ impl Metadata {
                 *text = sanitized(text);
             }
         }
+        if let Some(list) = self.null_nodes.first() {
+            return refuse(format!("{list} must not contain empty or null nodes"));
+        }
         let mut names: Vec<String> = Vec::new();
         for dependency in &mut self.dependencies {
             dependency.validate()?;
@@ -183,7 +199,6 @@ impl Maintainer {
                 fields.text("url", &mut maintainer.url)?;
                 Ok(maintainer)
             }
-            Json::Null => Err("maintainers must not contain empty or null nodes".into()),
             other => Err(wrong(other, "struct field Metadata.maintainers", "v2.Maintainer")),
         }
     }
@@ -194,7 +209,6 @@ impl Dependency {
         let mut dependency = Dependency::default();
         let map = match json {
             Json::Object(map) => map,
-            Json::Null => return Err("dependencies must not contain empty or null nodes".into()),
             other => return Err(wrong(other, &format!("struct field {path}"), "v2.Dependency")),
         };
         let fields = Fields::new(map, path);

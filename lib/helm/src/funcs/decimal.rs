@@ -75,6 +75,12 @@ impl Decimal {
         })
     }
 
+    /// Whether it is a whole number of times `other`.
+    pub fn is_multiple_of(&self, other: &Decimal) -> bool {
+        let (a, b, _) = self.aligned(other);
+        b != BigInt::ZERO && a % b == BigInt::ZERO
+    }
+
     /// The nearest float.
     pub fn to_float(&self) -> f64 {
         format!("{}e{}", self.value, self.exponent).parse().unwrap_or(0.0)

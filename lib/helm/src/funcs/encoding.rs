@@ -148,6 +148,7 @@ pub(crate) fn to_json(value: &Value, depth: usize) -> Result<Json, String> {
                 .map(|item| to_json(item, depth + 1))
                 .collect::<Result<_, _>>()?,
         ),
+        Value::Map(map) if map.kind == MapKind::NilStr => Json::Null,
         Value::Map(map) => Json::Object(
             map.pairs()
                 .iter()

@@ -3,7 +3,7 @@
 use crate::template::float;
 use crate::template::object::Object;
 use crate::template::quote::quote_char;
-use crate::template::value::{List, Map, Text, Value};
+use crate::template::value::{List, Map, MapKind, Text, Value};
 use base64::Engine as _;
 use std::collections::BTreeMap;
 
@@ -63,6 +63,7 @@ impl Writer {
                 |w, item| w.value(item, depth + 1),
                 depth,
             )?,
+            Value::Map(map) if map.kind == MapKind::NilStr => self.out.push_str("null"),
             Value::Map(map) => {
                 let pairs = map.pairs();
                 self.sequence(

@@ -93,7 +93,7 @@ fn must(call: &mut Call<'_, '_>, panics: bool) -> Result<Rc<Regex>, Fault> {
 }
 
 /// Go's syntax where the crate's differs: classes and ends of text are ASCII, `{` may stand for itself.
-fn translate(pattern: &str) -> String {
+pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let chars: Vec<char> = pattern.chars().collect();
     let mut in_class = false;

@@ -74,6 +74,8 @@ pub(crate) enum MapKind {
     Any,
     /// `map[string]string`
     Str,
+    /// A `map[string]string` that is nil: as an empty one, but null in JSON.
+    NilStr,
     /// `common.Values`
     Values,
     /// `engine.files`
@@ -212,7 +214,7 @@ impl Map {
     pub fn zero(&self) -> Value {
         match self.kind {
             MapKind::Any | MapKind::Values => Value::NilInterface,
-            MapKind::Str => Value::string(""),
+            MapKind::Str | MapKind::NilStr => Value::string(""),
             MapKind::Files => Value::Bytes(Rc::from([])),
         }
     }
@@ -347,7 +349,7 @@ impl MapKind {
     pub fn type_name(self) -> &'static str {
         match self {
             MapKind::Any => "map[string]interface {}",
-            MapKind::Str => "map[string]string",
+            MapKind::Str | MapKind::NilStr => "map[string]string",
             MapKind::Values => "common.Values",
             MapKind::Files => "engine.files",
         }

@@ -1,7 +1,7 @@
 //! The expressions of `--set` and its kin: paths, lists, escapes, typed values.
 
 use crate::Error;
-use crate::template::quote::quote;
+use crate::template::quote::{quote, quote_char};
 use serde_json::{Map, Value as Json};
 
 /// The largest list index.
@@ -220,7 +220,8 @@ impl Parser {
     fn index(&mut self) -> Result<i64, Stop> {
         let (text, stop) = self.until(&[']']);
         if stop.is_none() {
-            return Err("error parsing index: EOF".to_string().into());
+            // Helm takes the end of the text for the end of the expression.
+            return Err(Stop::End);
         }
         let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
         let valid = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -242,10 +243,14 @@ impl Parser {
         }
         let (text, stop) = self.until(&['[', '.', '=']);
         if !text.is_empty() {
-            let text = quote(text.as_bytes());
+            let shown: Vec<String> = text
+                .chars()
+                .map(|c| quote_char(i64::from(u32::from(c)), false))
+                .collect();
+            let shown = shown.join(" ");
             return (
                 list,
-                Err(format!("unexpected data at end of array index: {text}").into()),
+                Err(format!("unexpected data at end of array index: [{shown}]").into()),
             );
         }
         let at = usize::try_from(index).unwrap_or(usize::MAX);
