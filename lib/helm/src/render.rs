@@ -1,7 +1,7 @@
 //! From a chart and values to manifests: the order of the stages.
 
 use crate::capabilities::Capabilities;
-use crate::chart::{Chart, Crd};
+use crate::chart::{Chart, Crd, Metadata};
 use crate::dependencies::{self, Node, is_compatible};
 use crate::environment::Environment;
 use crate::explain;
@@ -67,6 +67,10 @@ pub struct Rendered {
     pub crds: Vec<Crd>,
     /// What Helm warns of.
     pub warnings: Vec<String>,
+    /// The chart's metadata with the dependencies that take part, as a release record holds it.
+    pub metadata: Metadata,
+    /// The chart's own values with what its dependencies export to it, as a release record holds them.
+    pub chart_values: serde_json::Map<String, Json>,
 }
 
 impl Rendered {
@@ -114,6 +118,11 @@ fn stages(
     let mut node = Node::new(chart);
     dependencies::process(&mut node, &given, &mut warnings)
         .map_err(|error| Error::Values(format!("chart dependencies processing failed: {error}")))?;
+    let own = funcs::encoding::to_json(&Value::Map(node.values.clone()), 0).map_err(Error::Values)?;
+    let chart_values = match own {
+        Json::Object(map) => map,
+        _ => serde_json::Map::new(),
+    };
     let values = coalesce::values(&node, &given, false, &mut warnings).map_err(Error::Values)?;
     if !options.skip_schema {
         schema::validate(&node, &values).map_err(Error::Schema)?;
@@ -150,6 +159,8 @@ fn stages(
         notes,
         crds,
         warnings,
+        metadata: node.metadata.clone(),
+        chart_values,
     })
 }
 

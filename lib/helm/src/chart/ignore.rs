@@ -64,7 +64,7 @@ impl Rules {
                 if rule.directories && !directory || !found() {
                     return true;
                 }
-            } else if !(rule.directories && !directory) && found() {
+            } else if (directory || !rule.directories) && found() {
                 return true;
             }
         }

@@ -64,6 +64,13 @@ impl Metadata {
             .map_err(|error| format!("error unmarshaling JSON: while decoding JSON: json: {error}"))
     }
 
+    /// The metadata in a JSON object.
+    pub(crate) fn from_json(json: &Json) -> Result<Metadata, String> {
+        let mut metadata = Metadata::default();
+        metadata.decode(json)?;
+        Ok(metadata)
+    }
+
     fn decode(&mut self, json: &Json) -> Result<(), String> {
         let map = match json {
             Json::Null => return Ok(()),
@@ -122,7 +129,7 @@ impl Metadata {
     }
 
     /// Cleans texts and checks what Helm checks.
-    pub(super) fn validate(&mut self) -> Result<(), Error> {
+    pub(crate) fn validate(&mut self) -> Result<(), Error> {
         let refuse = |text: String| Err(Error::Metadata(text));
         for text in [
             &mut self.name,

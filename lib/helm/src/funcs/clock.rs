@@ -150,9 +150,9 @@ impl fmt::Display for Duration {
         };
         let text = match nanos {
             0 => return f.write_str("0s"),
-            ..1_000 => format!("{nanos}ns"),
-            ..1_000_000 => unit(nanos, 1_000, "µs"),
-            ..1_000_000_000 => unit(nanos, 1_000_000, "ms"),
+            1..1_000 => format!("{nanos}ns"),
+            1_000..1_000_000 => unit(nanos, 1_000, "µs"),
+            1_000_000..1_000_000_000 => unit(nanos, 1_000_000, "ms"),
             _ => {
                 let second = SECOND as u64;
                 let (minutes, rest) = (nanos / (60 * second), nanos % (60 * second));

@@ -158,7 +158,7 @@ pub(crate) fn to_json(value: &Value, depth: usize) -> Result<Json, String> {
         Value::Object(object) => {
             let mut map = serde_json::Map::new();
             for field in &object.fields {
-                if !field.json.is_empty() && !(field.omit_empty && !field.value.truth()) {
+                if field.marshals() {
                     map.insert(field.json.to_string(), to_json(&field.value, depth + 1)?);
                 }
             }

@@ -85,11 +85,7 @@ impl Writer {
     }
 
     fn object(&mut self, object: &Object, depth: usize) -> Result<(), String> {
-        let fields: Vec<_> = object
-            .fields
-            .iter()
-            .filter(|field| !field.json.is_empty() && !(field.omit_empty && !field.value.truth()))
-            .collect();
+        let fields: Vec<_> = object.fields.iter().filter(|field| field.marshals()).collect();
         self.sequence(
             '{',
             '}',

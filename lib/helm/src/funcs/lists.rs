@@ -195,12 +195,7 @@ fn chunk(call: &mut Call<'_, '_>) -> Answer {
         return Err("runtime error: makeslice: len out of range".into());
     };
     if size == 0 {
-        return Err(if items.is_empty() {
-            "runtime error: makeslice: len out of range"
-        } else {
-            "runtime error: makeslice: len out of range"
-        }
-        .into());
+        return Err("runtime error: makeslice: len out of range".into());
     }
     let chunks = items.chunks(size).map(|part| List::any(part.to_vec())).collect();
     Ok(List::of(ListKind::Lists, chunks))

@@ -226,11 +226,7 @@ fn is_base60(text: &str) -> bool {
     let mut parts = head.split(':');
     let first = parts.next().unwrap_or_default();
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-    let minute = |part: &str| match part.as_bytes() {
-        [b'0'..=b'9'] => true,
-        [b'0'..=b'5', b'0'..=b'9'] => true,
-        _ => false,
-    };
+    let minute = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
     digits(first) && parts.all(minute) && digits(tail)
 }
 

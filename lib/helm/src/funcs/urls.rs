@@ -167,7 +167,7 @@ impl Url {
         } else {
             let authority = !self.host.is_empty() || self.user.is_some();
             if !self.scheme.is_empty() || authority {
-                if !(self.omit_host && !authority) && (authority || !self.path.is_empty()) {
+                if authority || !self.omit_host && !self.path.is_empty() {
                     out.extend_from_slice(b"//");
                 }
                 if let Some(user) = &self.user {

@@ -35,6 +35,11 @@ impl Object {
 }
 
 impl Field {
+    /// Whether JSON has it.
+    pub fn marshals(&self) -> bool {
+        !self.json.is_empty() && (!self.omit_empty || self.value.truth())
+    }
+
     /// A field whose JSON key is its name.
     pub fn plain(name: &'static str, value: Value) -> Field {
         Field {

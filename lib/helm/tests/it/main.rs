@@ -10,3 +10,4 @@ mod case;
 #[path = "../../examples/template/cli.rs"]
 mod cli;
 mod differential;
+mod release;

@@ -57,8 +57,11 @@ pub(super) fn time(time: &Time) -> Vec<u8> {
     }
 }
 
-/// Reads one value: its tag, its content, the whole of it, and what follows.
-pub(super) fn read(bytes: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
+/// A tag, its content, the whole value, and what follows it.
+pub(super) type Part<'a> = (u8, &'a [u8], &'a [u8], &'a [u8]);
+
+/// Reads one value.
+pub(super) fn read(bytes: &[u8]) -> Option<Part<'_>> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = if first < 0x80 {
