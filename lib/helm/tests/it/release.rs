@@ -10,7 +10,7 @@ fn sample() -> Release {
             "Chart.yaml",
             "name: c\nversion: 1.0.0\nannotations: {b: x, a: v}\n",
         ),
-        File::new("values.yaml", "n: 1\nb: {z: 1.5, a: <&>}\n"),
+        File::new("values.yaml", "num: 1\nb: {z: 1.5, a: <&>}\n"),
         File::new("templates/a.yaml", "a: 1\n"),
     ])
     .unwrap();
@@ -53,7 +53,7 @@ fn sample() -> Release {
 fn records_are_written_as_helm_writes_them() {
     assert_eq!(
         sample().to_json(),
-        r##"{"name":"rel","info":{"first_deployed":"2026-01-02T03:04:05.600000001+02:00","last_deployed":"2026-01-02T03:04:05Z","description":"Install complete","status":"deployed","notes":"a\u003cb"},"chart":{"metadata":{"name":"c","version":"1.0.0","apiVersion":"v1","annotations":{"a":"v","b":"x"}},"lock":null,"templates":[{"name":"templates/a.yaml","data":"YTogMQo="}],"values":{"b":{"a":"\u003c\u0026\u003e","z":1.5},"n":1},"schema":null,"schemamodtime":"0001-01-01T00:00:00Z","files":null},"config":{"a":{"b":1,"k":1e+21},"l":[null],"z":1},"manifest":"---\n# Source: c/templates/a.yaml\na: 1\n","hooks":[{"name":"h","kind":"Job","path":"c/templates/h.yaml","manifest":"kind: Job\n","events":["pre-install","test"],"last_run":{"phase":""},"weight":-5,"delete_policies":["hook-succeeded"]}],"version":3,"namespace":"ns","apply_method":"ssa"}"##
+        r##"{"name":"rel","info":{"first_deployed":"2026-01-02T03:04:05.600000001+02:00","last_deployed":"2026-01-02T03:04:05Z","description":"Install complete","status":"deployed","notes":"a\u003cb"},"chart":{"metadata":{"name":"c","version":"1.0.0","apiVersion":"v1","annotations":{"a":"v","b":"x"}},"lock":null,"templates":[{"name":"templates/a.yaml","data":"YTogMQo="}],"values":{"b":{"a":"\u003c\u0026\u003e","z":1.5},"num":1},"schema":null,"schemamodtime":"0001-01-01T00:00:00Z","files":null},"config":{"a":{"b":1,"k":1e+21},"l":[null],"z":1},"manifest":"---\n# Source: c/templates/a.yaml\na: 1\n","hooks":[{"name":"h","kind":"Job","path":"c/templates/h.yaml","manifest":"kind: Job\n","events":["pre-install","test"],"last_run":{"phase":""},"weight":-5,"delete_policies":["hook-succeeded"]}],"version":3,"namespace":"ns","apply_method":"ssa"}"##
     );
 }
 
