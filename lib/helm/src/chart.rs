@@ -311,5 +311,5 @@ fn subchart(
 }
 
 fn yaml_of(data: &[u8]) -> Result<Json, String> {
-    yaml::parse(data).map_err(|error| format!("error converting YAML to JSON: {error}"))
+    yaml::parse_first(data).map_err(|error| format!("error converting YAML to JSON: {error}"))
 }

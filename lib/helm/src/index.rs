@@ -36,7 +36,7 @@ impl Index {
         if text.is_empty() {
             return Err(Error::Index("empty index.yaml file".to_string()));
         }
-        let json = yaml::parse(text)
+        let json = yaml::parse_first(text)
             .map_err(|error| Error::Index(format!("error converting YAML to JSON: {error}")))?;
         let version = json.get("apiVersion").and_then(Json::as_str).unwrap_or_default();
         if version.is_empty() {

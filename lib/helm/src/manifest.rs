@@ -192,7 +192,7 @@ pub(crate) fn sort(files: &BTreeMap<String, String>) -> Result<(Vec<Hook>, Vec<M
 impl Head {
     /// Reads an object's head; the whole text must be YAML.
     pub fn read(text: &str) -> Result<Head, String> {
-        let json = yaml::parse(text.as_bytes())
+        let json = yaml::parse_first(text.as_bytes())
             .map_err(|error| format!("error converting YAML to JSON: {error}"))?;
         Head::decode(&json)
             .map_err(|error| format!("error unmarshaling JSON: while decoding JSON: json: {error}"))

@@ -51,7 +51,7 @@ pub fn merge(lower: &mut Map<String, Json>, upper: Map<String, Json>) {
 pub(crate) fn read_documents(data: &[u8]) -> Result<Map<String, Json>, String> {
     let mut values = Map::new();
     for document in documents(data) {
-        let json = yaml::parse(&document).map_err(|error| {
+        let json = yaml::parse_first(&document).map_err(|error| {
             format!("cannot unmarshal yaml document: error converting YAML to JSON: {error}")
         })?;
         match json {
@@ -91,6 +91,10 @@ fn documents(data: &[u8]) -> Vec<Vec<u8>> {
         }
     }
     if !current.is_empty() {
+        // Helm ends the last line if nobody has: a block scalar may end there.
+        if !current.ends_with(b"\n") {
+            current.push(b'\n');
+        }
         documents.push(current);
     }
     documents

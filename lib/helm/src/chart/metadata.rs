@@ -59,7 +59,8 @@ pub struct Dependency {
 impl Metadata {
     /// Reads a YAML text over what is there already.
     pub(super) fn read(&mut self, data: &[u8]) -> Result<(), String> {
-        let json = yaml::parse(data).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
+        let json =
+            yaml::parse_first(data).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
         self.decode(&json)
             .map_err(|error| format!("error unmarshaling JSON: while decoding JSON: json: {error}"))
     }

@@ -70,7 +70,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const FROM_YAML: &str = "error unmarshaling JSON: while decoding JSON: json: ";
 
 fn from_yaml(call: &mut Call<'_, '_>) -> Result<Value, String> {
-    match yaml::parse(call.bytes(0)) {
+    match yaml::parse_first(call.bytes(0)) {
         Ok(json) => {
             let value = from_json(&json);
             Ok(value)

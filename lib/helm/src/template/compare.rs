@@ -61,7 +61,7 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
             if !na && !nb && a.kind_name() != b.kind_name() {
                 return Err(format!(
                     "non-comparable types {}: {}, {}: {}",
-                    to_string(a),
+                    as_text(a),
                     a.type_name(),
                     b.type_name(),
                     to_string(b)
@@ -71,7 +71,7 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
                 _ if na || nb => na && nb,
                 (Value::Version(a), Value::Version(b)) => std::rc::Rc::ptr_eq(a, b),
                 (Value::Time(a), Value::Time(b)) => a == b,
-                (_, b) => return Err(format!("non-comparable type {}: {}", to_string(b), b.type_name())),
+                (_, b) => return Err(format!("non-comparable type {}: {}", as_text(b), b.type_name())),
             }
         }
     })
@@ -95,6 +95,12 @@ pub(crate) fn lt(a: &Value, b: &Value) -> Result<bool, String> {
 /// `le`: less, or else equal.
 pub(crate) fn le(a: &Value, b: &Value) -> Result<bool, String> {
     Ok(lt(a, b)? || equal(a, b)?)
+}
+
+/// A value as `%s` prints it.
+fn as_text(value: &Value) -> String {
+    let text = super::print::sprintf(b"%s", std::slice::from_ref(value)).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn incompatible(a: &Value, b: &Value) -> String {

@@ -59,6 +59,73 @@ pub(crate) fn fixed(value: f64, precision: Option<usize>) -> String {
     }
 }
 
+/// `%b`: the mantissa as an integer and the power of two.
+pub(crate) fn binary(value: f64) -> String {
+    if let Some(text) = special(value) {
+        return text.to_string();
+    }
+    let (negative, mantissa, exponent) = bits(value);
+    let sign = if negative { "-" } else { "" };
+    format!("{sign}{mantissa}p{exponent:+}")
+}
+
+/// `%x`: hexadecimal digits and the power of two.
+pub(crate) fn hexadecimal(value: f64, precision: Option<usize>) -> String {
+    if let Some(text) = special(value) {
+        return text.to_string();
+    }
+    let (negative, mantissa, exponent) = bits(value);
+    let sign = if negative { "-" } else { "" };
+    if mantissa == 0 {
+        let zeros = "0".repeat(precision.unwrap_or(0));
+        let point = if zeros.is_empty() { "" } else { "." };
+        return format!("{sign}0x0{point}{zeros}p+00");
+    }
+    // One digit before the point: 52 bits after it.
+    let shift = mantissa.leading_zeros() - 11;
+    let mut mantissa = mantissa << shift;
+    let mut exponent = exponent + 52 - shift as i32;
+    let digits = match precision {
+        None => 13,
+        Some(precision) => {
+            if precision < 13 {
+                let drop = 4 * (13 - precision) as u32;
+                let half = 1u64 << (drop - 1);
+                let rest = mantissa & ((1 << drop) - 1);
+                mantissa >>= drop;
+                if rest > half || rest == half && mantissa & 1 == 1 {
+                    mantissa += 1;
+                }
+                mantissa <<= drop;
+                if mantissa >> 53 != 0 {
+                    mantissa >>= 1;
+                    exponent += 1;
+                }
+            }
+            precision
+        }
+    };
+    let text = format!("{:013x}", mantissa & ((1 << 52) - 1));
+    let fraction = match precision {
+        None => text.trim_end_matches('0').to_string(),
+        Some(_) => format!("{text:0<digits$}")[..digits].to_string(),
+    };
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}0x1{point}{fraction}p{}", signed(exponent))
+}
+
+/// Sign, mantissa and power of two of a finite value.
+fn bits(value: f64) -> (bool, u64, i32) {
+    let bits = value.to_bits();
+    let fraction = bits & ((1 << 52) - 1);
+    let exponent = (bits >> 52 & 0x7ff) as i32;
+    let negative = value.is_sign_negative();
+    match exponent {
+        0 => (negative, fraction, -1074),
+        _ => (negative, fraction | 1 << 52, exponent - 1075),
+    }
+}
+
 fn special(value: f64) -> Option<&'static str> {
     if value.is_nan() {
         Some("NaN")

@@ -331,11 +331,8 @@ impl Printer {
         } else {
             self.raw(&value.type_name());
             self.raw("=");
-            let mut inner = Printer::default();
-            std::mem::swap(&mut inner.out, &mut self.out);
-            inner.plain(value, 'v', depth);
-            std::mem::swap(&mut inner.out, &mut self.out);
-            self.too_deep |= inner.too_deep;
+            // The flags of the directive hold for the value too.
+            self.plain(value, 'v', depth);
         }
         self.raw(")");
     }
@@ -646,10 +643,11 @@ impl Printer {
             },
             'e' | 'E' => float::scientific(float, Some(self.precision.unwrap_or(6))),
             'f' | 'F' => float::fixed(float, Some(self.precision.unwrap_or(6))),
-            'b' | 'x' | 'X' => return self.raw(&format!("%!{verb}(float64={})", float::shortest(float))),
+            'b' => float::binary(float),
+            'x' | 'X' => float::hexadecimal(float, self.precision),
             _ => return self.bad(value, verb, depth),
         };
-        if matches!(verb, 'E' | 'G') {
+        if matches!(verb, 'E' | 'G' | 'X') {
             text = text.to_uppercase();
         }
         let special = text.contains(['N', 'I']);

@@ -10,4 +10,5 @@ mod case;
 #[path = "../../examples/template/cli.rs"]
 mod cli;
 mod differential;
+mod generated;
 mod release;
