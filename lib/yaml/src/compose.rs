@@ -77,9 +77,11 @@ fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result
         let event = event.map_err(|error| match schema {
             Schema::GoV3 => lookahead::earlier_error(bytes, newline, &error),
             Schema::GoV2 => {
-                // A newline that was added is no line of the text.
+                // A quoted text that does not end, ends on the last line: a newline that was added is none. (At the
+                // end of a text between tokens go-yaml begins a new line itself.)
                 let lines = bytes.iter().filter(|&&b| b == b'\n').count() as u64;
-                let last = (!newline.is_empty()).then_some(lines);
+                let quoted = error.problem() == "found unexpected end of stream";
+                let last = (quoted && !newline.is_empty()).then_some(lines);
                 Error::from_scanner(&error, schema, last)
             }
         })?;
