@@ -96,6 +96,20 @@ impl Case {
         self.path.file_stem().unwrap().to_string_lossy().into_owned()
     }
 
+    /// The chart's files; every line of `each` is a template.
+    pub fn inputs(&self) -> Vec<(String, Vec<u8>)> {
+        let each = self.each.iter().enumerate().map(|(i, line)| {
+            let text = format!("# {line}\n");
+            (format!("templates/each-{i}.yaml"), text.into_bytes())
+        });
+        let files = self
+            .files
+            .iter()
+            .map(|(name, text)| (name.clone(), text.clone().into_bytes()));
+        // Many templates of which one fails would hide the others.
+        files.chain(each.take(1)).collect()
+    }
+
     /// What ours gives.
     pub fn ours(&self) -> Outcome {
         self.outcomes(|root| {

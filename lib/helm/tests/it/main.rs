@@ -10,5 +10,7 @@ mod case;
 #[path = "../../examples/template/cli.rs"]
 mod cli;
 mod differential;
+mod fuzz;
 mod generated;
+mod limits;
 mod release;

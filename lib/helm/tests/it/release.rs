@@ -4,7 +4,7 @@ use helm::release::{self, HookRun, Info, LastRun, Release, Status};
 use helm::{Chart, Event, File, Hook, Index};
 use serde_json::json;
 
-fn sample() -> Release {
+pub fn sample() -> Release {
     let chart = Chart::from_files(vec![
         File::new(
             "Chart.yaml",
