@@ -12,6 +12,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+// The controllers' allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 struct Dice;
@@ -47,7 +51,14 @@ fn measure(helm: &str, files: &[(String, String)], runs: usize, start: f64) -> R
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         std::fs::write(path, text)?;
     }
-    let load = || Chart::from_files(files.iter().map(|(name, text)| File::new(name.clone(), text)).collect());
+    let load = || {
+        Chart::from_files(
+            files
+                .iter()
+                .map(|(name, text)| File::new(name.clone(), text))
+                .collect(),
+        )
+    };
     let options = Options {
         name: "rel".into(),
         ..Options::default()
@@ -58,7 +69,10 @@ fn measure(helm: &str, files: &[(String, String)], runs: usize, start: f64) -> R
     };
     let theirs = || output(Command::new(helm).args(["template", "rel"]).arg(dir.path()));
     let same = ours()?.into_bytes() == theirs()?;
-    let (real, own) = (median(runs, || theirs().map(drop))?, median(runs, || ours().map(drop))?);
+    let (real, own) = (
+        median(runs, || theirs().map(drop))?,
+        median(runs, || ours().map(drop))?,
+    );
     Ok(json!({
         "templates": files.iter().filter(|(name, _)| name.contains("templates/")).count(),
         "output_bytes": ours()?.len(),
@@ -148,12 +162,19 @@ containers:
 
 /// A chart with `templates` deployments, below `prefix`.
 fn chart(prefix: &str, name: &str, templates: usize, files: &mut Vec<(String, String)>) {
-    let mut put = |path: String, text: String| files.push((format!("{prefix}{path}"), text.replace("NAME", name)));
-    put("Chart.yaml".into(), "apiVersion: v2\nname: NAME\nversion: 1.0.0\n".into());
+    let mut put =
+        |path: String, text: String| files.push((format!("{prefix}{path}"), text.replace("NAME", name)));
+    put(
+        "Chart.yaml".into(),
+        "apiVersion: v2\nname: NAME\nversion: 1.0.0\n".into(),
+    );
     put("values.yaml".into(), VALUES.into());
     put("templates/_helpers.tpl".into(), HELPERS.into());
     for i in 0..templates {
-        put(format!("templates/deployment-{i}.yaml"), DEPLOYMENT.replace("INDEX", &i.to_string()));
+        put(
+            format!("templates/deployment-{i}.yaml"),
+            DEPLOYMENT.replace("INDEX", &i.to_string()),
+        );
     }
 }
 

@@ -52,7 +52,10 @@ fn marked(text: &str) -> Fault {
 
 fn include(call: &mut Call<'_, '_>) -> Answer {
     let name = call.text(0).into_owned();
-    let count = call.run.included.entry(name.clone()).or_insert(0);
+    let count = match call.run.included.get_mut(&name) {
+        Some(count) => count,
+        None => call.run.included.entry(name.clone()).or_insert(0),
+    };
     if *count > MAX_INCLUDES {
         return Err(format!(
             "rendering template has a nested reference name: {name}: unable to execute template"

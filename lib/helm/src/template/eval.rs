@@ -61,11 +61,11 @@ pub(crate) fn execute(
 ) -> Result<()> {
     let tree = tree.clone();
     let mut exec = Exec {
+        vars: vec![Variable::new(run.dollar.clone(), dot.clone())],
         run,
         set: set.clone(),
         tree: &tree,
         out,
-        vars: vec![Variable::new("$".into(), dot.clone())],
         dot_interface: false,
         at: None,
     };
@@ -202,11 +202,11 @@ impl<'t> Exec<'_, '_, 't> {
             None => Value::Nil,
         };
         let mut inner = Exec {
+            vars: vec![Variable::new(self.run.dollar.clone(), dot.clone())],
             run: self.run,
             set: self.set.clone(),
             tree: &tree,
             out: self.out,
-            vars: vec![Variable::new("$".into(), dot.clone())],
             dot_interface: false,
             at: None,
         };

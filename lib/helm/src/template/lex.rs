@@ -1,6 +1,7 @@
 //! From text to tokens: Go's delimiters, trimming, words and constants.
 
 use super::quote::is_print;
+use std::borrow::Cow;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +43,10 @@ pub(crate) enum Kind {
 
 /// A token: its text, where it begins and on which line.
 #[derive(Debug, Clone)]
-pub(crate) struct Token {
+pub(crate) struct Token<'a> {
     pub kind: Kind,
     pub pos: usize,
-    pub text: String,
+    pub text: Cow<'a, str>,
     pub line: usize,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token; after an error or the end, the end again and again.
-    pub fn next_token(&mut self) -> Token {
+    pub fn next_token(&mut self) -> Token<'a> {
         if self.inside { self.action() } else { self.text() }
     }
 
@@ -97,11 +98,11 @@ impl<'a> Lexer<'a> {
         Some(c)
     }
 
-    fn emit(&mut self, kind: Kind) -> Token {
+    fn emit(&mut self, kind: Kind) -> Token<'a> {
         let token = Token {
             kind,
             pos: self.start,
-            text: self.input[self.start..self.pos].to_string(),
+            text: Cow::Borrowed(&self.input[self.start..self.pos]),
             line: self.start_line,
         };
         self.start = self.pos;
@@ -117,11 +118,11 @@ impl<'a> Lexer<'a> {
         self.start_line = self.line;
     }
 
-    fn error(&mut self, text: impl Into<String>) -> Token {
+    fn error(&mut self, text: impl Into<String>) -> Token<'a> {
         let token = Token {
             kind: Kind::Error,
             pos: self.start,
-            text: text.into(),
+            text: Cow::Owned(text.into()),
             line: self.start_line,
         };
         self.input = "";
@@ -131,7 +132,7 @@ impl<'a> Lexer<'a> {
         token
     }
 
-    fn text(&mut self) -> Token {
+    fn text(&mut self) -> Token<'a> {
         loop {
             let Some(at) = self.rest().find("{{") else {
                 let end = self.input.len();
@@ -143,7 +144,7 @@ impl<'a> Lexer<'a> {
                 return Token {
                     kind: Kind::Eof,
                     pos: self.pos,
-                    text: "EOF".to_string(),
+                    text: Cow::Borrowed("EOF"),
                     line: self.start_line,
                 };
             };
@@ -199,7 +200,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    fn right_delim(&mut self) -> Token {
+    fn right_delim(&mut self) -> Token<'a> {
         let (_, trim) = at_right_delim(self.rest());
         if trim {
             self.skip_to(self.pos + 2);
@@ -214,7 +215,7 @@ impl<'a> Lexer<'a> {
         token
     }
 
-    fn action(&mut self) -> Token {
+    fn action(&mut self) -> Token<'a> {
         if at_right_delim(self.rest()).0 {
             if self.parens == 0 {
                 return self.right_delim();
@@ -272,7 +273,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn space(&mut self, first: char) -> Token {
+    fn space(&mut self, first: char) -> Token<'a> {
         let mut count = 1;
         let mut last = first;
         while let Some(c) = self.peek().filter(|c| SPACE.contains(c)) {
@@ -309,7 +310,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn word(&mut self, kind: Kind, alone: Kind) -> Token {
+    fn word(&mut self, kind: Kind, alone: Kind) -> Token<'a> {
         if self.at_terminator() {
             return self.emit(alone);
         }
@@ -322,7 +323,7 @@ impl<'a> Lexer<'a> {
         self.emit(kind)
     }
 
-    fn identifier(&mut self) -> Token {
+    fn identifier(&mut self) -> Token<'a> {
         while self.peek().is_some_and(is_alphanumeric) {
             self.bump();
         }
@@ -347,7 +348,7 @@ impl<'a> Lexer<'a> {
         self.emit(kind)
     }
 
-    fn bad_character(&mut self) -> Token {
+    fn bad_character(&mut self) -> Token<'a> {
         let c = self.peek().unwrap_or_default();
         self.error(format!("bad character {}", unicode(c)))
     }
@@ -359,7 +360,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn number(&mut self) -> Token {
+    fn number(&mut self) -> Token<'a> {
         if !self.scan_number() {
             return self.bad_number();
         }
@@ -372,7 +373,7 @@ impl<'a> Lexer<'a> {
         self.emit(Kind::Number)
     }
 
-    fn bad_number(&mut self) -> Token {
+    fn bad_number(&mut self) -> Token<'a> {
         let text = super::quote::quote(&self.input.as_bytes()[self.start..self.pos]);
         self.error(format!("bad number syntax: {text}"))
     }

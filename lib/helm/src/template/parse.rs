@@ -36,7 +36,7 @@ pub(crate) fn parse(name: &str, text: Rc<str>) -> Result<Vec<Rc<Tree>>, String> 
 struct Parser<'a> {
     lexer: Lexer<'a>,
     /// Tokens that were put back, the next one last.
-    tokens: Vec<Token>,
+    tokens: Vec<Token<'a>>,
     /// The line of the token read last from the scanner.
     last_line: usize,
     source: Rc<Source>,
@@ -73,8 +73,8 @@ enum Piece {
 
 type Result<T, E = String> = std::result::Result<T, E>;
 
-impl Parser<'_> {
-    fn next(&mut self) -> Token {
+impl<'a> Parser<'a> {
+    fn next(&mut self) -> Token<'a> {
         match self.tokens.pop() {
             Some(token) => token,
             None => {
@@ -85,11 +85,11 @@ impl Parser<'_> {
         }
     }
 
-    fn back(&mut self, token: Token) {
+    fn back(&mut self, token: Token<'a>) {
         self.tokens.push(token);
     }
 
-    fn peek(&mut self) -> &Token {
+    fn peek(&mut self) -> &Token<'a> {
         if self.tokens.is_empty() {
             let token = self.next();
             self.tokens.push(token);
@@ -98,7 +98,7 @@ impl Parser<'_> {
         &self.tokens[last]
     }
 
-    fn next_non_space(&mut self) -> Token {
+    fn next_non_space(&mut self) -> Token<'a> {
         loop {
             let token = self.next();
             if token.kind != Kind::Space {
@@ -107,7 +107,7 @@ impl Parser<'_> {
         }
     }
 
-    fn peek_non_space(&mut self) -> &Token {
+    fn peek_non_space(&mut self) -> &Token<'a> {
         let token = self.next_non_space();
         self.back(token);
         self.peek()
@@ -125,7 +125,7 @@ impl Parser<'_> {
         ))
     }
 
-    fn expect(&mut self, kind: Kind, context: &str) -> Result<Token> {
+    fn expect(&mut self, kind: Kind, context: &str) -> Result<Token<'a>> {
         let token = self.next_non_space();
         if token.kind == kind {
             Ok(token)
@@ -134,7 +134,7 @@ impl Parser<'_> {
         }
     }
 
-    fn unexpected<T>(&mut self, token: &Token, context: &str) -> Result<T> {
+    fn unexpected<T>(&mut self, token: &Token<'_>, context: &str) -> Result<T> {
         if token.kind == Kind::Error {
             let started = self.scope().action_line;
             let mut extra = String::new();
@@ -247,7 +247,7 @@ impl Parser<'_> {
     fn text_or_action(&mut self) -> Result<Piece> {
         let token = self.next_non_space();
         match token.kind {
-            Kind::Text => Ok(Piece::Node(Node::Text(Text::from(token.text)))),
+            Kind::Text => Ok(Piece::Node(Node::Text(Text::from(&*token.text)))),
             Kind::LeftDelim => {
                 self.scope().action_line = token.line;
                 let piece = self.action();
@@ -371,7 +371,7 @@ impl Parser<'_> {
         })
     }
 
-    fn template_name(&mut self, token: &Token, context: &str) -> Result<Rc<str>> {
+    fn template_name(&mut self, token: &Token<'_>, context: &str) -> Result<Rc<str>> {
         match token.kind {
             Kind::String | Kind::RawString => Ok(self.unquote(&token.text)?.text().into()),
             _ => self.unexpected(token, context),
@@ -443,7 +443,7 @@ impl Parser<'_> {
             }
             let name: Rc<str> = variable.text.split('.').next().unwrap_or_default().into();
             pipe.decl.push(name);
-            self.scope().vars.push(variable.text.as_str().into());
+            self.scope().vars.push((&*variable.text).into());
             if !comma {
                 pipe.assign = next.kind == Kind::Assign;
                 return Ok(());
@@ -541,7 +541,7 @@ impl Parser<'_> {
                 }
                 Expr::Variable {
                     pos,
-                    name: token.text.as_str().into(),
+                    name: (&*token.text).into(),
                     fields: Vec::new(),
                 }
             }
@@ -563,7 +563,7 @@ impl Parser<'_> {
             Kind::String | Kind::RawString => Expr::Str {
                 pos,
                 text: self.unquote(&token.text)?,
-                quoted: token.text.into(),
+                quoted: (&*token.text).into(),
             },
             _ => {
                 self.back(token);
@@ -581,7 +581,7 @@ impl Parser<'_> {
 }
 
 /// A token as errors show it.
-fn show(token: &Token) -> String {
+fn show(token: &Token<'_>) -> String {
     match token.kind {
         Kind::Eof => "EOF".to_string(),
         Kind::Block

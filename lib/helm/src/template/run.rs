@@ -41,6 +41,8 @@ pub(crate) struct Run<'e> {
     pub environment: &'e dyn Environment,
     pub lint: bool,
     pub strict: bool,
+    /// The name of the variable that every template begins with.
+    pub dollar: Rc<str>,
     limits: Limits,
     steps: u64,
     bytes: u64,
@@ -84,6 +86,7 @@ impl<'e> Run<'e> {
             environment,
             lint: false,
             strict: false,
+            dollar: "$".into(),
             limits,
             steps: 0,
             bytes: 0,
