@@ -442,11 +442,7 @@ impl Printer {
 
     fn item(&mut self, item: &Value, interface: bool, verb: char, depth: usize) {
         if item.is_nil() && interface && !self.sharp_v {
-            if verb == 'v' {
-                self.raw("<nil>");
-            } else {
-                self.raw(&format!("%!{verb}(<nil>)"));
-            }
+            self.raw("<nil>");
             return;
         }
         self.value(item, verb, depth);
