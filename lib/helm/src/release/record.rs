@@ -1,10 +1,13 @@
 //! The record itself: Helm's JSON, field by field and in Helm's order.
 
+mod json;
+mod metadata;
+
 use crate::chart::{Chart, Metadata};
-use crate::funcs::json::{number, write_string};
 use crate::hooks::{Event, Hook};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use json::{Object, go_json};
 use serde_json::{Map, Value as Json, json};
 
 /// A release of one revision.
@@ -292,79 +295,6 @@ impl HookRun {
     }
 }
 
-impl Metadata {
-    /// The metadata as Helm marshals it: empty fields are left out.
-    pub fn to_json(&self) -> Json {
-        let mut map = Map::new();
-        let mut put = |key: &str, value: Json| {
-            let empty = match &value {
-                Json::String(text) => text.is_empty(),
-                Json::Array(items) => items.is_empty(),
-                Json::Object(map) => map.is_empty(),
-                Json::Bool(truth) => !truth,
-                _ => false,
-            };
-            if !empty {
-                map.insert(key.to_string(), value);
-            }
-        };
-        put("name", json!(self.name));
-        put("home", json!(self.home));
-        put("sources", json!(self.sources));
-        put("version", json!(self.version));
-        put("description", json!(self.description));
-        put("keywords", json!(self.keywords));
-        let maintainers = self.maintainers.iter().map(|maintainer| {
-            let fields = [
-                ("name", &maintainer.name),
-                ("email", &maintainer.email),
-                ("url", &maintainer.url),
-            ];
-            let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
-            Json::Object(
-                fields
-                    .map(|(key, value)| (key.to_string(), json!(value)))
-                    .collect(),
-            )
-        });
-        put("maintainers", Json::Array(maintainers.collect()));
-        put("icon", json!(self.icon));
-        put("apiVersion", json!(self.api_version));
-        put("condition", json!(self.condition));
-        put("tags", json!(self.tags));
-        put("appVersion", json!(self.app_version));
-        put("deprecated", json!(self.deprecated));
-        let mut annotations = self.annotations.clone();
-        annotations.sort();
-        let annotations = annotations.into_iter().map(|(key, value)| (key, json!(value)));
-        put("annotations", Json::Object(annotations.collect()));
-        put("kubeVersion", json!(self.kube_version));
-        let dependencies = self.dependencies.iter().map(|dependency| {
-            let mut map = Map::new();
-            let mut put = |key: &str, value: Json, always: bool| {
-                let empty = matches!(&value, Json::String(text) if text.is_empty())
-                    || matches!(&value, Json::Array(items) if items.is_empty())
-                    || value == Json::Bool(false);
-                if always || !empty {
-                    map.insert(key.to_string(), value);
-                }
-            };
-            put("name", json!(dependency.name), true);
-            put("version", json!(dependency.version), false);
-            put("repository", json!(dependency.repository), true);
-            put("condition", json!(dependency.condition), false);
-            put("tags", json!(dependency.tags), false);
-            put("enabled", json!(dependency.enabled), false);
-            put("import-values", json!(dependency.import_values), false);
-            put("alias", json!(dependency.alias), false);
-            Json::Object(map)
-        });
-        put("dependencies", Json::Array(dependencies.collect()));
-        put("type", json!(self.kind));
-        Json::Object(map)
-    }
-}
-
 fn text(json: &Json, key: &str) -> String {
     json.get(key)
         .and_then(Json::as_str)
@@ -378,108 +308,4 @@ fn time(json: &Json, key: &str) -> Option<String> {
         .and_then(Json::as_str)
         .filter(|time| !time.is_empty() && !time.starts_with("0001-01-01T00:00:00"))
         .map(str::to_string)
-}
-
-/// JSON as Go writes it. The keys of `values` and `config` are a Go map's and sorted; a record's other objects keep
-/// the order of their fields.
-fn go_json(json: &Json) -> String {
-    let mut out = String::new();
-    write(json, &mut out, false);
-    out
-}
-
-fn write(json: &Json, out: &mut String, fields: bool) {
-    match json {
-        Json::Null => out.push_str("null"),
-        Json::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-        Json::Number(value) => match value.as_f64().filter(|_| value.is_f64()) {
-            Some(float) => out.push_str(&number(float).unwrap_or_else(|_| "null".to_string())),
-            None => out.push_str(&value.to_string()),
-        },
-        Json::String(text) => write_string(out, text, true),
-        Json::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write(item, out, fields);
-            }
-            out.push(']');
-        }
-        Json::Object(map) => {
-            out.push('{');
-            let mut keys: Vec<&String> = map.keys().collect();
-            let is_chart = map.contains_key("metadata") && map.contains_key("schemamodtime");
-            if !fields && !is_chart {
-                keys.sort();
-            }
-            for (i, key) in keys.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_string(out, key, true);
-                out.push(':');
-                if let Some(value) = map.get(key) {
-                    // In a chart everything but the values is made of structs.
-                    write(value, out, fields || is_chart && key != "values");
-                }
-            }
-            out.push('}');
-        }
-    }
-}
-
-/// A JSON object whose empty fields are left out.
-struct Object(String);
-
-impl Object {
-    fn new() -> Object {
-        Object("{".to_string())
-    }
-
-    fn raw(&mut self, key: &str, value: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        write_string(&mut self.0, key, true);
-        self.0.push(':');
-        self.0.push_str(value);
-    }
-
-    fn always(&mut self, key: &str, text: &str) {
-        let mut value = String::new();
-        write_string(&mut value, text, true);
-        self.raw(key, &value);
-    }
-
-    fn text(&mut self, key: &str, text: &str) {
-        if !text.is_empty() {
-            self.always(key, text);
-        }
-    }
-
-    fn int(&mut self, key: &str, value: i64) {
-        if value != 0 {
-            self.raw(key, &value.to_string());
-        }
-    }
-
-    fn texts<'a>(&mut self, key: &str, texts: impl Iterator<Item = &'a str>) {
-        let texts: Vec<String> = texts
-            .map(|text| {
-                let mut out = String::new();
-                write_string(&mut out, text, true);
-                out
-            })
-            .collect();
-        if !texts.is_empty() {
-            self.raw(key, &format!("[{}]", texts.join(",")));
-        }
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
 }
