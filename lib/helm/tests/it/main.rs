@@ -12,5 +12,6 @@ mod cli;
 mod differential;
 mod fuzz;
 mod generated;
+mod generated_values;
 mod limits;
 mod release;
