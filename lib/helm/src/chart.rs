@@ -20,6 +20,8 @@ pub struct File {
     pub name: String,
     /// What it holds, without a byte order mark.
     pub data: Arc<[u8]>,
+    /// When it was changed, in seconds since 1970, if its archive says so.
+    pub modified: Option<i64>,
 }
 
 /// A loaded chart of API version v1 or v2.
@@ -41,6 +43,10 @@ pub struct Chart {
     pub dependencies: Vec<Chart>,
     /// What Helm warns of while loading.
     pub warnings: Vec<String>,
+    /// When `Chart.yaml` was changed, in seconds since 1970, if the archive says so.
+    pub modified: Option<i64>,
+    /// When `values.schema.json` was changed, as `modified`.
+    pub schema_modified: Option<i64>,
 }
 
 /// A file below `crds/`.
@@ -62,6 +68,7 @@ impl File {
         File {
             name: name.into(),
             data: data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data).into(),
+            modified: None,
         }
     }
 }
@@ -190,6 +197,8 @@ impl Chart {
             files: Vec::new(),
             dependencies: Vec::new(),
             warnings: Vec::new(),
+            modified: None,
+            schema_modified: None,
         };
         let mut subcharts: BTreeMap<String, Vec<File>> = BTreeMap::new();
         for file in files {
@@ -228,10 +237,13 @@ impl Chart {
         let loading = |error: String| Error::Load(format!("cannot load {}: {error}", file.name));
         let is_v1 = |metadata: &Option<Metadata>| metadata.as_ref().is_some_and(|m| m.api_version == "v1");
         match file.name.as_str() {
-            "Chart.yaml" => {}
+            "Chart.yaml" => self.modified = file.modified,
             "Chart.lock" => self.lock = Some(yaml_of(&file.data).map_err(loading)?),
             "values.yaml" => self.values = crate::values::read_documents(&file.data).map_err(loading)?,
-            "values.schema.json" => self.schema = Some(file.data),
+            "values.schema.json" => {
+                self.schema_modified = file.modified;
+                self.schema = Some(file.data);
+            }
             "requirements.yaml" => {
                 if !is_v1(metadata) {
                     self.warnings.push(
@@ -268,6 +280,7 @@ impl Chart {
                 subcharts.entry(top).or_default().push(File {
                     name,
                     data: file.data,
+                    modified: file.modified,
                 });
             }
             _ => self.files.push(file),
@@ -304,6 +317,7 @@ fn subchart(
             Some(File {
                 name: name.to_string(),
                 data: file.data,
+                modified: file.modified,
             })
         })
         .collect();

@@ -28,5 +28,5 @@ pub use funcs::semver::{Constraint, Version};
 pub use hooks::{Event, Hook, is_kept};
 pub use index::{Entry, Index};
 pub use manifest::Manifest;
-pub use render::{Options, Rendered, render};
+pub use render::{Options, Rendered, Templates, render, render_templates};
 pub use template::run::Limits;

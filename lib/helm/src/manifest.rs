@@ -147,8 +147,11 @@ pub fn split(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The objects and hooks of rendered files, each in install order.
-pub(crate) fn sort(files: &BTreeMap<String, String>) -> Result<(Vec<Hook>, Vec<Manifest>), Error> {
+/// The objects and hooks of rendered files, by their paths, each in install order.
+///
+/// # Errors
+/// A file that is not YAML, or an object whose head is malformed.
+pub fn sort(files: &BTreeMap<String, String>) -> Result<(Vec<Hook>, Vec<Manifest>), Error> {
     let mut hooks = Vec::new();
     let mut manifests = Vec::new();
     for (path, content) in files {

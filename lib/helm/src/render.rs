@@ -54,13 +54,11 @@ impl Default for Options {
     }
 }
 
-/// What a chart became.
+/// What the templates of a chart gave, before it is told apart: what a post-renderer works on.
 #[derive(Debug, Clone)]
-pub struct Rendered {
-    /// The objects, in install order.
-    pub manifests: Vec<Manifest>,
-    /// The hooks, in install order of their kinds.
-    pub hooks: Vec<Hook>,
+pub struct Templates {
+    /// The text of every template by its path, without notes.
+    pub files: BTreeMap<String, String>,
     /// `NOTES.txt`.
     pub notes: String,
     /// The definitions below `crds/` of the charts that take part.
@@ -73,12 +71,38 @@ pub struct Rendered {
     pub chart_values: serde_json::Map<String, Json>,
 }
 
+/// What a chart became.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The objects, in install order.
+    pub manifests: Vec<Manifest>,
+    /// The hooks, in install order of their kinds.
+    pub hooks: Vec<Hook>,
+    /// What the templates gave.
+    pub templates: Templates,
+}
+
+impl Templates {
+    /// Splits the files into objects and hooks, and sorts them.
+    ///
+    /// # Errors
+    /// A file that is not YAML, or an object whose head is malformed.
+    pub fn sorted(self) -> Result<Rendered, Error> {
+        let (hooks, manifests) = manifest::sort(&self.files)?;
+        Ok(Rendered {
+            manifests,
+            hooks,
+            templates: self,
+        })
+    }
+}
+
 impl Rendered {
     /// The text that a release stores: every object after a comment that names its template.
     pub fn manifest(&self, include_crds: bool) -> String {
         let mut text = String::new();
         if include_crds {
-            for crd in &self.crds {
+            for crd in &self.templates.crds {
                 let data = String::from_utf8_lossy(&crd.data);
                 text.push_str(&format!("---\n# Source: {}\n{data}\n", crd.path));
             }
@@ -103,6 +127,19 @@ pub fn render(
     options: &Options,
     environment: &dyn Environment,
 ) -> Result<Rendered, Error> {
+    render_templates(chart, values, options, environment)?.sorted()
+}
+
+/// As [`render`], but leaves the files as they are, for a post-renderer; then [`Templates::sorted`] goes on.
+///
+/// # Errors
+/// As [`render`], but for files that are not YAML.
+pub fn render_templates(
+    chart: &Chart,
+    values: &serde_json::Map<String, Json>,
+    options: &Options,
+    environment: &dyn Environment,
+) -> Result<Templates, Error> {
     on_deep_stack(|| stages(chart, values, options, environment))
         .unwrap_or_else(|| Err(Error::Limit("the work could not be finished".to_string())))
 }
@@ -112,7 +149,7 @@ fn stages(
     values: &serde_json::Map<String, Json>,
     options: &Options,
     environment: &dyn Environment,
-) -> Result<Rendered, Error> {
+) -> Result<Templates, Error> {
     let mut warnings = chart.warnings.clone();
     let given = crate::values::to_map(values);
     let mut node = Node::new(chart);
@@ -150,12 +187,10 @@ fn stages(
         }
         false
     });
-    let (hooks, manifests) = manifest::sort(&files)?;
     let mut crds = Vec::new();
     collect_crds(&node, node.name(), &mut crds);
-    Ok(Rendered {
-        manifests,
-        hooks,
+    Ok(Templates {
+        files,
         notes,
         crds,
         warnings,

@@ -76,7 +76,7 @@ pub fn run(args: Vec<String>) -> Result<String, String> {
         };
         format!("{error}{hint}")
     })?;
-    for warning in &rendered.warnings {
+    for warning in &rendered.templates.warnings {
         eprintln!("{warning}");
     }
     let mut text = format!("{}\n", rendered.manifest(include_crds).trim());

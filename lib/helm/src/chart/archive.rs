@@ -68,7 +68,15 @@ pub(super) fn read(bytes: &[u8], limits: &mut Limits) -> Result<Vec<File>, Error
         if (data.len() as u64) < size || limits.bytes == 0 {
             return Err(too_large());
         }
-        files.push(File::new(name, data));
+        let modified = entry
+            .header()
+            .mtime()
+            .ok()
+            .and_then(|seconds| i64::try_from(seconds).ok());
+        files.push(File {
+            modified,
+            ..File::new(name, data)
+        });
     }
     if files.is_empty() {
         return Err(load("no files in chart archive"));

@@ -4,6 +4,8 @@ mod json;
 mod metadata;
 
 use crate::chart::{Chart, Metadata};
+use crate::funcs::clock::{Time, Zone};
+use crate::funcs::layout;
 use crate::hooks::{Event, Hook};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -174,24 +176,39 @@ impl Release {
 
     /// What a record holds of a chart: `metadata` and `values` as rendering left them, without dependencies.
     pub fn chart_of(chart: &Chart, metadata: &Metadata, values: &Map<String, Json>) -> Json {
+        let time = |seconds: i64| {
+            let moment = Time::new(seconds, 0, Zone::Utc);
+            Json::from(layout::format(&moment, "2006-01-02T15:04:05.999999999Z07:00"))
+        };
         let files = |files: &[crate::File]| {
             if files.is_empty() {
                 return Json::Null;
             }
-            let files = files
-                .iter()
-                .map(|file| json!({"name": file.name, "data": STANDARD.encode(&file.data)}));
+            let files = files.iter().map(|file| {
+                let mut entry = Map::new();
+                entry.insert("name".into(), json!(file.name));
+                entry.insert("data".into(), json!(STANDARD.encode(&file.data)));
+                if let Some(seconds) = file.modified {
+                    entry.insert("modtime".into(), time(seconds));
+                }
+                Json::Object(entry)
+            });
             Json::Array(files.collect())
         };
-        json!({
+        let schema_modified = chart.schema_modified.map_or(json!("0001-01-01T00:00:00Z"), time);
+        let mut record = json!({
             "metadata": metadata.to_json(),
             "lock": chart.lock.clone().unwrap_or(Json::Null),
             "templates": files(&chart.templates),
             "values": values,
             "schema": chart.schema.as_ref().map(|schema| STANDARD.encode(schema)),
-            "schemamodtime": "0001-01-01T00:00:00Z",
+            "schemamodtime": schema_modified,
             "files": files(&chart.files),
-        })
+        });
+        if let (Some(seconds), Json::Object(map)) = (chart.modified, &mut record) {
+            map.insert("modtime".into(), time(seconds));
+        }
+        record
     }
 }
 

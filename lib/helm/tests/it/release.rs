@@ -142,3 +142,42 @@ fn an_index_gives_the_newest_fitting_version() {
         );
     }
 }
+
+#[test]
+fn a_chart_from_an_archive_keeps_its_times() {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        flate2::Compression::fast(),
+    ));
+    let files: [(&str, &[u8]); 3] = [
+        ("c/Chart.yaml", b"name: c\nversion: 1.0.0\n"),
+        ("c/values.schema.json", b"true"),
+        ("c/templates/a.yaml", b"a: 1\n"),
+    ];
+    for (name, data) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(data.len() as u64);
+        header.set_mtime(5);
+        tar.append_data(&mut header, name, data).unwrap();
+    }
+    let bytes = tar.into_inner().unwrap().finish().unwrap();
+    let chart = Chart::from_archive(&bytes, &helm::ArchiveLimits::default()).unwrap();
+    let record = Release::chart_of(&chart, &chart.metadata, &chart.values);
+    let keys: Vec<&String> = record.as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "metadata",
+            "lock",
+            "templates",
+            "values",
+            "schema",
+            "schemamodtime",
+            "files",
+            "modtime"
+        ]
+    );
+    assert_eq!(record["modtime"], "1970-01-01T00:00:05Z");
+    assert_eq!(record["schemamodtime"], "1970-01-01T00:00:05Z");
+    assert_eq!(record["templates"][0]["modtime"], "1970-01-01T00:00:05Z");
+}
