@@ -31,8 +31,13 @@ pub enum Error {
     #[error("{0} charts are not installable")]
     NotInstallable(String),
     /// The name of a release is not one.
-    #[error("release name check failed: {0}")]
-    ReleaseName(String),
+    #[error("release name check failed: release name {name}: {problem}", name = crate::template::quote::quote(.name.as_bytes()))]
+    ReleaseName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Values cannot be put together.
     #[error("{0}")]
     Values(String),

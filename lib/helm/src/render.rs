@@ -150,6 +150,7 @@ fn stages(
     options: &Options,
     environment: &dyn Environment,
 ) -> Result<Templates, Error> {
+    check_name(&options.name)?;
     let mut warnings = chart.warnings.clone();
     let given = crate::values::to_map(values);
     let mut node = Node::new(chart);
@@ -196,6 +197,26 @@ fn stages(
         warnings,
         metadata: node.metadata.clone(),
         chart_values,
+    })
+}
+
+/// A release's name is a DNS name of at most 53 characters.
+fn check_name(name: &str) -> Result<(), Error> {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let problem = if name.is_empty() {
+        "no name provided"
+    } else if name.len() > 53 || !name.split('.').all(label) {
+        "invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ \
+         and the length must not be longer than 53"
+    } else {
+        return Ok(());
+    };
+    Err(Error::ReleaseName {
+        name: name.to_string(),
+        problem,
     })
 }
 

@@ -271,3 +271,30 @@ fn templates_see_nothing_of_the_machine() {
     );
     assert!(cli::run(vec!["/nowhere".into()]).is_err());
 }
+
+#[test]
+fn a_release_has_a_name_that_can_be_one() {
+    let check = |name: &str| {
+        let options = Options {
+            name: name.to_string(),
+            ..Options::default()
+        };
+        helm::render(&chart(&[]).unwrap(), &Map::new(), &options, &Nothing).map_err(|error| error.to_string())
+    };
+    for name in ["a", "a.b", "a-b.0", &"a".repeat(53)] {
+        assert!(check(name).is_ok(), "{name}");
+    }
+    for name in ["A", "a_b", "-a", "a-", "a..b", ".a", &"a".repeat(54)] {
+        let error = check(name).unwrap_err();
+        assert!(
+            error.starts_with(&format!(
+                "release name check failed: release name \"{name}\": invalid"
+            )),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        check("").unwrap_err(),
+        "release name check failed: release name \"\": no name provided"
+    );
+}
