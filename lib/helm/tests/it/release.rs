@@ -181,3 +181,25 @@ fn a_chart_from_an_archive_keeps_its_times() {
     assert_eq!(record["schemamodtime"], "1970-01-01T00:00:05Z");
     assert_eq!(record["templates"][0]["modtime"], "1970-01-01T00:00:05Z");
 }
+
+#[test]
+fn a_chart_comes_out_of_a_tree() {
+    let files = [
+        ("charts/x/Chart.yaml", "name: x\nversion: 1.0.0\n"),
+        ("charts/x/.helmignore", "*.md\n"),
+        ("charts/x/README.md", "ignored"),
+        ("charts/x/config/a.txt", "kept"),
+        ("charts/x/templates/a.yaml", "a: 1\n"),
+        ("charts/xy/Chart.yaml", "name: other\nversion: 1.0.0\n"),
+    ];
+    let files = files.map(|(path, text)| (path.to_string(), text.as_bytes().to_vec()));
+    let tree = artifact::Tree::from_files(files).unwrap();
+    for path in ["charts/x", "/charts/x/"] {
+        let chart = Chart::from_tree(&tree, path).unwrap();
+        let names: Vec<&str> = chart.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!((chart.name(), names), ("x", vec![".helmignore", "config/a.txt"]));
+        assert_eq!(chart.templates.len(), 1);
+    }
+    let error = Chart::from_tree(&tree, "charts/z").unwrap_err().to_string();
+    assert_eq!(error, "Chart.yaml file is missing");
+}
