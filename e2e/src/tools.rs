@@ -49,11 +49,18 @@ const CONTROL_PLANE: &[Module] = &[
     },
 ];
 
-const ORACLES: &[Module] = &[Module {
-    name: "kustomize",
-    programs: &[("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")],
-    ldflags: "-s -w",
-}];
+const ORACLES: &[Module] = &[
+    Module {
+        name: "helm",
+        programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "kustomize",
+        programs: &[("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")],
+        ldflags: "-s -w",
+    },
+];
 
 const REGISTRY: &[Module] = &[Module {
     name: "registry",

@@ -32,6 +32,18 @@ impl Default for Limits {
 /// # Errors
 /// Malformed YAML, unknown anchors, keys that are no scalars, explicit tags that do not fit, limits exceeded.
 pub fn parse_nodes(bytes: &[u8], schema: Schema, limits: &Limits) -> Result<Vec<Node>, Error> {
+    compose(bytes, schema, limits, false)
+}
+
+/// Composes the first document only, as go-yaml's `Unmarshal` does: what follows it need not be YAML.
+///
+/// # Errors
+/// As [`parse_nodes`], for that document.
+pub fn parse_first_node(bytes: &[u8], schema: Schema, limits: &Limits) -> Result<Option<Node>, Error> {
+    Ok(compose(bytes, schema, limits, true)?.into_iter().next())
+}
+
+fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result<Vec<Node>, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let bytes = &*tags::without_commas(bytes);
     // The scanner panics on a block scalar that the end of the text cuts off, so a text that may have one ends with a newline;
@@ -66,9 +78,17 @@ pub fn parse_nodes(bytes: &[u8], schema: Schema, limits: &Limits) -> Result<Vec<
         let event = catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| Error::unexpected_end())?;
         let event = event.map_err(|error| match schema {
             Schema::GoV3 => lookahead::earlier_error(bytes, newline, &error),
-            Schema::GoV2 => Error::from_scanner(&error, schema),
+            Schema::GoV2 => {
+                // A quoted text that does not end, ends on the last line: a newline that was added is none. (At the
+                // end of a text between tokens go-yaml begins a new line itself.)
+                let lines = bytes.iter().filter(|&&b| b == b'\n').count() as u64;
+                let quoted = error.problem() == "found unexpected end of stream";
+                let last = (quoted && !newline.is_empty()).then_some(lines);
+                Error::from_scanner(&error, schema, last)
+            }
         })?;
-        if event.data == EventData::StreamEnd {
+        let end = matches!(event.data, EventData::DocumentEnd { .. });
+        if event.data == EventData::StreamEnd || end && first {
             return Ok(composer.documents);
         }
         composer.event(event)?;

@@ -83,9 +83,11 @@ impl Error {
 
     /// Takes over the scanner's error. v3 names the place where the construct began if it can, v2 the place of the
     /// problem; both count scanner errors one line further.
-    pub(crate) fn from_scanner(error: &libyaml_safer::Error, schema: Schema) -> Error {
-        let context = error.context_mark().map_or(0, |m| m.line);
-        let problem = error.problem_mark().map_or(0, |m| m.line);
+    /// Lines beyond `last`, counted from 0, are that one.
+    pub(crate) fn from_scanner(error: &libyaml_safer::Error, schema: Schema, last: Option<u64>) -> Error {
+        let line = |line: u64| line.min(last.unwrap_or(u64::MAX));
+        let context = line(error.context_mark().map_or(0, |m| m.line));
+        let problem = line(error.problem_mark().map_or(0, |m| m.line));
         let scanner = u64::from(error.kind() == ErrorKind::Scanner);
         let line = match schema {
             Schema::GoV3 if context != 0 => Some(context + scanner),

@@ -20,9 +20,10 @@ mod rewrite;
 mod timestamp;
 mod value;
 
-pub use compose::{Limits, parse_nodes};
+pub use compose::{Limits, parse_first_node, parse_nodes};
 pub use emit::{to_string, write};
 pub use error::Error;
+pub use natural::sort as sort_keys;
 pub use node::{Map, Node, Scalar, Style, Tag};
 pub use number::{json_number, shortest};
 pub use resolve::{Schema, resolve};
@@ -41,6 +42,17 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
         .into_iter()
         .next()
     {
+        Some(node) => to_value(&node, Schema::GoV2),
+        None => Ok(Value::Null),
+    }
+}
+
+/// As [`parse`], but what follows the first document is not looked at, as go-yaml's `Unmarshal` does not.
+///
+/// # Errors
+/// As [`parse`], for the first document.
+pub fn parse_first(bytes: &[u8]) -> Result<Value, Error> {
+    match parse_first_node(bytes, Schema::GoV2, &Limits::default())? {
         Some(node) => to_value(&node, Schema::GoV2),
         None => Ok(Value::Null),
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// Sorts pairs by key. A merge sort of our own, because [`compare`] is no total order (runs of digits overflow) and
 /// the standard sorts may panic on such.
-pub(crate) fn sort<T>(pairs: Vec<(&str, T)>) -> Vec<(&str, T)> {
+pub fn sort<T>(pairs: Vec<(&str, T)>) -> Vec<(&str, T)> {
     if pairs.len() < 2 {
         return pairs;
     }

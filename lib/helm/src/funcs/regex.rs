@@ -1,0 +1,384 @@
+//! Sprig's regular expressions: RE2 syntax, Go's replacement templates.
+
+use super::{Answer, Call, Function, Ty, fixed, raw};
+use crate::template::error::Fault;
+use crate::template::value::{List, Text, Value};
+use ::regex::bytes::{Captures, Regex, RegexBuilder};
+use std::rc::Rc;
+
+/// A compiled expression may take that many bytes.
+const MAX_SIZE: usize = 10 << 20;
+/// So many expressions are kept compiled.
+const MAX_KEPT: usize = 200;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    fixed("regexMatch", &[Ty::Str, Ty::Str], |c| {
+        // Sprig ignores the error of an expression that does not compile.
+        match compile(c) {
+            Ok(regex) => Ok(Value::Bool(regex.is_match(c.bytes(1)))),
+            Err(Fault::Message(_)) => Ok(Value::Bool(false)),
+            Err(other) => Err(other),
+        }
+    }),
+    fixed("mustRegexMatch", &[Ty::Str, Ty::Str], |c| {
+        Ok(Value::Bool(compile(c)?.is_match(c.bytes(1))))
+    }),
+    fixed("regexFind", &[Ty::Str, Ty::Str], |c| find(c, true)),
+    fixed("mustRegexFind", &[Ty::Str, Ty::Str], |c| find(c, false)),
+    fixed("regexFindAll", &[Ty::Str, Ty::Str, Ty::Int], |c| {
+        find_all(c, true)
+    }),
+    fixed("mustRegexFindAll", &[Ty::Str, Ty::Str, Ty::Int], |c| {
+        find_all(c, false)
+    }),
+    fixed("regexReplaceAll", &[Ty::Str, Ty::Str, Ty::Str], |c| {
+        replace(c, true, false)
+    }),
+    fixed("mustRegexReplaceAll", &[Ty::Str, Ty::Str, Ty::Str], |c| {
+        replace(c, false, false)
+    }),
+    fixed("regexReplaceAllLiteral", &[Ty::Str, Ty::Str, Ty::Str], |c| {
+        replace(c, true, true)
+    }),
+    fixed("mustRegexReplaceAllLiteral", &[Ty::Str, Ty::Str, Ty::Str], |c| {
+        replace(c, false, true)
+    }),
+    fixed("regexSplit", &[Ty::Str, Ty::Str, Ty::Int], |c| split(c, true)),
+    fixed("mustRegexSplit", &[Ty::Str, Ty::Str, Ty::Int], |c| {
+        split(c, false)
+    }),
+    fixed("regexQuoteMeta", &[Ty::Str], |c| {
+        let mut out = Vec::new();
+        for &byte in c.bytes(0) {
+            if b"\\.+*?()|[]{}^$".contains(&byte) {
+                out.push(b'\\');
+            }
+            out.push(byte);
+        }
+        raw(out)
+    }),
+];
+
+/// The expression that is the first argument.
+fn compile(call: &mut Call<'_, '_>) -> Result<Rc<Regex>, Fault> {
+    let pattern = call.text(0).into_owned();
+    call.run.step(call.bytes(1).len() / 64)?;
+    if let Some(regex) = call.run.regexes.get(&pattern) {
+        return Ok(regex.clone());
+    }
+    call.run.step(pattern.len())?;
+    let translated = translate(&pattern);
+    let built = RegexBuilder::new(&translated).size_limit(MAX_SIZE).build();
+    let regex = Rc::new(built.map_err(|error| Fault::Message(explain(&pattern, &error)))?);
+    if call.run.regexes.len() < MAX_KEPT {
+        call.run.regexes.insert(pattern, regex.clone());
+    }
+    Ok(regex)
+}
+
+/// As [`compile`]; what Go's `MustCompile` says when it panics is sprig's error.
+fn must(call: &mut Call<'_, '_>, panics: bool) -> Result<Rc<Regex>, Fault> {
+    compile(call).map_err(|fault| match fault {
+        Fault::Message(error) if panics => {
+            let pattern = call.text(0);
+            let shown = if pattern.contains('`') {
+                crate::template::quote::quote(pattern.as_bytes())
+            } else {
+                format!("`{pattern}`")
+            };
+            Fault::Message(format!("regexp: Compile({shown}): {error}"))
+        }
+        other => other,
+    })
+}
+
+/// Go's syntax where the crate's differs: classes and ends of text are ASCII, `{` may stand for itself.
+pub(crate) fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let chars: Vec<char> = pattern.chars().collect();
+    let mut in_class = false;
+    let mut at = 0;
+    while at < chars.len() {
+        let c = chars[at];
+        match c {
+            '\\' if at + 1 < chars.len() => {
+                let next = chars[at + 1];
+                at += 2;
+                match (next, in_class) {
+                    ('d', false) => out.push_str("[0-9]"),
+                    ('D', false) => out.push_str("[^0-9]"),
+                    ('w', false) => out.push_str("[0-9A-Za-z_]"),
+                    ('W', false) => out.push_str("[^0-9A-Za-z_]"),
+                    ('s', false) => out.push_str("[\\t\\n\\x0c\\r ]"),
+                    ('S', false) => out.push_str("[^\\t\\n\\x0c\\r ]"),
+                    ('d', true) => out.push_str("0-9"),
+                    ('w', true) => out.push_str("0-9A-Za-z_"),
+                    ('s', true) => out.push_str("\\t\\n\\x0c\\r "),
+                    ('D', true) => out.push_str("[^0-9]"),
+                    ('W', true) => out.push_str("[^0-9A-Za-z_]"),
+                    ('S', true) => out.push_str("[^\\t\\n\\x0c\\r ]"),
+                    ('b', false) => out.push_str("(?-u:\\b)"),
+                    ('B', false) => out.push_str("(?-u:\\B)"),
+                    ('C', false) => out.push_str("(?s-u:.)"),
+                    ('Q', false) => {
+                        let rest: String = chars[at..].iter().collect();
+                        let end = rest.find("\\E");
+                        let literal = &rest[..end.unwrap_or(rest.len())];
+                        out.push_str(&::regex::escape(literal));
+                        at += literal.chars().count() + if end.is_some() { 2 } else { 0 };
+                    }
+                    ('p' | 'P' | 'x', _) => {
+                        out.push('\\');
+                        out.push(next);
+                    }
+                    (next, _) if next.is_ascii_alphanumeric() => {
+                        out.push('\\');
+                        out.push(next);
+                    }
+                    (next, _) => out.push_str(&::regex::escape(&next.to_string())),
+                }
+                continue;
+            }
+            '[' if !in_class => {
+                in_class = true;
+                out.push('[');
+                if chars.get(at + 1) == Some(&'^') {
+                    out.push('^');
+                    at += 1;
+                }
+                // A bracket right at the beginning stands for itself.
+                if chars.get(at + 1) == Some(&']') {
+                    out.push_str("\\]");
+                    at += 1;
+                }
+            }
+            '[' if chars.get(at + 1) == Some(&':') => {
+                let rest: String = chars[at..].iter().collect();
+                match rest.find(":]") {
+                    Some(end) => {
+                        out.push_str(&rest[..end + 2]);
+                        at += rest[..end + 2].chars().count();
+                        continue;
+                    }
+                    None => out.push_str("\\["),
+                }
+            }
+            '[' => out.push_str("\\["),
+            ']' if in_class => {
+                in_class = false;
+                out.push(']');
+            }
+            '&' | '~' if in_class => {
+                out.push('\\');
+                out.push(c);
+            }
+            '-' if in_class && chars.get(at + 1) == Some(&'-') => out.push_str("\\-"),
+            '{' if !in_class && !is_repetition(&chars[at..]) => out.push_str("\\{"),
+            '}' if !in_class && !closes_repetition(&chars, at) => out.push_str("\\}"),
+            c => out.push(c),
+        }
+        at += 1;
+    }
+    out
+}
+
+/// `{n}`, `{n,}` or `{n,m}`.
+fn is_repetition(rest: &[char]) -> bool {
+    let Some(end) = rest.iter().position(|&c| c == '}') else {
+        return false;
+    };
+    let inner = &rest[1..end];
+    inner.first().is_some_and(char::is_ascii_digit)
+        && inner.iter().all(|c| c.is_ascii_digit() || *c == ',')
+        && inner.iter().filter(|&&c| c == ',').count() <= 1
+}
+
+fn closes_repetition(chars: &[char], at: usize) -> bool {
+    match chars[..at].iter().rposition(|&c| c == '{') {
+        Some(open) => {
+            let named = chars[open + 1..at]
+                .iter()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '^'));
+            is_repetition(&chars[open..=at])
+                || open >= 2 && matches!(chars[open - 1], 'p' | 'P' | 'x') && chars[open - 2] == '\\' && named
+        }
+        None => false,
+    }
+}
+
+/// Go's words for an expression that does not compile, for what is common.
+fn explain(pattern: &str, error: &::regex::Error) -> String {
+    let whole = |what: &str, part: &str| format!("error parsing regexp: {what}: `{part}`");
+    if let ::regex::Error::CompiledTooBig(_) = error {
+        return whole("expression too large", pattern);
+    }
+    let text = error.to_string();
+    let last = text
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_string();
+    match last.as_str() {
+        "unclosed group" => whole("missing closing )", pattern),
+        "unopened group" => whole("unexpected )", pattern),
+        "unclosed character class" => {
+            let at = pattern.rfind('[').unwrap_or(0);
+            whole("missing closing ]", &pattern[at..])
+        }
+        "repetition operator missing expression" => {
+            let at = pattern.find(['*', '+', '?']).unwrap_or(0);
+            whole("missing argument to repetition operator", &pattern[at..=at])
+        }
+        "incomplete escape sequence, reached end of pattern prematurely" => {
+            "error parsing regexp: trailing backslash at end of expression: ``".to_string()
+        }
+        "look-around, including look-ahead and look-behind, is not supported" => {
+            let at = pattern.find("(?").unwrap_or(0);
+            let end = (at + 3..=pattern.len())
+                .find(|&end| pattern.is_char_boundary(end))
+                .unwrap_or(pattern.len());
+            whole(
+                "invalid or unsupported Perl syntax",
+                &pattern[at..end.min(pattern.len())],
+            )
+        }
+        _ => whole("invalid regular expression", pattern),
+    }
+}
+
+fn find(call: &mut Call<'_, '_>, panics: bool) -> Answer {
+    let regex = must(call, panics)?;
+    raw(regex
+        .find(call.bytes(1))
+        .map_or(Vec::new(), |found| found.as_bytes().to_vec()))
+}
+
+/// The matches as Go finds them: an empty one right behind another does not count.
+fn matches(regex: &Regex, text: &[u8], limit: usize) -> Vec<(usize, usize)> {
+    let mut out: Vec<(usize, usize)> = Vec::new();
+    for found in regex.find_iter(text) {
+        if out.len() >= limit {
+            break;
+        }
+        if found.is_empty() && out.last().is_some_and(|last| last.1 == found.start()) {
+            continue;
+        }
+        out.push((found.start(), found.end()));
+    }
+    out
+}
+
+fn find_all(call: &mut Call<'_, '_>, panics: bool) -> Answer {
+    let regex = must(call, panics)?;
+    let limit = usize::try_from(call.int(2)).unwrap_or(usize::MAX);
+    let text = call.bytes(1);
+    let found: Vec<Text> = matches(&regex, text, limit)
+        .into_iter()
+        .map(|(start, end)| Text::new(&text[start..end]))
+        .collect();
+    call.step(found.len())?;
+    Ok(List::strings(found))
+}
+
+fn replace(call: &mut Call<'_, '_>, panics: bool, literal: bool) -> Answer {
+    let regex = must(call, panics)?;
+    let text = call.bytes(1).to_vec();
+    let template = call.bytes(2).to_vec();
+    let mut out = Vec::with_capacity(text.len());
+    let mut last = 0;
+    let mut before = None;
+    for captures in regex.captures_iter(&text) {
+        let Some(found) = captures.get(0) else {
+            continue;
+        };
+        if found.is_empty() && before == Some(found.start()) {
+            continue;
+        }
+        before = Some(found.end());
+        out.extend_from_slice(&text[last..found.start()]);
+        last = found.end();
+        if literal {
+            out.extend_from_slice(&template);
+        } else {
+            expand(&regex, &captures, &template, &mut out);
+        }
+        call.run.step(1 + template.len() / 16)?;
+        call.run.spend(template.len())?;
+    }
+    out.extend_from_slice(&text[last..]);
+    raw(out)
+}
+
+/// Go's `Expand`: `$name` takes as many letters, digits and underscores as there are; `${name}` is explicit.
+fn expand(regex: &Regex, captures: &Captures<'_>, template: &[u8], out: &mut Vec<u8>) {
+    let mut rest = template;
+    while let Some(at) = rest.iter().position(|&b| b == b'$') {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        if rest.get(1) == Some(&b'$') {
+            out.push(b'$');
+            rest = &rest[2..];
+            continue;
+        }
+        let braced = rest.get(1) == Some(&b'{');
+        let from = if braced { 2 } else { 1 };
+        let size = String::from_utf8_lossy(&rest[from.min(rest.len())..])
+            .chars()
+            .take_while(|&c| c == '_' || c.is_alphanumeric())
+            .map(char::len_utf8)
+            .sum::<usize>();
+        let end = (from + size).min(rest.len());
+        let name = String::from_utf8_lossy(&rest[from.min(end)..end]).into_owned();
+        let closed = !braced || rest.get(end) == Some(&b'}');
+        if name.is_empty() || !closed {
+            out.push(b'$');
+            rest = &rest[1..];
+            continue;
+        }
+        let group = if name.bytes().all(|b| b.is_ascii_digit()) {
+            name.parse().ok().and_then(|i| captures.get(i))
+        } else {
+            regex
+                .capture_names()
+                .any(|known| known == Some(name.as_str()))
+                .then(|| captures.name(&name))
+                .flatten()
+        };
+        if let Some(group) = group {
+            out.extend_from_slice(group.as_bytes());
+        }
+        rest = &rest[if braced { end + 1 } else { end }..];
+    }
+    out.extend_from_slice(rest);
+}
+
+fn split(call: &mut Call<'_, '_>, panics: bool) -> Answer {
+    let regex = must(call, panics)?;
+    let count = call.int(2);
+    if count == 0 {
+        return Ok(List::strings(Vec::<Text>::new()));
+    }
+    let limit = usize::try_from(count).unwrap_or(usize::MAX);
+    let text = call.bytes(1).to_vec();
+    if !call.bytes(0).is_empty() && text.is_empty() {
+        return Ok(List::strings([""]));
+    }
+    let mut parts = Vec::new();
+    let (mut begin, mut end) = (0, 0);
+    for (start, stop) in matches(&regex, &text, limit) {
+        if parts.len() + 1 >= limit {
+            break;
+        }
+        end = start;
+        if stop != 0 {
+            parts.push(Text::new(&text[begin..end]));
+        }
+        begin = stop;
+    }
+    if end != text.len() {
+        parts.push(Text::new(&text[begin..]));
+    }
+    call.step(parts.len())?;
+    Ok(List::strings(parts))
+}

@@ -1,0 +1,32 @@
+//! `helm template` as a function: a chart and values in, manifests and hooks out.
+//!
+//! Agrees with Helm 4 byte for byte. It runs no program and reads nothing: the clock, randomness and the cluster are
+//! handed in ([`Environment`]); templates run within [`Limits`].
+
+mod capabilities;
+mod chart;
+mod dependencies;
+mod environment;
+mod error;
+mod explain;
+mod funcs;
+mod glob;
+mod hooks;
+mod index;
+pub mod manifest;
+pub mod release;
+mod render;
+mod stack;
+mod template;
+pub mod values;
+
+pub use capabilities::{Capabilities, HelmVersion, KubeVersion};
+pub use chart::{ArchiveLimits, Chart, Crd, Dependency, File, Maintainer, Metadata};
+pub use environment::Environment;
+pub use error::Error;
+pub use funcs::semver::{Constraint, Version};
+pub use hooks::{Event, Hook, is_kept};
+pub use index::{Entry, Index};
+pub use manifest::Manifest;
+pub use render::{Options, Rendered, Templates, render, render_templates};
+pub use template::run::Limits;
