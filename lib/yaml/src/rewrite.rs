@@ -35,7 +35,7 @@ pub fn rewrite(text: &str, node: &Node) -> Result<Option<String>, Error> {
     }));
     match written {
         Ok(Ok(())) => Ok(Some(String::from_utf8_lossy(&out).into_owned())),
-        Ok(Err(error)) => Err(Error::from_scanner(&error, Schema::GoV3)),
+        Ok(Err(error)) => Err(Error::from_scanner(&error, Schema::GoV3, None)),
         Err(_) => Err(Error::unexpected_end()),
     }
 }
@@ -95,7 +95,7 @@ impl Reader<'_> {
     fn next(&mut self) -> Result<Event, Error> {
         let event =
             catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| Error::unexpected_end())?;
-        event.map_err(|error| Error::from_scanner(&error, Schema::GoV3))
+        event.map_err(|error| Error::from_scanner(&error, Schema::GoV3, None))
     }
 
     /// The node that begins with an event. Its depth is that of a document that has been composed already.
