@@ -175,8 +175,10 @@ impl Ty {
             | (Ty::Time, Value::Time(_))
             | (Ty::Duration, Value::Duration(_))
             | (Ty::Version, Value::Version(_)) => true,
-            (Ty::Dict, Value::Map(map)) => matches!(map.kind, MapKind::Any | MapKind::Values),
-            (Ty::List, Value::List(list)) => list.kind == ListKind::Any,
+            (Ty::Dict, Value::Map(map)) => {
+                matches!(map.kind, MapKind::Any | MapKind::NilAny | MapKind::Values)
+            }
+            (Ty::List, Value::List(list)) => matches!(list.kind, ListKind::Any | ListKind::NilAny),
             (Ty::Certificate, Value::Object(object)) => object.name == "sprig.certificate",
             _ => false,
         }

@@ -16,8 +16,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(c.dict(0).get(c.bytes(1)).unwrap_or_else(|| Value::string("")))
     }),
     fixed("set", &[Ty::Dict, Ty::Str, Ty::Any], |c| {
-        let Value::Map(map) = c.any(0).clone() else {
-            return Err("assignment to entry in nil map".into());
+        let map = match c.any(0) {
+            Value::Map(map) if !map.kind.is_nil() => map.clone(),
+            _ => return Err("assignment to entry in nil map".into()),
         };
         c.run.changed(&map);
         c.run.spend(64)?;

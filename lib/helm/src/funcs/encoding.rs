@@ -2,7 +2,7 @@
 
 use super::json::{self, Style};
 use super::{Call, Function, Ty, fixed, pretty, raw, string};
-use crate::template::value::{List, Map, MapKind, Text, Value};
+use crate::template::value::{List, ListKind, Map, MapKind, Text, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
@@ -81,7 +81,9 @@ fn from_yaml(call: &mut Call<'_, '_>) -> Result<Value, String> {
 
 fn as_map(read: Result<Value, String>, prefix: &str) -> Value {
     let error = match read {
-        Ok(Value::Nil) => return Map::any::<Text>([]),
+        // Null makes Go's JSON give nil, and is nothing to its YAML.
+        Ok(Value::Nil) if prefix == FROM_YAML => return Map::any::<Text>([]),
+        Ok(Value::Nil) => return Value::Map(Map::new(MapKind::NilAny, Default::default())),
         Ok(map @ Value::Map(_)) => return map,
         Ok(other) => format!(
             "{prefix}cannot unmarshal {} into Go value of type map[string]interface {{}}",
@@ -94,7 +96,8 @@ fn as_map(read: Result<Value, String>, prefix: &str) -> Value {
 
 fn as_list(read: Result<Value, String>, prefix: &str) -> Value {
     let error = match read {
-        Ok(Value::Nil) => return List::any(Vec::new()),
+        Ok(Value::Nil) if prefix == FROM_YAML => return List::any(Vec::new()),
+        Ok(Value::Nil) => return List::of(ListKind::NilAny, Vec::new()),
         Ok(list @ Value::List(_)) => return list,
         Ok(other) => format!(
             "{prefix}cannot unmarshal {} into Go value of type []interface {{}}",
@@ -142,13 +145,14 @@ pub(crate) fn to_json(value: &Value, depth: usize) -> Result<Json, String> {
             Json::from(*float)
         }
         Value::Str(text) => Json::String(text.text().into_owned()),
+        Value::List(list) if list.kind.is_nil() => Json::Null,
         Value::List(list) => Json::Array(
             list.items
                 .iter()
                 .map(|item| to_json(item, depth + 1))
                 .collect::<Result<_, _>>()?,
         ),
-        Value::Map(map) if map.kind == MapKind::NilStr => Json::Null,
+        Value::Map(map) if map.kind.is_nil() => Json::Null,
         Value::Map(map) => Json::Object(
             map.pairs()
                 .iter()

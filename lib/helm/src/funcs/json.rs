@@ -6,7 +6,7 @@ pub(crate) use read::read;
 
 use crate::template::float;
 use crate::template::object::Object;
-use crate::template::value::{MapKind, Value};
+use crate::template::value::Value;
 use base64::Engine as _;
 
 /// Values nested deeper are not written.
@@ -56,6 +56,7 @@ impl Writer {
                 let text = base64::engine::general_purpose::STANDARD.encode(bytes);
                 self.string(&text);
             }
+            Value::List(list) if list.kind.is_nil() => self.out.push_str("null"),
             Value::List(list) => self.sequence(
                 '[',
                 ']',
@@ -63,7 +64,7 @@ impl Writer {
                 |w, item| w.value(item, depth + 1),
                 depth,
             )?,
-            Value::Map(map) if map.kind == MapKind::NilStr => self.out.push_str("null"),
+            Value::Map(map) if map.kind.is_nil() => self.out.push_str("null"),
             Value::Map(map) => {
                 let pairs = map.pairs();
                 self.sequence(

@@ -78,12 +78,17 @@ fn last(call: &mut Call<'_, '_>) -> Answer {
 
 fn rest(call: &mut Call<'_, '_>) -> Answer {
     let items = elements(call, 0, "find rest on")?;
+    if items.is_empty() {
+        return Ok(List::of(ListKind::NilAny, Vec::new()));
+    }
     list(items.into_iter().skip(1).collect())
 }
 
 fn initial(call: &mut Call<'_, '_>) -> Answer {
     let mut items = elements(call, 0, "find initial on")?;
-    items.pop();
+    if items.pop().is_none() {
+        return Ok(List::of(ListKind::NilAny, Vec::new()));
+    }
     list(items)
 }
 
@@ -184,6 +189,9 @@ fn concat(call: &mut Call<'_, '_>) -> Answer {
         };
         out.extend(items.into_owned());
         call.step(out.len())?;
+    }
+    if out.is_empty() {
+        return Ok(List::of(ListKind::NilAny, out));
     }
     list(out)
 }

@@ -131,6 +131,9 @@ pub(crate) fn equal(call: &mut Call<'_, '_>, a: &Value, b: &Value, depth: usize)
 
 fn copy_of(call: &mut Call<'_, '_>) -> Answer {
     let value = call.any(0).clone();
+    if value.is_nil() {
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
+    }
     copy(call, &value, 0)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Answer, Call, Function, Ty, fixed, raw};
 use crate::template::error::Fault;
-use crate::template::value::{List, Text, Value};
+use crate::template::value::{List, ListKind, Text, Value};
 use ::regex::bytes::{Captures, Regex, RegexBuilder};
 use std::rc::Rc;
 
@@ -278,6 +278,9 @@ fn find_all(call: &mut Call<'_, '_>, panics: bool) -> Answer {
         .map(|(start, end)| Text::new(&text[start..end]))
         .collect();
     call.step(found.len())?;
+    if found.is_empty() {
+        return Ok(List::of(ListKind::NilStr, Vec::new()));
+    }
     Ok(List::strings(found))
 }
 
@@ -357,7 +360,7 @@ fn split(call: &mut Call<'_, '_>, panics: bool) -> Answer {
     let regex = must(call, panics)?;
     let count = call.int(2);
     if count == 0 {
-        return Ok(List::strings(Vec::<Text>::new()));
+        return Ok(List::of(ListKind::NilStr, Vec::new()));
     }
     let limit = usize::try_from(count).unwrap_or(usize::MAX);
     let text = call.bytes(1).to_vec();

@@ -79,6 +79,7 @@ impl Writer {
         }
         match (value, shape(value)?) {
             (Value::Nil | Value::NilInterface, _) => Ok(()),
+            (Value::List(list), _) if list.kind.is_nil() && !key.is_empty() => Ok(()),
             (_, Shape::Table) => {
                 if key.len() == 1 {
                     self.newline();

@@ -57,8 +57,8 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
         (Value::Str(a), Value::Str(b)) => a == b,
         (a, b) if integers(ka, kb) => wide(a) == wide(b),
         (a, b) => {
-            let (na, nb) = (a.is_nil(), b.is_nil());
-            if !na && !nb && a.kind_name() != b.kind_name() {
+            let (na, nb) = (nil_of_its_type(a), nil_of_its_type(b));
+            if !a.is_nil() && !b.is_nil() && a.kind_name() != b.kind_name() {
                 return Err(format!(
                     "non-comparable types {}: {}, {}: {}",
                     as_text(a),
@@ -75,6 +75,15 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
             }
         }
     })
+}
+
+/// Nil, or a list or map that is Go's nil.
+fn nil_of_its_type(value: &Value) -> bool {
+    match value {
+        Value::List(list) => list.kind.is_nil(),
+        Value::Map(map) => map.kind.is_nil(),
+        other => other.is_nil(),
+    }
 }
 
 /// `lt`.

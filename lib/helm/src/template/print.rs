@@ -240,6 +240,9 @@ impl Printer {
         if go {
             self.raw(list.kind.type_name());
         }
+        if go && list.kind.is_nil() {
+            return self.raw("(nil)");
+        }
         self.raw(if go { "{" } else { "[" });
         for (i, item) in list.items.iter().enumerate() {
             if i > 0 {
@@ -254,6 +257,9 @@ impl Printer {
         let go = self.sharp_v && verb == 'v';
         if go {
             self.raw(map.kind.type_name());
+        }
+        if go && map.kind.is_nil() {
+            return self.raw("(nil)");
         }
         self.raw(if go { "{" } else { "map[" });
         for (i, (key, value)) in map.pairs().iter().enumerate() {

@@ -59,6 +59,10 @@ pub(crate) enum ListKind {
     Int,
     /// `[][]interface {}`
     Lists,
+    /// A `[]interface {}` that is nil: as an empty one, but null in JSON.
+    NilAny,
+    /// A `[]string` that is nil.
+    NilStr,
     /// A list of a Go type that only charts and capabilities have.
     Named(&'static str),
 }
@@ -76,7 +80,9 @@ pub(crate) enum MapKind {
     Any,
     /// `map[string]string`
     Str,
-    /// A `map[string]string` that is nil: as an empty one, but null in JSON.
+    /// A `map[string]interface {}` that is nil: as an empty one, but null in JSON, and not to be added to.
+    NilAny,
+    /// A `map[string]string` that is nil.
     NilStr,
     /// `common.Values`
     Values,
@@ -215,7 +221,7 @@ impl Map {
     /// What a key that is not there gives.
     pub fn zero(&self) -> Value {
         match self.kind {
-            MapKind::Any | MapKind::Values => Value::NilInterface,
+            MapKind::Any | MapKind::NilAny | MapKind::Values => Value::NilInterface,
             MapKind::Str | MapKind::NilStr => Value::string(""),
             MapKind::Files => Value::Bytes(Rc::from([])),
         }
@@ -336,10 +342,15 @@ impl Value {
 }
 
 impl ListKind {
+    /// Go's nil, which prints as an empty list and marshals as null.
+    pub fn is_nil(self) -> bool {
+        matches!(self, ListKind::NilAny | ListKind::NilStr)
+    }
+
     pub fn type_name(self) -> &'static str {
         match self {
-            ListKind::Any => "[]interface {}",
-            ListKind::Str => "[]string",
+            ListKind::Any | ListKind::NilAny => "[]interface {}",
+            ListKind::Str | ListKind::NilStr => "[]string",
             ListKind::Int => "[]int",
             ListKind::Lists => "[][]interface {}",
             ListKind::Named(name) => name,
@@ -348,9 +359,14 @@ impl ListKind {
 }
 
 impl MapKind {
+    /// Go's nil, which prints as an empty map and marshals as null.
+    pub fn is_nil(self) -> bool {
+        matches!(self, MapKind::NilAny | MapKind::NilStr)
+    }
+
     pub fn type_name(self) -> &'static str {
         match self {
-            MapKind::Any => "map[string]interface {}",
+            MapKind::Any | MapKind::NilAny => "map[string]interface {}",
             MapKind::Str | MapKind::NilStr => "map[string]string",
             MapKind::Values => "common.Values",
             MapKind::Files => "engine.files",
