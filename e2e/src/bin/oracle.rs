@@ -4,7 +4,9 @@
 use anyhow::{Context as _, Result};
 
 fn main() -> Result<()> {
-    let program = std::env::args().nth(1).context("say which program: kustomize")?;
+    let program = std::env::args()
+        .nth(1)
+        .context("say which program: kustomize or helm")?;
     println!("{}", e2e::tools::Tools::oracles()?.path(&program).display());
     Ok(())
 }

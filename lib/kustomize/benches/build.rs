@@ -1,4 +1,4 @@
-//! Ours against the real tool: `ORACLE=<kustomize> cargo bench -p kustomize` prints one JSON object.
+//! Ours against the real tool: `KUSTOMIZE_ORACLE=<kustomize> cargo bench -p kustomize` prints one JSON object.
 //!
 //! Three trees: an overlay of 10 objects, one of 500 with patches and replacements, and 2,000 files. Of each the wall time of
 //! a process of either tool (the example `build` is ours), the best of several, in milliseconds; their peak memory in MiB;
@@ -19,7 +19,7 @@ use std::time::Instant;
 type Files = Vec<(String, String)>;
 
 fn main() {
-    let oracle = std::env::var("ORACLE").ok();
+    let oracle = std::env::var("KUSTOMIZE_ORACLE").ok();
     let mut report = serde_json::Map::new();
     for (name, files, dir) in [
         ("10 objects", overlay(2), "overlay"),

@@ -1,11 +1,11 @@
-//! Every case gives what the real tool gave. With `ORACLE=<helm>` the real tool is asked again; with `UPDATE=1` its
+//! Every case gives what the real tool gave. With `HELM_ORACLE=<helm>` the real tool is asked again; with `UPDATE=1` its
 //! answers are written down.
 
 use crate::case::{self, Outcome};
 
 #[test]
 fn cases_agree_with_helm() {
-    let oracle = std::env::var("ORACLE").ok();
+    let oracle = std::env::var("HELM_ORACLE").ok();
     let update = std::env::var("UPDATE").is_ok_and(|value| value == "1");
     let only = std::env::var("CASE").ok();
     let mut wrong = Vec::new();

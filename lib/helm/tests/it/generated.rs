@@ -1,4 +1,4 @@
-//! Templates and values out of a generator: ours never panics and is the same twice; with `ORACLE=<helm>` the real tool
+//! Templates and values out of a generator: ours never panics and is the same twice; with `HELM_ORACLE=<helm>` the real tool
 //! gives the same text, and the same errors. `CASES` says how many (500).
 
 use crate::cli;
@@ -393,7 +393,7 @@ fn generated_templates_agree_with_helm() {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(7);
-    let oracle = std::env::var("ORACLE").ok();
+    let oracle = std::env::var("HELM_ORACLE").ok();
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = Just(()).prop_perturb(|(), mut rng| template(&mut rng));

@@ -1,4 +1,4 @@
-//! Charts in charts with values out of a generator: ours never panics; with `ORACLE=<helm>` the real tool makes the same of
+//! Charts in charts with values out of a generator: ours never panics; with `HELM_ORACLE=<helm>` the real tool makes the same of
 //! them. `CASES` says how many (300).
 
 use crate::cli;
@@ -82,7 +82,7 @@ fn generated_values_meet_as_in_helm() {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(7);
-    let oracle = std::env::var("ORACLE").ok();
+    let oracle = std::env::var("HELM_ORACLE").ok();
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = Just(()).prop_perturb(|(), mut rng| family(&mut rng));

@@ -116,7 +116,7 @@ fn check_files(files: &[(&str, &str)], expected: &str) {
         Err(error) => error.chain(),
     };
     assert!(ours.contains(expected), "{expected}\nis not in\n{ours}");
-    if let Ok(kustomize) = std::env::var("ORACLE") {
+    if let Ok(kustomize) = std::env::var("KUSTOMIZE_ORACLE") {
         // The real tool forgets to say where it looked, and prints an id as Go sees it.
         let real = oracle(&kustomize, &all);
         let real = real.replace("found at ''", "found at '<root>/charts/none'");

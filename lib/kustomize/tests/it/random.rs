@@ -1,6 +1,6 @@
-//! Overlays put together at random: no panic, and with `ORACLE=<kustomize>` the same outcome as the real tool.
+//! Overlays put together at random: no panic, and with `KUSTOMIZE_ORACLE=<kustomize>` the same outcome as the real tool.
 //!
-//! `PROPTEST_CASES=5000 ORACLE=… cargo test -p kustomize random` looks longer. A disagreement is shrunk and shown in the
+//! `PROPTEST_CASES=5000 KUSTOMIZE_ORACLE=… cargo test -p kustomize random` looks longer. A disagreement is shrunk and shown in the
 //! form of a case, ready to be kept in `cases/`.
 
 mod fields;
@@ -159,7 +159,7 @@ fn case(dir: &Dir, fifo: bool) -> Case {
 
 #[test]
 fn random_overlays_agree_with_kustomize() {
-    let oracle = std::env::var("ORACLE").ok();
+    let oracle = std::env::var("KUSTOMIZE_ORACLE").ok();
     // Each asks the real tool, which takes a twentieth of a second.
     let few = if oracle.is_some() { 200 } else { 40 };
     let cases = std::env::var("PROPTEST_CASES")

@@ -15,7 +15,7 @@ fn check(files: &[(&str, &str)], expected: &[String]) {
     if let Ok(build) = built {
         assert_eq!(build.warnings, expected);
     }
-    if let Ok(kustomize) = std::env::var("ORACLE") {
+    if let Ok(kustomize) = std::env::var("KUSTOMIZE_ORACLE") {
         assert_eq!(oracle(&kustomize, files), expected);
     }
 }
