@@ -58,6 +58,9 @@ pub enum Error {
     /// More nodes than [`crate::Limits::nodes`].
     #[error("yaml: document has more than {0} nodes")]
     TooManyNodes(usize),
+    /// A text with characters that YAML has not, which cannot be printed.
+    #[error("yaml: control characters are not allowed")]
+    ControlCharacters,
     /// Aliases make up too much of the document (a decompression bomb).
     #[error("yaml: document contains excessive aliasing")]
     ExcessiveAliasing,
