@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::object::Object;
+use serde_json::Value;
 use std::collections::VecDeque;
 use yaml::{Limits, Node, Schema};
 
@@ -44,6 +45,17 @@ pub(crate) fn objects(bytes: &[u8]) -> Result<Vec<Object>, Error> {
         }
     }
     Ok(objects)
+}
+
+/// A file of definitions, which is read as JSON if it is some, and else as YAML.
+///
+/// # Errors
+/// Neither JSON nor YAML.
+pub(crate) fn json_or_yaml(bytes: &[u8]) -> Result<Value, yaml::Error> {
+    match serde_json::from_slice(bytes) {
+        Ok(value) => Ok(value),
+        Err(_) => yaml::parse(bytes),
+    }
 }
 
 /// The documents of a stream that are not empty.

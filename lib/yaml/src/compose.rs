@@ -1,5 +1,6 @@
 //! From bytes to nodes: the scanner's events put together, aliases expanded, within limits.
 
+mod escapes;
 mod lookahead;
 mod tags;
 
@@ -57,6 +58,7 @@ fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result
     let mut parser = Parser::new();
     // In pieces, because the scanner decodes all it is given into four bytes a character.
     parser.set_input(BufReader::with_capacity(16 * 1024, bytes.chain(newline)));
+    let escapes = escapes::Escapes::of(bytes);
     let mut composer = Composer {
         schema,
         limits,
@@ -90,6 +92,13 @@ fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result
         let end = matches!(event.data, EventData::DocumentEnd { .. });
         if event.data == EventData::StreamEnd || end && first {
             return Ok(composer.documents);
+        }
+        if let EventData::Scalar {
+            style: ScalarStyle::DoubleQuoted,
+            ..
+        } = event.data
+        {
+            escapes.check(&event, schema)?;
         }
         composer.event(event)?;
     }

@@ -58,6 +58,9 @@ pub enum Error {
     /// More nodes than [`crate::Limits::nodes`].
     #[error("yaml: document has more than {0} nodes")]
     TooManyNodes(usize),
+    /// A text with characters that YAML has not, which cannot be printed.
+    #[error("yaml: control characters are not allowed")]
+    ControlCharacters,
     /// Aliases make up too much of the document (a decompression bomb).
     #[error("yaml: document contains excessive aliasing")]
     ExcessiveAliasing,
@@ -81,22 +84,35 @@ impl Error {
         }
     }
 
-    /// Takes over the scanner's error. v3 names the place where the construct began if it can, v2 the place of the
-    /// problem; both count scanner errors one line further.
-    /// Lines beyond `last`, counted from 0, are that one.
+    /// Takes over the error of the scanner or the parser. Lines beyond `last`, counted from 0, are that one.
     pub(crate) fn from_scanner(error: &libyaml_safer::Error, schema: Schema, last: Option<u64>) -> Error {
         let line = |line: u64| line.min(last.unwrap_or(u64::MAX));
         let context = line(error.context_mark().map_or(0, |m| m.line));
         let problem = line(error.problem_mark().map_or(0, |m| m.line));
-        let scanner = u64::from(error.kind() == ErrorKind::Scanner);
-        let line = match schema {
-            Schema::GoV3 if context != 0 => Some(context + scanner),
-            _ if problem != 0 => Some(problem + scanner),
-            _ => Some(context).filter(|&line| line != 0),
-        };
+        if error.kind() == ErrorKind::Scanner {
+            return Error::in_scanner(context, problem, error.problem(), schema);
+        }
         Error::Syntax {
-            line,
+            line: shown(context, problem, 0, schema),
             problem: error.problem().to_string(),
         }
+    }
+
+    /// An error of the scanner, from the lines, counted from 0, where the construct began and where the problem is.
+    pub(crate) fn in_scanner(context: u64, problem: u64, text: &str, schema: Schema) -> Error {
+        // Both versions count these one line further.
+        Error::Syntax {
+            line: shown(context, problem, 1, schema),
+            problem: text.to_string(),
+        }
+    }
+}
+
+/// v3 names the place where the construct began if it can, v2 the place of the problem; neither names the first line.
+fn shown(context: u64, problem: u64, further: u64, schema: Schema) -> Option<u64> {
+    match schema {
+        Schema::GoV3 if context != 0 => Some(context + further),
+        _ if problem != 0 => Some(problem + further),
+        _ => Some(context).filter(|&line| line != 0),
     }
 }

@@ -17,14 +17,17 @@ pub fn to_value(node: &Node, schema: Schema) -> Result<Value, Error> {
 /// some scalars are not what they were when read.
 ///
 /// # Errors
-/// As [`to_value`]; a key twice; a key that is a number, boolean or null.
+/// As [`to_value`]; a key twice; a key that is a number, boolean or null; control characters above the ASCII ones.
 pub fn to_value_strict(node: &Node, schema: Schema) -> Result<Value, Error> {
     convert(node, schema, true)
 }
 
 fn convert(node: &Node, schema: Schema, strict: bool) -> Result<Value, Error> {
     match node {
-        Node::Scalar(scalar) if strict => written_again(scalar, schema),
+        Node::Scalar(scalar) if strict => {
+            printable(&scalar.text)?;
+            written_again(scalar, schema)
+        }
         Node::Scalar(scalar) => self::scalar(scalar, schema),
         Node::Seq(items) => Ok(Value::Array(
             items
@@ -35,6 +38,9 @@ fn convert(node: &Node, schema: Schema, strict: bool) -> Result<Value, Error> {
         Node::Map(pairs) => {
             let mut map = Map::with_capacity(pairs.pairs.len());
             for (key, value) in &pairs.pairs {
+                if strict {
+                    printable(&key.text)?;
+                }
                 let value = convert(value, schema, strict)?;
                 if key.tag == Tag::Null && !strict {
                     return Err(Error::NullKey(value.to_string()));
@@ -47,6 +53,15 @@ fn convert(node: &Node, schema: Schema, strict: bool) -> Result<Value, Error> {
             Ok(Value::Object(map))
         }
     }
+}
+
+/// JSON escapes of the control characters only those below the space, and kustomize reads that JSON as YAML.
+fn printable(text: &str) -> Result<(), Error> {
+    let refused = |c: char| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+    if !text.is_ascii() && text.contains(refused) || text.as_bytes().contains(&0x7f) {
+        return Err(Error::ControlCharacters);
+    }
+    Ok(())
 }
 
 fn key(key: &Scalar, schema: Schema, strict: bool) -> Result<String, Error> {

@@ -2,6 +2,7 @@
 
 use super::{Config, NameReference, merge_references, merge_specs};
 use crate::Error;
+use crate::documents;
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::load::Loader;
@@ -23,7 +24,7 @@ impl Config {
         let mut all = Arc::new(Config::default());
         for path in paths {
             let bytes = loader.read(path)?;
-            let value = yaml::parse(&bytes).map_err(|cause| {
+            let value = documents::json_or_yaml(&bytes).map_err(|cause| {
                 Error::KustomizationYaml { cause }
                     .during(format!("unable to parse open API definition from '{path}'"))
             })?;

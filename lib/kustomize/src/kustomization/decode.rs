@@ -19,7 +19,7 @@ impl Fields {
     pub(crate) fn open(value: Value, path: &str, kind: &str) -> Result<Fields, Error> {
         match value {
             Value::Object(map) => Ok(Fields {
-                map: without_nulls(map),
+                map,
                 path: path.to_string(),
                 read: 0,
                 lax: false,
@@ -54,7 +54,8 @@ impl Fields {
 
     /// True if a field is there and not null.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.map.keys().any(|key| key.eq_ignore_ascii_case(name))
+        let named = |key: &str| key.eq_ignore_ascii_case(name);
+        self.map.iter().any(|(key, value)| named(key) && !value.is_null())
     }
 
     /// Takes a field as known without reading it.
@@ -152,9 +153,9 @@ impl Fields {
         Ok(list)
     }
 
-    /// Fails if a field was not read.
+    /// Fails if a field was not read: Go finds the first one in sorted order.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        match self.map.keys().next() {
+        match self.map.keys().min() {
             None => Ok(()),
             Some(_) if self.lax => Ok(()),
             Some(name) => Err(Error::KustomizationField {
@@ -171,16 +172,13 @@ impl Fields {
         }
     }
 
-    /// Go prefers the exact name and else takes one that differs in case only.
+    /// Go takes each spelling of a name in its turn, sorted, and the last one stays; a null changes nothing.
     fn take(&mut self, name: &str) -> Option<Value> {
-        let value = self.map.swap_remove(name).or_else(|| {
-            let key = self
-                .map
-                .keys()
-                .find(|key| key.eq_ignore_ascii_case(name))?
-                .clone();
-            self.map.swap_remove(&key)
-        })?;
+        let named = |key: &&String| key.eq_ignore_ascii_case(name);
+        let mut spellings: Vec<String> = self.map.keys().filter(named).cloned().collect();
+        spellings.sort_unstable();
+        let values = spellings.iter().filter_map(|key| self.map.swap_remove(key));
+        let value = values.filter(|value| !value.is_null()).last()?;
         let says_nothing = match &value {
             Value::String(text) => text.is_empty(),
             Value::Array(items) => items.is_empty() && MOVED.contains(&name),
@@ -199,11 +197,6 @@ impl Fields {
 
 /// Fields whose items are moved to others, so that without items nothing of them is left.
 const MOVED: [&str; 3] = ["bases", "imageTags", "helmChartInflationGenerator"];
-
-/// Go leaves a field alone where JSON has null.
-fn without_nulls(map: Map<String, Value>) -> Map<String, Value> {
-    map.into_iter().filter(|(_, value)| !value.is_null()).collect()
-}
 
 fn text(value: Value, path: &str) -> Result<String, Error> {
     match value {

@@ -2,6 +2,7 @@
 
 use super::{Definition, Field, Table, Target, merges};
 use crate::Error;
+use crate::documents;
 use serde_json::{Map, Value};
 
 /// Longest chain of definitions that are nothing but references.
@@ -13,7 +14,7 @@ impl Table {
     /// # Errors
     /// Text that is neither.
     pub(super) fn parse(bytes: &[u8]) -> Result<Table, Error> {
-        let value = yaml::parse(bytes).map_err(|cause| Error::OpenApi {
+        let value = documents::json_or_yaml(bytes).map_err(|cause| Error::OpenApi {
             problem: format!("invalid schema file: {cause}"),
         })?;
         let none = Map::new();

@@ -6,6 +6,7 @@
 mod fields;
 mod objects;
 mod plugins;
+mod replacements;
 
 use crate::case::Case;
 use proptest::prelude::*;

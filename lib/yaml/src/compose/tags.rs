@@ -2,6 +2,7 @@
 
 use libyaml_safer::{Scanner, TokenData};
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Most places that are looked into; each reads the text up to it.
 const MAX: usize = 64;
@@ -26,7 +27,8 @@ pub(super) fn without_commas(text: &[u8]) -> Cow<'_, [u8]> {
 
 fn replace(run: &mut [u8]) {
     for byte in run.iter_mut().filter(|byte| **byte == b',') {
-        *byte = b'-';
+        // What names of handles may have would make a handle of `!a,!`.
+        *byte = b'.';
     }
 }
 
@@ -52,7 +54,8 @@ fn is_tag(text: &[u8], start: usize) -> bool {
     let mut scanner = Scanner::new();
     let text = [text, b"\n"].concat();
     scanner.set_input(text.as_slice());
-    while let Ok(token) = Scanner::scan(&mut scanner) {
+    // An earlier tag may be one that stays as it is and makes the scanner panic.
+    while let Ok(Ok(token)) = catch_unwind(AssertUnwindSafe(|| Scanner::scan(&mut scanner))) {
         match token.data {
             TokenData::Tag { .. } if token.start_mark.index == start as u64 => return true,
             TokenData::StreamEnd => return false,

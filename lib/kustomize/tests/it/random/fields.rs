@@ -1,7 +1,8 @@
 //! Random entries of the kustomization's fields.
 
-use super::objects::{NAMES, NAMESPACES, SCALARS, TEXTS, name};
+use super::objects::{NAMESPACES, SCALARS, name};
 use super::plugins;
+use super::replacements::{replacement, var};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -14,7 +15,7 @@ pub const FILES: &[(&str, &str)] = &[
 
 const KIND_CHANGE: &str = "options: {allowKindChange: true, allowNameChange: true}\n";
 
-const KINDS: &[&str] = &[
+pub const KINDS: &[&str] = &[
     "Deployment",
     "StatefulSet",
     "ConfigMap",
@@ -148,7 +149,7 @@ fn generator() -> impl Strategy<Value = String> {
     })
 }
 
-fn selector() -> impl Strategy<Value = String> {
+pub fn selector() -> impl Strategy<Value = String> {
     let parts = (
         prop::option::weighted(0.7, select(KINDS)),
         prop::option::weighted(0.5, select(&["a", "b", "web", "db-1", "w.*", ".*", "p-a"][..])),
@@ -344,100 +345,4 @@ fn operations() -> impl Strategy<Value = String> {
         });
     (prop::collection::vec(op, 1..3), selector())
         .prop_map(|(ops, target)| format!("target: {target}\npatch: |-\n{}", indent(&ops.concat())))
-}
-
-fn replacement() -> impl Strategy<Value = String> {
-    let field = || {
-        select(
-            &[
-                "metadata.name",
-                "metadata.namespace",
-                "metadata.labels.app",
-                "spec.k",
-                "data.k",
-                "data.a\\.txt",
-                "spec.replicas",
-                "spec.template.spec.containers.0.image",
-                "spec.template.spec.containers.[name=app].image",
-                "spec.template.spec.containers.*.env.[name=V].value",
-                "metadata.annotations.k",
-                "metadata.annotations.[new.x/y]",
-                "spec.template.spec",
-                "spec.selector.matchLabels.app",
-                "spec.ports.0.port",
-                "spec.template.metadata.labels",
-            ][..],
-        )
-    };
-    let options = || {
-        select(
-            &[
-                "",
-                "",
-                "",
-                "options: {delimiter: '-', index: 0}",
-                "options: {delimiter: ':', index: 1}",
-                "options: {delimiter: '.', index: 9}",
-                "options: {delimiter: '-', index: -1}",
-            ][..],
-        )
-    };
-    let create = prop::bool::weighted(0.4);
-    let kind = select(KINDS);
-    (
-        kind,
-        prop::option::of(select(NAMES)),
-        field(),
-        options(),
-        prop::collection::vec((selector(), field(), options()), 1..3),
-        create,
-    )
-        .prop_map(|(kind, name, from, options, targets, create)| {
-            let name = name.map_or(String::new(), |n| format!(", name: {n}"));
-            let comma = |o: &str| {
-                if o.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {o}")
-                }
-            };
-            let mut text = format!(
-                "source: {{kind: {kind}{name}, fieldPath: {from:?}{}}}\ntargets:\n",
-                comma(options)
-            );
-            for (select, field, options) in targets {
-                let options = match (create, options) {
-                    (true, "") => "options: {create: true}".to_string(),
-                    (true, o) => o.replace("options: {", "options: {create: true, "),
-                    (false, o) => o.to_string(),
-                };
-                text += &format!(
-                    "- {{select: {select}, fieldPaths: [{field:?}]{}}}\n",
-                    comma(&options)
-                );
-            }
-            text
-        })
-}
-
-fn var() -> impl Strategy<Value = String> {
-    let field = select(
-        &[
-            "metadata.name",
-            "metadata.namespace",
-            "data.k",
-            "spec.replicas",
-            "metadata.labels.app",
-        ][..],
-    );
-    let head = select(
-        &[
-            "apiVersion: apps/v1, kind: Deployment",
-            "apiVersion: v1, kind: ConfigMap",
-            "apiVersion: v1, kind: Service",
-        ][..],
-    );
-    (select(&["A", "B"][..]), head, name(), field, select(TEXTS)).prop_map(|(var, head, name, field, _)| {
-        format!("{{name: {var}, objref: {{{head}, name: {name}}}, fieldref: {{fieldpath: {field}}}}}")
-    })
 }
