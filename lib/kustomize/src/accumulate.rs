@@ -44,7 +44,13 @@ impl<'a> Target<'a> {
     /// # Errors
     /// No kustomization that can be read.
     pub(crate) fn first(loader: Loader<'a>) -> Result<Target<'a>, Error> {
-        let kustomization = Kustomization::load(&loader)?;
+        // What led to a nested kustomization names it; nothing has led to the first.
+        let kustomization = Kustomization::load(&loader).map_err(|error| match loader.kustomization() {
+            Ok((_, file)) if error.is_about_kustomization() => {
+                error.during(loader.inside(file).unwrap_or_else(|_| file.to_string()))
+            }
+            _ => error,
+        })?;
         let wanted = !kustomization.build_metadata.is_empty();
         let target = Target {
             loader,

@@ -34,6 +34,14 @@ impl Error {
         }
     }
 
+    /// True if what a kustomization file says is wrong, and the words do not say which file it is.
+    pub(crate) fn is_about_kustomization(&self) -> bool {
+        matches!(
+            self,
+            Error::KustomizationField { .. } | Error::KustomizationYaml { .. }
+        )
+    }
+
     /// Adds what was being done.
     pub(crate) fn during(self, context: impl Into<String>) -> Error {
         Error::While {
