@@ -297,6 +297,57 @@ async fn an_immutable_field_is_refused_and_forced_on_demand() -> Result<()> {
     space.at_rest().await
 }
 
+/// What is replaced may take its time to go: the pass ends, and goes on when it is gone.
+#[tokio::test]
+async fn a_replaced_object_may_take_its_time() -> Result<()> {
+    let space = World::shared().await?.space("replaced-slowly").await?;
+    let frozen =
+        |value: &str| app::config_map("frozen", value).replace("\ndata:", "\nimmutable: true\ndata:");
+    let first = space.repo.commit(&[("a.yaml", &frozen("1"))])?;
+    space.git_repository(json!({})).await?;
+    space
+        .kustomization("app", "./", json!({"spec": {"force": true}}))
+        .await?;
+    space.synced("app", &first).await?;
+    // Of somebody whose fields are not taken over.
+    let holds = async |finalizers: Value| {
+        let params = kube::api::PatchParams {
+            field_manager: Some("storage".to_owned()),
+            ..Default::default()
+        };
+        let change = kube::api::Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+        let api = space.api("v1", "ConfigMap").await?;
+        anyhow::Ok(api.patch("frozen", &params, &change).await.map(drop)?)
+    };
+    holds(json!(["example.com/slow"])).await?;
+    let second = space.push(&[("a.yaml", &frozen("2"))]).await?;
+    let waits = |o: &Value| {
+        let reconciling = expect::condition(o, "Reconciling");
+        reconciling.is_some_and(|c| c.message.contains("waiting for it to be gone"))
+    };
+    space
+        .holds(
+            "it says what it waits for",
+            KUSTOMIZE,
+            "Kustomization",
+            "app",
+            waits,
+        )
+        .await?;
+    let old = |o: &Value| o["data"]["value"] == "1" && !o["metadata"]["deletionTimestamp"].is_null();
+    space
+        .holds("the old one is going", "v1", "ConfigMap", "frozen", old)
+        .await?;
+    holds(json!(null)).await?;
+    space.synced("app", &second).await?;
+    space
+        .holds("a new one is there", "v1", "ConfigMap", "frozen", |o| {
+            o["data"]["value"] == "2"
+        })
+        .await?;
+    space.at_rest().await
+}
+
 #[tokio::test]
 async fn a_definition_and_its_objects_come_in_one_set() -> Result<()> {
     let space = World::shared().await?.space("crd-and-cr").await?;

@@ -104,13 +104,11 @@ pub enum ApplyError {
         #[source]
         source: Box<kube::Error>,
     },
-    /// It was deleted to be replaced, and does not go.
-    #[error("{object} is to be replaced, but was not gone {limit:?} after its deletion")]
+    /// It was deleted to be replaced, and takes its time to go; its successor can be written when it has gone.
+    #[error("{object} is being deleted to be replaced, waiting for it to be gone")]
     StillThere {
         /// The object.
         object: ObjectRef,
-        /// How long was waited.
-        limit: Duration,
     },
 }
 
@@ -177,8 +175,8 @@ impl std::fmt::Debug for Applier {
     }
 }
 
-/// How long a deleted object may take to go before its successor is written.
-const REPLACE: Duration = Duration::from_secs(10);
+/// How long a deleted object may take to go within one pass; most are gone at once.
+const REPLACE: Duration = Duration::from_millis(500);
 
 impl Applier {
     /// Asks the API server what writing would do. Nothing is written.
@@ -276,10 +274,9 @@ impl Applier {
             if tokio::time::Instant::now() > deadline {
                 return Err(ApplyError::StillThere {
                     object: object.clone(),
-                    limit: REPLACE,
                 });
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.patch(object, resource, manifest, Phase::Apply).await
     }

@@ -114,6 +114,11 @@ impl Writer<'_> {
     }
 
     pub(super) fn failed(&self, error: &ApplyError) -> Stop {
+        if let ApplyError::StillThere { .. } = error {
+            // The live view calls when it is gone; no worker waits for that.
+            let left = self.stage_left().unwrap_or(STAGE_LIMIT);
+            return self.waiting(chain(error), left);
+        }
         let quiet = error.awaits_namespace() && !self.resolved.attentive;
         let failure =
             Failure::new(Step::Apply, with_changes(chain(error), &self.applied.changes)).quiet(quiet);
