@@ -381,6 +381,15 @@ async fn what_cannot_be_pulled_says_why() -> Result<()> {
         let told = told.with_context(|| format!("case {spec} of {url}"))?;
         ensure!(told.status == "False", "{told:?}");
     }
+    // Nobody is there.
+    let _ = space.delete(SOURCE, KIND, "app").await;
+    space.gone(SOURCE, KIND, "app").await?;
+    space
+        .apply(repository("oci://127.0.0.1:1/app", &json!({})))
+        .await?;
+    space
+        .says(SOURCE, KIND, "app", "OCIArtifactPullFailed", "127.0.0.1:1")
+        .await?;
     for (registry, spec) in [
         (&guarded, secret("right")),
         (&guarded, json!({"serviceAccountName": "puller"})),

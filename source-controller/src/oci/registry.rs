@@ -207,17 +207,27 @@ impl Registry {
         })
     }
 
-    /// Which scheme the registry speaks. HTTPS wherever that is answered; plain HTTP only where it may be.
+    /// Which scheme the registry speaks. HTTPS wherever that is answered; plain HTTP only where it may be, and is answered:
+    /// a registry that is away is asked again the next time.
     async fn probe(&self) -> Result<&'static str, OciError> {
         if !self.plain {
             return Ok("https");
         }
         let secure = self.http.head(format!("https://{}/v2/", self.host)).send().await;
-        Ok(match secure {
+        match secure {
             // A certificate that cannot be trusted is no reason to do without.
-            Err(error) if error.is_connect() && !speaks_tls(&error) => "http",
-            _ => "https",
-        })
+            Err(error) if error.is_connect() && !speaks_tls(&error) => {}
+            _ => return Ok("https"),
+        }
+        let url = format!("http://{}/v2/", self.host);
+        match self.http.head(&url).send().await {
+            Ok(_) => Ok("http"),
+            Err(source) => Err(OciError::Request {
+                method: "HEAD",
+                url,
+                source: source.without_url(),
+            }),
+        }
     }
 
     /// Sends a request, with a token where the registry wants one; an answer that is no success is an error.
