@@ -14,8 +14,14 @@ fn fuzz() {
         .flat_map(|(_, text)| text.split_inclusive(|&b| b" \n,{}[]".contains(&b)))
         .map(<[u8]>::to_vec)
         .collect();
+    // The ordinary run is the same each time.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let mut random = Random(now.map_or(1, |now| now.as_nanos() as u64 | 1));
+    let now = now.map_or(1, |now| now.as_nanos() as u64 | 1);
+    let mut random = Random(if seconds.is_some() {
+        now
+    } else {
+        0x5_1a1c_e5ee_d001
+    });
     while Instant::now() < end {
         let at = random.below(cases.len());
         let case = &mut cases[at];

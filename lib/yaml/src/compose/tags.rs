@@ -51,16 +51,48 @@ fn runs(text: &[u8]) -> Vec<std::ops::Range<usize>> {
 
 /// True if the scanner finds a tag that begins there, at the end of the text.
 fn is_tag(text: &[u8], start: usize) -> bool {
+    let mut from = 0;
+    loop {
+        match look(&text[from..], start - from) {
+            Found::Tag => return true,
+            Found::NoTag => return false,
+            // Before it has seen the end of what could be a key, the scanner gives none of its parts; and there is no end
+            // in a text that is cut off. Looked at for itself, it need not be a key.
+            Found::Key(at) if at > 0 && at < start - from => from += at,
+            Found::Key(_) => return false,
+        }
+    }
+}
+
+enum Found {
+    Tag,
+    NoTag,
+    /// Something that would have to be a key, which begins there.
+    Key(usize),
+}
+
+fn look(text: &[u8], start: usize) -> Found {
     let mut scanner = Scanner::new();
     let text = [text, b"\n"].concat();
     scanner.set_input(text.as_slice());
     // An earlier tag may be one that stays as it is and makes the scanner panic.
-    while let Ok(Ok(token)) = catch_unwind(AssertUnwindSafe(|| Scanner::scan(&mut scanner))) {
+    while let Ok(scanned) = catch_unwind(AssertUnwindSafe(|| Scanner::scan(&mut scanner))) {
+        let token = match scanned {
+            Ok(token) => token,
+            Err(error) => {
+                let begun = error.context_mark().map(|mark| mark.index);
+                let begun = begun.filter(|_| error.problem() == "could not find expected ':'");
+                return match begun.and_then(|at| usize::try_from(at).ok()) {
+                    Some(at) => Found::Key(at),
+                    None => Found::NoTag,
+                };
+            }
+        };
         match token.data {
-            TokenData::Tag { .. } if token.start_mark.index == start as u64 => return true,
-            TokenData::StreamEnd => return false,
+            TokenData::Tag { .. } if token.start_mark.index == start as u64 => return Found::Tag,
+            TokenData::StreamEnd => return Found::NoTag,
             _ => {}
         }
     }
-    false
+    Found::NoTag
 }

@@ -40,10 +40,16 @@ fn a_comma_behind_a_tag_is_part_of_it() {
         ("[a !b, c]", r#"["a !b","c"]"#),
         ("a: 'x !b, y' # !c, d", r#"{"a":"x !b, y"}"#),
         ("a: |\n  !b, c\n", r#"{"a":"!b, c\n"}"#),
+        ("k: 1\nb !x, y: 2", r#"{"k":1,"b !x, y":2}"#),
+        ("k: 1\n'b !x, y': 2", r#"{"k":1,"b !x, y":2}"#),
     ] {
         let read = yaml::parse(text.as_bytes()).map(|value| value.to_string());
         assert_eq!(read.as_deref(), Ok(json), "{text}");
     }
+    // Where a key is wanted, the scanner holds the tag back until it has seen the end of it.
+    let text = b"- a\n{ !!str, b";
+    let error = yaml::parse_nodes(text, yaml::Schema::GoV3, &yaml::Limits::default()).unwrap_err();
+    assert_eq!(error.to_string(), "yaml: line 2: could not find expected ':'");
 }
 
 proptest! {
