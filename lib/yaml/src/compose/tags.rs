@@ -81,6 +81,10 @@ fn look(text: &[u8], start: usize) -> Found {
             Ok(token) => token,
             Err(error) => {
                 let begun = error.context_mark().map(|mark| mark.index);
+                // A tag all the same, of which something else is wrong as well.
+                if error.context().is_some_and(|c| c.ends_with(" a tag")) && begun == Some(start as u64) {
+                    return Found::Tag;
+                }
                 let begun = begun.filter(|_| error.problem() == "could not find expected ':'");
                 return match begun.and_then(|at| usize::try_from(at).ok()) {
                     Some(at) => Found::Key(at),

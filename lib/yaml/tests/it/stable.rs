@@ -50,6 +50,13 @@ fn a_comma_behind_a_tag_is_part_of_it() {
     let text = b"- a\n{ !!str, b";
     let error = yaml::parse_nodes(text, yaml::Schema::GoV3, &yaml::Limits::default()).unwrap_err();
     assert_eq!(error.to_string(), "yaml: line 2: could not find expected ':'");
+    let error = yaml::parse(b"{b: !2,|\n z: 3}").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("did not find expected whitespace or line break"),
+        "{error}"
+    );
 }
 
 proptest! {
