@@ -13,7 +13,6 @@ use kube::{
     core::Status,
 };
 use serde_json::Value;
-use std::time::Duration;
 use thiserror::Error;
 use tracing::warn;
 
@@ -175,9 +174,6 @@ impl std::fmt::Debug for Applier {
     }
 }
 
-/// How long a deleted object may take to go within one pass; most are gone at once.
-const REPLACE: Duration = Duration::from_millis(500);
-
 impl Applier {
     /// Asks the API server what writing would do. Nothing is written.
     ///
@@ -248,10 +244,10 @@ impl Applier {
         }
     }
 
-    /// Deletes an object and writes its successor once it is gone.
+    /// Deletes an object and writes its successor, if it is gone at once; most are.
     ///
     /// # Errors
-    /// See [`ApplyError`].
+    /// See [`ApplyError`]; [`ApplyError::StillThere`] if it takes its time.
     pub async fn replace(
         &self,
         object: &ObjectRef,
@@ -264,21 +260,13 @@ impl Applier {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => return Err(failed(object, Phase::Apply, error)),
         }
-        let deadline = tokio::time::Instant::now() + REPLACE;
-        while api
-            .get_metadata_opt(&object.name)
-            .await
-            .map_err(|e| failed(object, Phase::Apply, e))?
-            .is_some()
-        {
-            if tokio::time::Instant::now() > deadline {
-                return Err(ApplyError::StillThere {
-                    object: object.clone(),
-                });
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let left = api.get_metadata_opt(&object.name).await;
+        match left.map_err(|e| failed(object, Phase::Apply, e))? {
+            None => self.patch(object, resource, manifest, Phase::Apply).await,
+            Some(_) => Err(ApplyError::StillThere {
+                object: object.clone(),
+            }),
         }
-        self.patch(object, resource, manifest, Phase::Apply).await
     }
 
     /// The live object, if it is there.
