@@ -111,6 +111,19 @@ impl<'w> Space<'w> {
         self.patch(api_version, kind, name, change).await
     }
 
+    /// Asks for an object to be reconciled now, and waits until that was done.
+    ///
+    /// # Errors
+    /// When the object is not there, and as [`Space::until`].
+    pub async fn handled(&self, api_version: &str, kind: &str, name: &str) -> Result<Value> {
+        self.request(api_version, kind, name).await?;
+        let handled = |o: &Value| {
+            o["status"]["lastHandledReconcileAt"] == o["metadata"]["annotations"][crds::meta::REQUESTED_AT]
+        };
+        let what = format!("the request to reconcile {kind} {name} is handled");
+        self.holds(&what, api_version, kind, name, handled).await
+    }
+
     /// Changes a live object by merge patch, as a person does with `kubectl`.
     ///
     /// # Errors

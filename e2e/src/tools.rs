@@ -85,12 +85,20 @@ impl Tools {
         Self::ensure(REGISTRY)
     }
 
-    /// The real tools that the engines are compared with.
+    /// The path of a real tool that an engine is compared with: `kustomize` or `helm`.
     ///
     /// # Errors
-    /// As [`Tools::control_plane`].
-    pub fn oracles() -> Result<Self> {
-        Self::ensure(ORACLES)
+    /// As [`Tools::control_plane`]; also for any other name.
+    pub fn oracle(program: &str) -> Result<PathBuf> {
+        let known = ORACLES.iter().find(|module| module.name == program);
+        let names: Vec<_> = ORACLES.iter().map(|module| module.name).collect();
+        let module = known.with_context(|| {
+            format!(
+                "'{program}' is no tool that an engine is compared with: say {}",
+                names.join(" or ")
+            )
+        })?;
+        Ok(Self::ensure(std::slice::from_ref(module))?.path(program))
     }
 
     /// The path of a built program.

@@ -7,6 +7,6 @@ fn main() -> Result<()> {
     let program = std::env::args()
         .nth(1)
         .context("say which program: kustomize or helm")?;
-    println!("{}", e2e::tools::Tools::oracles()?.path(&program).display());
+    println!("{}", e2e::tools::Tools::oracle(&program)?.display());
     Ok(())
 }

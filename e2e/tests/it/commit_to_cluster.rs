@@ -83,13 +83,7 @@ async fn the_same_commit_is_the_same_artifact_everywhere() -> Result<()> {
     space.contains(&ready.message, "stored artifact for revision 'main@sha1:")?;
 
     // Asked again, nothing moves but the answer to the question.
-    space.request(SOURCE, "GitRepository", "app").await?;
-    let asked = |o: &serde_json::Value| {
-        o["status"]["lastHandledReconcileAt"] == o["metadata"]["annotations"][crds::meta::REQUESTED_AT]
-    };
-    let again = space
-        .holds("the request is handled", SOURCE, "GitRepository", "app", asked)
-        .await?;
+    let again = space.handled(SOURCE, "GitRepository", "app").await?;
     ensure!(
         &again["status"]["artifact"] == artifact,
         "{}",

@@ -24,7 +24,7 @@ async fn a_scaler_and_git_get_along() -> Result<()> {
     // As a HorizontalPodAutoscaler does it, again and again.
     for replicas in [5, 4, 6, 5] {
         scale(&space, replicas).await?;
-        asked(&space).await?;
+        space.handled(KUSTOMIZE, "Kustomization", "app").await?;
         is(&space, "the scaler's number stays", "nginx:1.27", replicas).await?;
     }
     space
@@ -97,22 +97,4 @@ async fn scale(space: &Space<'_>, replicas: u32) -> Result<()> {
     let api = space.api(DEPLOYMENT.0, DEPLOYMENT.1).await?;
     api.patch_scale("web", &params, &change).await?;
     Ok(())
-}
-
-/// Asks for a pass and waits until it is over.
-async fn asked(space: &Space<'_>) -> Result<()> {
-    space.request(KUSTOMIZE, "Kustomization", "app").await?;
-    let handled = |o: &Value| {
-        o["status"]["lastHandledReconcileAt"] == o["metadata"]["annotations"][crds::meta::REQUESTED_AT]
-    };
-    space
-        .holds(
-            "the request is handled",
-            KUSTOMIZE,
-            "Kustomization",
-            "app",
-            handled,
-        )
-        .await
-        .map(drop)
 }

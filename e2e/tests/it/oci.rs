@@ -173,13 +173,7 @@ async fn a_kustomization_applies_what_a_tag_points_to() -> Result<()> {
         ))
     };
     let before = count()?;
-    space.request(SOURCE, KIND, "app").await?;
-    let handled = |o: &Value| {
-        o["status"]["lastHandledReconcileAt"] == o["metadata"]["annotations"][crds::meta::REQUESTED_AT]
-    };
-    space
-        .holds("the request is handled", SOURCE, KIND, "app", handled)
-        .await?;
+    space.handled(SOURCE, KIND, "app").await?;
     let after = count()?;
     ensure!(
         (after.0 - before.0, after.1 - before.1) == (1, 0),
@@ -449,13 +443,7 @@ async fn a_token_is_had_once_and_used_again() -> Result<()> {
     space.apply(of(json!({"name": "right"}))).await?;
     ready(&space, &format!("latest@{digest}")).await?;
     for _ in 0..3 {
-        space.request(SOURCE, KIND, "app").await?;
-        let handled = |o: &Value| {
-            o["status"]["lastHandledReconcileAt"] == o["metadata"]["annotations"][crds::meta::REQUESTED_AT]
-        };
-        space
-            .holds("the request is handled", SOURCE, KIND, "app", handled)
-            .await?;
+        space.handled(SOURCE, KIND, "app").await?;
     }
     let given = registry.tokens_given() - given;
     ensure!(given == 1, "four passes, one token: {given}");
