@@ -37,16 +37,16 @@ pub struct Args {
     /// The kinds of host keys to ask for over ssh, in this order; those of known_hosts if empty.
     #[arg(long, value_delimiter = ',', value_parser = git::host_key)]
     pub ssh_hostkey_algos: Vec<git::HostKey>,
-    /// The largest index of a Helm repository, in bytes.
+    /// Accepted for compatibility, until Helm repositories are there: the largest index, in bytes.
     #[arg(long, default_value = "52428800")]
     pub helm_index_max_size: u64,
-    /// The largest chart, in bytes.
+    /// Accepted for compatibility, as above: the largest chart, in bytes.
     #[arg(long, default_value = "10485760")]
     pub helm_chart_max_size: u64,
-    /// The largest file in a chart, in bytes.
+    /// Accepted for compatibility, as above: the largest file in a chart, in bytes.
     #[arg(long, default_value = "5242880")]
     pub helm_chart_file_max_size: u64,
-    /// Accepted for compatibility: indexes are kept on disk in a form that is quick to look up.
+    /// Accepted for compatibility, as above.
     #[arg(long, default_value = "0")]
     pub helm_cache_max_size: u64,
     /// Accepted for compatibility, as above.
