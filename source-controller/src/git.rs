@@ -34,8 +34,8 @@ use std::time::Duration;
 use url::Url;
 
 pub use auth::{
-    Auth, AuthError, Credentials, GitHubApp, HttpAuth, Installation, Login, Provider, Proxy, Secret, SshAuth,
-    Tls,
+    Auth, AuthError, Credentials, GitHubApp, HttpAuth, Identity, Installation, Login, Provider, Proxy,
+    Secret, SshAuth, Tls,
 };
 pub use checkout::{Checkout, Signature};
 pub use error::{CheckoutError, GitError, MirrorError, RemoteError, TokenError, UrlError};

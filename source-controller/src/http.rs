@@ -2,7 +2,8 @@
 
 mod proxy;
 
-use reqwest::{Client, ClientBuilder, redirect};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::{Client, ClientBuilder, header::HeaderValue, redirect};
 use sha2::Sha256;
 use url::Url;
 
@@ -38,6 +39,23 @@ impl Tls {
             key.fingerprint(into);
         }
     }
+}
+
+/// The value of `Authorization` for a name and a password (RFC 7617).
+pub(crate) fn basic(username: &str, password: &Secret) -> Option<HeaderValue> {
+    let pair = [username.as_bytes(), b":", password.expose()].concat();
+    sensitive(format!("Basic {}", STANDARD.encode(pair)).as_bytes())
+}
+
+/// The value of `Authorization` for a token (RFC 6750).
+pub(crate) fn bearer(token: &[u8]) -> Option<HeaderValue> {
+    sensitive(&[b"Bearer ", token.trim_ascii()].concat())
+}
+
+fn sensitive(text: &[u8]) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// A client with the given trust. It has no timeout of its own: whoever uses it waits with a deadline.

@@ -8,6 +8,8 @@ use percent_encoding::percent_decode_str;
 use sha2::Sha256;
 use url::Url;
 
+pub use super::identity::Identity;
+use super::identity::IdentityError;
 pub use crate::http::{Proxy, Tls};
 pub use crate::secret::{Credentials, Secret};
 pub use error::AuthError;
@@ -90,10 +92,8 @@ pub enum Installation {
 pub struct SshAuth {
     /// From the URL, else `git`.
     pub user: String,
-    /// A private key, OpenSSH or PEM.
-    pub identity: Secret,
-    /// The key's passphrase.
-    pub passphrase: Option<Secret>,
+    /// The private key.
+    pub identity: Identity,
     /// Lines in the format of OpenSSH's `known_hosts`. There is no trust without it.
     pub known_hosts: String,
 }
@@ -142,7 +142,6 @@ impl Auth {
             Auth::Ssh(SshAuth {
                 user,
                 identity,
-                passphrase: _,
                 known_hosts,
             }) => {
                 text("ssh");
@@ -192,25 +191,17 @@ fn ssh(url: &Url, secret: Credentials<'_>) -> Result<SshAuth, AuthError> {
         user => decoded(user),
     };
     let identity = Secret::new(secret.data["identity"].clone());
-    let passphrase = secret
-        .data
-        .get("password")
-        .filter(|value| !value.is_empty())
-        .cloned()
-        .map(Secret::new);
+    let passphrase = secret.data.get("password").filter(|value| !value.is_empty());
+    let passphrase = passphrase.cloned().map(Secret::new);
     let known_hosts = secret.text("known_hosts")?.unwrap_or_default().to_owned();
-    let auth = SshAuth {
-        user,
-        identity,
-        passphrase,
-        known_hosts,
-    };
-    match super::identity::parse_identity(&auth.identity, auth.passphrase.as_ref()) {
-        Ok(_) => Ok(auth),
-        Err(super::identity::IdentityError::Encrypted) => {
-            Err(AuthError::NoPassphrase(secret.name.to_owned()))
-        }
-        Err(super::identity::IdentityError::Invalid) => Err(AuthError::Identity(secret.name.to_owned())),
+    match Identity::parse(identity, passphrase.as_ref()) {
+        Ok(identity) => Ok(SshAuth {
+            user,
+            identity,
+            known_hosts,
+        }),
+        Err(IdentityError::Encrypted) => Err(AuthError::NoPassphrase(secret.name.to_owned())),
+        Err(IdentityError::Invalid) => Err(AuthError::Identity(secret.name.to_owned())),
     }
 }
 

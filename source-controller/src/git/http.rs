@@ -4,7 +4,6 @@ use std::any::Any;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::{Arc, Mutex};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gix::protocol::transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse,
 };
@@ -16,7 +15,7 @@ use super::auth::{HttpAuth, Login};
 use super::deadline::{Deadline, Elapsed, runtime};
 use super::error::{MirrorError, RemoteError};
 use crate::http::Proxy;
-use crate::http::{RefusedRedirect, address, policy, source_of};
+use crate::http::{RefusedRedirect, address, basic, bearer, policy, source_of};
 pub(super) use crate::http::{bare, client};
 use crate::lock::lock;
 
@@ -144,17 +143,11 @@ impl HttpRemote {
 
 /// The value of the `Authorization` header. A GitHub App's token must have been exchanged before.
 pub(super) fn authorization(login: &Login) -> Option<HeaderValue> {
-    let text = match login {
-        Login::None | Login::GitHubApp(_) => return None,
-        Login::Basic { username, password } => {
-            let pair = [username.as_bytes(), b":", password.expose()].concat();
-            format!("Basic {}", STANDARD.encode(pair)).into_bytes()
-        }
-        Login::Bearer(token) => [b"Bearer ", token.expose()].concat(),
-    };
-    let mut value = HeaderValue::from_bytes(&text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    match login {
+        Login::None | Login::GitHubApp(_) => None,
+        Login::Basic { username, password } => basic(username, password),
+        Login::Bearer(token) => bearer(token.expose()),
+    }
 }
 
 /// Why there is no client.

@@ -5,6 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use russh::keys::{PrivateKey, decode_secret_key};
 
 use crate::secret::Secret;
+use sha2::Sha256;
+use std::fmt;
+use std::sync::Arc;
 
 const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const END: &str = "-----END OPENSSH PRIVATE KEY-----";
@@ -19,19 +22,44 @@ pub(super) enum IdentityError {
     Invalid,
 }
 
-/// Reads a private key, decrypting it if need be.
-pub(super) fn parse_identity(
-    identity: &Secret,
-    passphrase: Option<&Secret>,
-) -> Result<PrivateKey, IdentityError> {
-    let text = std::str::from_utf8(identity.expose()).map_err(|_| IdentityError::Invalid)?;
-    let passphrase = passphrase.map(|secret| String::from_utf8_lossy(secret.expose()));
-    let padded = padded(text);
-    match decode_secret_key(padded.as_deref().unwrap_or(text), passphrase.as_deref()) {
-        Ok(key) if key.is_encrypted() => Err(IdentityError::Encrypted),
-        Ok(key) => Ok(key),
-        Err(russh::keys::Error::KeyIsEncrypted) => Err(IdentityError::Encrypted),
-        Err(_) => Err(IdentityError::Invalid),
+/// A private key for ssh, ready to sign.
+#[derive(Clone)]
+pub struct Identity {
+    text: Secret,
+    key: Arc<PrivateKey>,
+}
+
+impl Identity {
+    /// Reads a private key, decrypting it if need be: that takes a moment, as whoever chose a passphrase wanted it.
+    pub(super) fn parse(text: Secret, passphrase: Option<&Secret>) -> Result<Identity, IdentityError> {
+        let written = std::str::from_utf8(text.expose()).map_err(|_| IdentityError::Invalid)?;
+        let passphrase = passphrase.map(|secret| String::from_utf8_lossy(secret.expose()));
+        let padded = padded(written);
+        match decode_secret_key(padded.as_deref().unwrap_or(written), passphrase.as_deref()) {
+            Ok(key) if key.is_encrypted() => Err(IdentityError::Encrypted),
+            Ok(key) => Ok(Identity {
+                text,
+                key: Arc::new(key),
+            }),
+            Err(russh::keys::Error::KeyIsEncrypted) => Err(IdentityError::Encrypted),
+            Err(_) => Err(IdentityError::Invalid),
+        }
+    }
+
+    /// The key, for the one place that signs with it.
+    pub(super) fn key(&self) -> Arc<PrivateKey> {
+        self.key.clone()
+    }
+
+    /// Equal for equal keys.
+    pub(super) fn fingerprint(&self, into: &mut Sha256) {
+        self.text.fingerprint(into);
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
     }
 }
 
@@ -146,7 +174,7 @@ mod tests {
 
     #[test]
     fn short_scalars() {
-        let parse = |identity: &str| parse_identity(&Secret::new(identity), None);
+        let parse = |identity: &str| Identity::parse(Secret::new(identity), None);
         assert!(padded(&one()).is_some() && parse(&one()).is_ok());
         let invalid = Some(IdentityError::Invalid);
         assert_eq!(parse(&one().replace("AAAA", "BBBB")).err(), invalid);

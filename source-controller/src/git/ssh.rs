@@ -18,7 +18,6 @@ use super::auth::SshAuth;
 use super::deadline::{Deadline, runtime};
 use super::error::RemoteError;
 use super::http::Failure;
-use super::identity::parse_identity;
 use super::known_hosts::{HostKeyError, KnownHosts};
 use super::remote::{BoxedTransport, Call};
 use crate::lock::lock;
@@ -53,9 +52,6 @@ pub enum SshError {
     /// The key was not accepted.
     #[error("ssh: handshake failed: ssh: unable to authenticate, no supported methods remain")]
     Authentication,
-    /// The private key cannot be read.
-    #[error("unable to read the private key")]
-    Identity,
     /// The connection broke.
     #[error("ssh: connection lost")]
     Session(#[source] Box<russh::Error>),
@@ -125,7 +121,7 @@ async fn start(call: Call<'_>, auth: &SshAuth) -> Result<Session, SshError> {
         .to_owned();
     let port = call.url.port().unwrap_or(22);
     let path = path(call.url).ok_or(SshError::Url)?;
-    let key = parse_identity(&auth.identity, auth.passphrase.as_ref()).map_err(|_| SshError::Identity)?;
+    let key = auth.identity.key();
     let known = KnownHosts::parse(&auth.known_hosts);
 
     let preferred = call.ssh.offer(
@@ -160,7 +156,7 @@ async fn start(call: Call<'_>, auth: &SshAuth) -> Result<Session, SshError> {
             .unwrap_or(Some(HASH)),
         false => None,
     };
-    let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+    let key = PrivateKeyWithHashAlg::new(key, hash);
     match handle
         .authenticate_publickey(&auth.user, key)
         .await

@@ -6,6 +6,7 @@ use crate::git::{
 use crate::{
     kube_secret::{self, Data},
     record::Failure,
+    shelf::blocking,
 };
 use crds::{
     meta::{LocalReference, reason},
@@ -39,8 +40,13 @@ pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Fai
         }
     };
     let secret = read(client, object, spec.secret_ref.as_ref()).await?;
-    let named = secret.as_ref().map(|(name, data)| Credentials { name, data });
-    let auth = Auth::from_secret(&url, provider, named).map_err(|e| Failure::from(&GitError::Auth(e)))?;
+    // A key with a passphrase takes a moment to open.
+    let at = url.clone();
+    let auth = blocking(move || {
+        let named = secret.as_ref().map(|(name, data)| Credentials { name, data });
+        Auth::from_secret(&at, provider, named)
+    });
+    let auth = auth.await?.map_err(|e| Failure::from(&GitError::Auth(e)))?;
     let proxy = read(client, object, spec.proxy_secret_ref.as_ref()).await?;
     let proxy = proxy
         .as_ref()

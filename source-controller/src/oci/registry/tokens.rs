@@ -2,8 +2,10 @@
 
 use super::super::{challenge::Challenge, error::OciError, keychain::Login};
 use super::read;
-use crate::{http::bare, lock::lock};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crate::{
+    http::{bare, basic, bearer},
+    lock::lock,
+};
 use reqwest::{Client, Url, header::HeaderValue};
 use serde::Deserialize;
 use std::{
@@ -169,19 +171,8 @@ impl Tokens {
         let Login::Basic { username, password } = &self.login else {
             return None;
         };
-        let pair = [username.as_bytes(), b":", password.expose()].concat();
-        secret(&format!("Basic {}", STANDARD.encode(pair)))
+        basic(username, password)
     }
-}
-
-fn bearer(token: &[u8]) -> Option<HeaderValue> {
-    secret(&format!("Bearer {}", std::str::from_utf8(token).ok()?.trim()))
-}
-
-fn secret(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// `application/x-www-form-urlencoded`, as the query of a URL has it.
