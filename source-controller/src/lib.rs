@@ -12,9 +12,9 @@ mod oci;
 mod oci_repository;
 mod record;
 mod secret;
-pub mod semver;
 mod shelf;
 mod storage;
+mod tag;
 
 pub use args::Args;
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Engines: they take bytes and values, and give bytes and values.
-const ENGINES: [&str; 5] = ["artifact", "helm", "kustomize", "select", "yaml"];
+const ENGINES: [&str; 6] = ["artifact", "helm", "kustomize", "select", "versions", "yaml"];
 /// What no engine may need, also not through another crate.
 const FORBIDDEN: [&str; 8] = [
     "crds",

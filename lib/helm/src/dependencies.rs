@@ -1,13 +1,13 @@
 //! Which of a chart's dependencies take part, under which names, and what values they give to their parents.
 
 use crate::chart::{Chart, Metadata};
-use crate::funcs::semver::{Constraint, Version};
 use crate::template::print::to_string;
 use crate::template::value::{Map, MapKind, Text, Value};
 use crate::values::coalesce::{self, Warnings};
 use crate::values::to_value;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use versions::{Range, Version};
 
 /// A chart as it takes part in a rendering: under its alias, with the dependencies that are on.
 pub(crate) struct Node<'c> {
@@ -54,8 +54,8 @@ pub(crate) fn process(node: &mut Node<'_>, given: &Map, warnings: &mut Warnings)
 
 /// Whether a version satisfies a constraint; text that is neither does not.
 pub(crate) fn is_compatible(constraint: &str, version: &str) -> bool {
-    match (Constraint::parse(constraint), Version::parse(version)) {
-        (Ok(constraint), Ok(version)) => constraint.check(&version),
+    match (Range::parse(constraint), Version::parse(version)) {
+        (Ok(range), Ok(version)) => range.admits(&version),
         _ => false,
     }
 }

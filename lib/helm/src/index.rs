@@ -2,9 +2,10 @@
 
 use crate::Error;
 use crate::chart::Metadata;
-use crate::funcs::semver::{Constraint, Version};
+use crate::funcs::semver::range;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use versions::Version;
 
 /// `index.yaml`, without entries that cannot be used.
 #[derive(Debug, Clone, Default)]
@@ -63,13 +64,13 @@ impl Index {
         let versions = self.entries.get(name).filter(|versions| !versions.is_empty());
         let versions = versions.ok_or_else(|| Error::Index(format!("no chart name found: {name}")))?;
         let wanted = if constraint.is_empty() { "*" } else { constraint };
-        let parsed = Constraint::parse(wanted).map_err(Error::Index)?;
+        let parsed = range(wanted).map_err(Error::Index)?;
         if let Some(exact) = versions.iter().find(|entry| entry.metadata.version == constraint) {
             return Ok(exact);
         }
         versions
             .iter()
-            .find(|entry| parsed.check(&entry.version))
+            .find(|entry| parsed.admits(&entry.version))
             .ok_or_else(|| Error::Index(format!("no chart version found for {name}-{constraint}")))
     }
 }

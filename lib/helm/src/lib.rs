@@ -24,7 +24,6 @@ pub use capabilities::{Capabilities, HelmVersion, KubeVersion};
 pub use chart::{ArchiveLimits, Chart, Crd, Dependency, File, Maintainer, Metadata};
 pub use environment::Environment;
 pub use error::Error;
-pub use funcs::semver::{Constraint, Version};
 pub use hooks::{Event, Hook, is_kept};
 pub use index::{Entry, Index};
 pub use manifest::Manifest;

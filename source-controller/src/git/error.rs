@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::auth::AuthError;
 use super::ssh::SshError;
-use crate::semver::RangeError;
+use versions::RangeError;
 
 /// Why a source has no new commit. The chain of sources printed with `: ` between is the condition's message.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,8 @@
 use super::error::{CheckoutError, GitError, RemoteError};
 use super::reference::{Reference, revision};
 use super::remote::{Advertised, Call, RemoteFailure, list};
-use crate::semver::{Range, Version};
+use crate::tag;
+use versions::{Range, Version};
 
 /// The commit that a reference points to, and the revision that names both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,14 +166,20 @@ pub(super) fn cannot_clone(call: Call<'_>) -> impl Fn(RemoteError) -> CheckoutEr
 /// The tags with the highest version in the range, in the order of their names. Several, if they differ only in build metadata.
 fn highest(tags: Vec<Advertised>, range: &Range) -> Vec<Advertised> {
     let versions = tags.into_iter().filter_map(|tag| {
-        let version = Version::parse_tag(tag.name.strip_prefix("refs/tags/")?).ok()?;
+        let version = tag::version(tag.name.strip_prefix("refs/tags/")?)?;
         range.admits(&version).then_some((version, tag))
     });
     let mut best: Vec<(Version, Advertised)> = Vec::new();
     for (version, tag) in versions {
-        if best.first().is_none_or(|(other, _)| version > *other) {
+        if best
+            .first()
+            .is_none_or(|(other, _)| version.precedence(other).is_gt())
+        {
             best.clear();
-        } else if best.first().is_some_and(|(other, _)| version < *other) {
+        } else if best
+            .first()
+            .is_some_and(|(other, _)| version.precedence(other).is_lt())
+        {
             continue;
         }
         best.push((version, tag));

@@ -7,7 +7,7 @@ use crate::{
     oci::{Access, Keychain, Reference, Registry, Repository},
     record::Failure,
     secret::Credentials,
-    semver::{Range, Version},
+    tag,
 };
 use crds::{
     meta::{LocalReference, reason},
@@ -18,6 +18,7 @@ use kube::{Api, Client, ResourceExt as _};
 use regex::Regex;
 use runtime::telemetry::chain;
 use std::time::Duration;
+use versions::{Range, Version};
 
 /// `spec.timeout` where it is not given, as the CRD has it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -95,18 +96,21 @@ impl Request {
 
 /// The tag with the highest version in a range; charts' tags are read with their `_` as `+`.
 fn newest<'t>(tags: &'t [String], range: &Range, filter: Option<&Regex>, is_chart: bool) -> Option<&'t str> {
-    let version = |tag: &str| {
+    let version = |name: &str| {
         let text = if is_chart {
-            tag.replace('_', "+")
+            name.replace('_', "+")
         } else {
-            tag.to_owned()
+            name.to_owned()
         };
-        Version::parse(&text).ok().filter(|version| range.admits(version))
+        tag::version(&text).filter(|version| range.admits(version))
     };
     let fits = tags.iter().filter(|tag| filter.is_none_or(|f| f.is_match(tag)));
     let mut best: Option<(Version, &str)> = None;
     for (version, tag) in fits.filter_map(|tag| Some((version(tag)?, tag.as_str()))) {
-        if best.as_ref().is_none_or(|(found, _)| *found < version) {
+        if best
+            .as_ref()
+            .is_none_or(|(found, _)| found.precedence(&version).is_lt())
+        {
             best = Some((version, tag));
         }
     }
@@ -234,6 +238,9 @@ mod tests {
             "2.0.0",
             "1.1.0_build.5",
             "nightly-9.9.9",
+            // No version with three numbers: a date, a major.
+            "2026.11",
+            "9",
         ]
         .map(str::to_owned);
         for (range, filter, is_chart, expected) in [

@@ -1,11 +1,11 @@
 //! `Chart.yaml`: its fields, as Go reads them, and what Helm asks of them.
 
 use crate::Error;
-use crate::funcs::semver::Version;
 use crate::funcs::strings::is_space;
 use crate::manifest::scalar_text;
 use crate::template::quote::{is_print, quote};
 use serde_json::{Map, Value as Json};
+use versions::Version;
 
 /// What a chart says about itself.
 #[derive(Debug, Clone, Default, PartialEq)]

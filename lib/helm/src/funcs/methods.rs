@@ -3,7 +3,7 @@
 use super::clock::{Duration, Time, Zone, days_from_civil};
 use super::encoding::to_yaml;
 use super::paths::base;
-use super::semver::receiver as version;
+use super::semver::{Part, next, receiver as version};
 use super::{Answer, Call, Function, Ty, fixed, string};
 use crate::glob::Glob;
 use crate::template::value::{List, Map, MapKind, Text, Value};
@@ -282,13 +282,13 @@ const VERSION: &[Function] = &[
     fixed("Metadata", &[], |c| string(version(c).metadata.as_str())),
     fixed("Original", &[], |c| string(version(c).original.as_str())),
     fixed("IncPatch", &[], |c| {
-        Ok(Value::Version(Rc::new(version(c).next(0))))
+        Ok(Value::Version(Rc::new(next(&version(c), Part::Patch))))
     }),
     fixed("IncMinor", &[], |c| {
-        Ok(Value::Version(Rc::new(version(c).next(1))))
+        Ok(Value::Version(Rc::new(next(&version(c), Part::Minor))))
     }),
     fixed("IncMajor", &[], |c| {
-        Ok(Value::Version(Rc::new(version(c).next(2))))
+        Ok(Value::Version(Rc::new(next(&version(c), Part::Major))))
     }),
     fixed("Compare", &[Ty::Version], |c| {
         compared(c, |order| Value::Int(order as i64))

@@ -4,12 +4,12 @@ mod dismantle;
 
 use super::object::Object;
 use crate::funcs::clock::{Duration, Time};
-use crate::funcs::semver::Version;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
+use versions::Version;
 
 /// A Go string: bytes that need not be UTF-8.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

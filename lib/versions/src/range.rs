@@ -1,12 +1,8 @@
-//! Which versions a range admits, by the rules of Masterminds/semver 3, which Flux and Helm share.
+//! Which versions a range admits.
 
-mod version;
-
-use std::sync::LazyLock;
-
+use crate::Version;
 use regex::Regex;
-
-pub use version::{Version, VersionError};
+use std::sync::LazyLock;
 
 /// A longer range is refused.
 const MAX_LENGTH: usize = 512;
@@ -39,7 +35,7 @@ pub struct Range {
     alternatives: Vec<Vec<Term>>,
 }
 
-/// Why a text is no range. Display has the words of the library that Flux uses, which end up in conditions.
+/// Why a text is no range. Display has the words of the library that Flux and Helm use, which end up in conditions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
     /// A part of the range is not well-formed.
@@ -154,27 +150,28 @@ impl Term {
 
     fn admits(&self, version: &Version) -> bool {
         let bound = &self.version;
+        let order = version.precedence(bound);
         let same_major = version.major == bound.major;
         let same_minor = version.minor == bound.minor;
         match (self.operator, self.open) {
-            (Operator::Equal, Open::Nothing) => version == bound,
+            (Operator::Equal, Open::Nothing) => order.is_eq(),
             (Operator::Equal | Operator::Tilde, _) => self.admits_by_tilde(version),
-            (Operator::NotEqual, Open::Nothing) => version != bound,
+            (Operator::NotEqual, Open::Nothing) => order.is_ne(),
             (Operator::NotEqual, Open::Minor) => !same_major,
             // A pre-release of the excluded minor version is let through unless it is the very one named.
             (Operator::NotEqual, Open::Patch) => {
                 !same_major || !same_minor || version.pre_release_order(bound).is_ne()
             }
             // `!=*` excludes only 0.0.0 itself.
-            (Operator::NotEqual, Open::Everything) => version != bound,
+            (Operator::NotEqual, Open::Everything) => order.is_ne(),
             (Operator::Greater, Open::Minor) => version.major > bound.major,
             (Operator::Greater, Open::Patch) => {
                 version.major > bound.major || (same_major && version.minor > bound.minor)
             }
-            (Operator::Greater, Open::Nothing | Open::Everything) => version > bound,
-            (Operator::Less, _) => version < bound,
-            (Operator::GreaterEqual, _) => version >= bound,
-            (Operator::LessEqual, Open::Nothing) => version <= bound,
+            (Operator::Greater, Open::Nothing | Open::Everything) => order.is_gt(),
+            (Operator::Less, _) => order.is_lt(),
+            (Operator::GreaterEqual, _) => order.is_ge(),
+            (Operator::LessEqual, Open::Nothing) => order.is_le(),
             (Operator::LessEqual, Open::Minor) => version.major <= bound.major,
             (Operator::LessEqual, Open::Patch | Open::Everything) => {
                 version.major < bound.major || (same_major && version.minor <= bound.minor)
@@ -188,13 +185,13 @@ impl Term {
         let zero = (bound.major, bound.minor, bound.patch) == (0, 0, 0);
         let unbounded = zero && matches!(self.open, Open::Nothing | Open::Everything);
         let same_minor = version.minor == bound.minor || self.open == Open::Minor;
-        version >= bound && (unbounded || (version.major == bound.major && same_minor))
+        version.precedence(bound).is_ge() && (unbounded || (version.major == bound.major && same_minor))
     }
 
     /// What stands left of the first number that is not zero may not change.
     fn admits_by_caret(&self, version: &Version) -> bool {
         let bound = &self.version;
-        if version < bound || version.major != bound.major {
+        if version.precedence(bound).is_lt() || version.major != bound.major {
             return false;
         }
         if bound.major > 0 || self.open == Open::Minor {

@@ -1,0 +1,3 @@
+//! Tests of what the crate does from outside.
+
+mod golden;
