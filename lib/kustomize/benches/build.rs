@@ -36,11 +36,7 @@ fn main() {
 
 fn measure(files: &Files, dir: &str, oracle: Option<&str>) -> Value {
     let place = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = place.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
+    golden::lay(files, place.path());
     let target = place.path().join(dir);
     let (ours, ours_text) = process(&example(), &[], &target);
     let inside = inside(files, dir);

@@ -1,48 +1,19 @@
 //! Every case gives what the real tool gave. With `HELM_ORACLE=<helm>` the real tool is asked again; with `UPDATE=1` its
 //! answers are written down.
 
-use crate::case::{self, Outcome};
+use crate::case;
+use golden::{Held, Outcome, hold};
 
 #[test]
 fn cases_agree_with_helm() {
-    let oracle = std::env::var("HELM_ORACLE").ok();
-    let update = std::env::var("UPDATE").is_ok_and(|value| value == "1");
-    let only = std::env::var("CASE").ok();
-    let mut wrong = Vec::new();
-    for case in case::all()
-        .into_iter()
-        .filter(|case| only.as_ref().is_none_or(|only| case.name().contains(only)))
-    {
-        let ours = case.ours();
-        let recorded = match &oracle {
-            None => case.outcome.clone(),
-            Some(helm) => {
-                let real = case.oracle(helm);
-                if update && case.outcome.as_ref() != Some(&real) {
-                    case.record(&real);
-                } else if case.outcome.as_ref() != Some(&real) {
-                    wrong.push(format!(
-                        "{}: the recorded outcome is not what the oracle gives",
-                        case.name()
-                    ));
-                }
-                Some(real)
-            }
-        };
-        match recorded {
-            None => wrong.push(format!("{}: nothing recorded", case.name())),
-            Some(recorded) if recorded != ours => {
-                wrong.push(format!("{}:\n{}", case.name(), differences(&recorded, &ours)));
-            }
-            Some(_) => {}
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} cases differ:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    let held = Held {
+        tool: "helm",
+        ours: &case::ours,
+        real: &case::real,
+        agrees: &|_, real, ours| real == ours,
+        differences: &differences,
+    };
+    hold(&case::folder(), &held);
 }
 
 /// The lines that differ, with the last `> ` line before them.

@@ -2,6 +2,7 @@
 //! for how long (2); `FUZZ_SEED` begins elsewhere.
 
 use crate::case;
+use golden::{Case, Random};
 use helm::{ArchiveLimits, Chart, Environment, Error, File, Index, Limits, Options, release, values};
 use serde_json::Map;
 use std::io::Write as _;
@@ -19,63 +20,41 @@ impl Environment for Dice {
     }
 }
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    fn mutate(&mut self, text: &[u8], dictionary: &[Vec<u8>]) -> Vec<u8> {
-        let mut out = text.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(out.len() + 1);
-            match self.below(6) {
-                0 if !out.is_empty() => {
-                    let at = self.below(out.len());
-                    out[at] = self.next() as u8;
-                }
-                1 if !out.is_empty() => {
-                    let from = self.below(out.len());
-                    let to = (from + 1 + self.below(12)).min(out.len());
-                    out.drain(from..to);
-                }
-                2 if !out.is_empty() => {
-                    let from = self.below(out.len());
-                    let to = (from + self.below(40)).min(out.len());
-                    let piece = out[from..to].to_vec();
-                    out.splice(at..at, piece);
-                }
-                3 => out.truncate(at),
-                _ => {
-                    let word = dictionary[self.below(dictionary.len())].clone();
-                    out.splice(at..at, word);
-                }
+fn mutate(random: &mut Random, text: &[u8], dictionary: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = text.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(out.len() + 1);
+        match random.below(6) {
+            0 if !out.is_empty() => {
+                let at = random.below(out.len());
+                out[at] = random.number() as u8;
+            }
+            1 if !out.is_empty() => {
+                let from = random.below(out.len());
+                let to = (from + 1 + random.below(12)).min(out.len());
+                out.drain(from..to);
+            }
+            2 if !out.is_empty() => {
+                let from = random.below(out.len());
+                let to = (from + random.below(40)).min(out.len());
+                let piece = out[from..to].to_vec();
+                out.splice(at..at, piece);
+            }
+            3 => out.truncate(at),
+            _ => {
+                let word = dictionary[random.below(dictionary.len())].clone();
+                out.splice(at..at, word);
             }
         }
-        out
     }
+    out
 }
 
 #[test]
 fn mutated_inputs_are_survived() {
-    let seconds = std::env::var("FUZZ_SECONDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(2);
-    let seed: u64 = std::env::var("FUZZ_SEED")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(1);
-    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ seed);
-    let charts: Vec<Vec<(String, Vec<u8>)>> = case::all().iter().map(case::Case::inputs).collect();
+    let seconds = golden::seconds().unwrap_or(2);
+    let mut random = Random::begin();
+    let charts: Vec<Vec<(String, Vec<u8>)>> = Case::all(&case::folder()).iter().map(case::inputs).collect();
     let mut dictionary: Vec<Vec<u8>> = [
         "{{",
         "}}",
@@ -154,7 +133,7 @@ fn mutated_inputs_are_survived() {
         let mut files = charts[random.below(charts.len())].clone();
         for _ in 0..=random.below(3) {
             let at = random.below(files.len());
-            files[at].1 = random.mutate(&files[at].1.clone(), &dictionary);
+            files[at].1 = mutate(&mut random, &files[at].1.clone(), &dictionary);
         }
         let started = Instant::now();
         let shown = || {
@@ -169,7 +148,7 @@ fn mutated_inputs_are_survived() {
         let chart = if random.below(4) == 0 {
             let packed = pack(&files);
             let packed = if random.below(2) == 0 {
-                random.mutate(&packed, &dictionary)
+                mutate(&mut random, &packed, &dictionary)
             } else {
                 packed
             };
@@ -183,9 +162,12 @@ fn mutated_inputs_are_survived() {
             )
         };
         let mut given = Map::new();
-        let expression =
-            String::from_utf8_lossy(&random.mutate(b"a.b[1]={x,y},c=1,global.g=null", &dictionary))
-                .into_owned();
+        let expression = String::from_utf8_lossy(&mutate(
+            &mut random,
+            b"a.b[1]={x,y},c=1,global.g=null",
+            &dictionary,
+        ))
+        .into_owned();
         let kinds = [
             values::SetKind::Typed,
             values::SetKind::Text,
@@ -199,16 +181,19 @@ fn mutated_inputs_are_survived() {
                 matches!(&rendered, Err(Error::Limit(text)) if text == "the work could not be finished");
             assert!(!panicked, "panicked: {expression} {}", shown());
         }
-        let index = random.mutate(
+        let index = mutate(
+            &mut random,
             b"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0, urls: [x]}\n",
             &dictionary,
         );
         if let Ok(index) = Index::parse(&index) {
             let _ = index.choose("a", &expression);
         }
-        if let Ok(read) = release::decode(&String::from_utf8_lossy(
-            &random.mutate(record.as_bytes(), &dictionary),
-        )) {
+        if let Ok(read) = release::decode(&String::from_utf8_lossy(&mutate(
+            &mut random,
+            record.as_bytes(),
+            &dictionary,
+        ))) {
             let _ = release::encode(&read);
         }
         assert!(

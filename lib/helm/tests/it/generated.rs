@@ -1,7 +1,7 @@
 //! Templates and values out of a generator: ours never panics and is the same twice; with `HELM_ORACLE=<helm>` the real tool
 //! gives the same text, and the same errors. `CASES` says how many (500).
 
-use crate::cli;
+use crate::case;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -360,29 +360,6 @@ fn chart(root: &Path, templates: &[String]) {
     }
 }
 
-fn ours(root: &Path) -> Result<String, String> {
-    cli::run(vec![root.display().to_string(), "--name".into(), "rel".into()])
-}
-
-fn theirs(root: &Path, helm: &str) -> Result<String, String> {
-    let output = std::process::Command::new(helm)
-        .env("TZ", "UTC")
-        .args(["template", "rel"])
-        .arg(root)
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    if output.status.success() {
-        return Ok(text(output.stdout));
-    }
-    let error = text(output.stderr);
-    Err(error
-        .split_once("Error: ")
-        .map_or(error.as_str(), |(_, e)| e)
-        .trim_end()
-        .to_string())
-}
-
 #[test]
 fn generated_templates_agree_with_helm() {
     let count: usize = std::env::var("CASES")
@@ -403,8 +380,8 @@ fn generated_templates_agree_with_helm() {
     for _ in 0..count {
         let template = strategy.new_tree(&mut runner).unwrap().current();
         chart(root, std::slice::from_ref(&template));
-        let first = ours(root);
-        assert_eq!(first, ours(root), "not the same twice: {template}");
+        let first = case::render(root, &[]);
+        assert_eq!(first, case::render(root, &[]), "not the same twice: {template}");
         match first {
             Ok(_) => good.push(template),
             Err(error) => bad.push((template, error)),
@@ -420,17 +397,14 @@ fn generated_templates_agree_with_helm() {
     };
     let mut check = |template: &String| {
         chart(root, std::slice::from_ref(template));
-        let (real, own) = (
-            theirs(root, &helm),
-            ours(root).map_err(|e| e.trim_end().to_string()),
-        );
+        let (real, own) = (case::template(&helm, root, &[]), case::render(root, &[]));
         if real != own {
             wrong.push(format!("{template}\n  helm: {real:?}\n  ours: {own:?}"));
         }
     };
     for batch in good.chunks(200) {
         chart(root, batch);
-        if theirs(root, &helm) != ours(root) {
+        if case::template(&helm, root, &[]) != case::render(root, &[]) {
             batch.iter().for_each(&mut check);
         }
     }

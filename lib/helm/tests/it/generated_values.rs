@@ -1,7 +1,7 @@
 //! Charts in charts with values out of a generator: ours never panics; with `HELM_ORACLE=<helm>` the real tool makes the same of
 //! them. `CASES` says how many (300).
 
-use crate::cli;
+use crate::case;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -90,35 +90,16 @@ fn generated_values_meet_as_in_helm() {
     for _ in 0..count {
         let files = strategy.new_tree(&mut runner).unwrap().current();
         let dir = tempfile::tempdir().unwrap();
-        for (name, text) in &files {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
+        golden::lay(&files, dir.path());
         let user = dir.path().join("user.yaml").display().to_string();
-        let args = [dir.path().display().to_string(), "-f".to_string(), user];
-        let own = cli::run([&args[..], &["--name".to_string(), "rel".to_string()]].concat());
+        let args = ["-f".to_string(), user];
+        let own = case::render(dir.path(), &args);
         rendered += usize::from(own.is_ok());
         let Some(helm) = &oracle else {
             continue;
         };
-        let output = std::process::Command::new(helm)
-            .args(["template", "rel"])
-            .args(&args)
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let real = if output.status.success() {
-            Ok(text(&output.stdout))
-        } else {
-            let error = text(&output.stderr);
-            Err(error
-                .split_once("Error: ")
-                .map_or(error.as_str(), |(_, e)| e)
-                .trim_end()
-                .to_string())
-        };
-        if real != own.clone().map_err(|e| e.trim_end().to_string()) {
+        let real = case::template(helm, dir.path(), &args);
+        if real != own {
             wrong.push(format!("{files:#?}\n  helm: {real:?}\n  ours: {own:?}"));
         }
     }

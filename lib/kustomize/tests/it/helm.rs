@@ -130,30 +130,14 @@ fn check_files(files: &[(&str, &str)], expected: &str) {
 fn oracle(kustomize: &str, files: &[(&str, &str)]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().canonicalize().unwrap();
-    for (name, text) in files {
-        let path = root.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
+    golden::lay(files, &root);
     let helm = root.join("helm");
     std::fs::write(&helm, PROGRAM).unwrap();
     std::fs::set_permissions(&helm, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let output = std::process::Command::new(kustomize)
-        .args(["build", "--enable-helm", "--helm-command"])
-        .arg(&helm)
-        .arg(&root)
-        .output()
-        .unwrap();
-    let text = if output.status.success() {
-        output.stdout
-    } else {
-        output.stderr
-    };
-    let text = String::from_utf8(text).unwrap();
-    let text = text.replace(root.to_str().unwrap(), "<root>");
-    text.split_once("Error: ")
-        .map_or(text.as_str(), |(_, error)| error)
-        .to_string()
+    let mut command = std::process::Command::new(kustomize);
+    command.args(["build", "--enable-helm", "--helm-command"]);
+    let text = golden::run(command.arg(&helm).arg(&root)).unwrap_or_else(|error| error);
+    text.replace(root.to_str().unwrap(), "<root>")
 }
 
 #[test]

@@ -8,11 +8,12 @@ mod objects;
 mod plugins;
 mod replacements;
 
-use crate::case::Case;
+use crate::case::Build;
+use crate::differential;
+use golden::Outcome;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 /// A directory with a kustomization: what is in it and what lies below.
 #[derive(Debug, Clone)]
@@ -143,18 +144,14 @@ fn add(fields: &mut Vec<(&'static str, Vec<String>)>, field: &'static str, entry
     }
 }
 
-fn case(dir: &Dir, fifo: bool) -> Case {
+fn case(dir: &Dir, fifo: bool) -> Build {
     let mut files = Vec::new();
     dir.write("o", false, &mut files);
-    Case {
-        path: PathBuf::new(),
-        input: String::new(),
+    Build {
         build: "o".to_string(),
         fifo,
         anywhere: false,
-        error: None,
         files,
-        outcome: None,
     }
 }
 
@@ -189,7 +186,7 @@ fn random_overlays_agree_with_kustomize() {
             let Some(kustomize) = &oracle else {
                 return Ok(());
             };
-            let real = case.oracle(kustomize);
+            let real = case.real(kustomize);
             let agree = match (&real, &ours) {
                 (Ok(real), Ok(ours)) => real == ours,
                 // A panic of the real tool is nobody's model.
@@ -211,7 +208,7 @@ fn random_overlays_agree_with_kustomize() {
     );
 }
 
-fn show(case: &Case, real: &Result<String, String>, ours: &Result<String, String>) -> String {
+fn show(case: &Build, real: &Outcome, ours: &Outcome) -> String {
     let mut text = "build: o\n".to_string();
     for (name, bytes) in &case.files {
         if !fields::FILES.iter().any(|(file, _)| name.ends_with(file)) {
@@ -222,15 +219,11 @@ fn show(case: &Case, real: &Result<String, String>, ours: &Result<String, String
             );
         }
     }
-    let outcome = |outcome: &Result<String, String>| match outcome {
-        Ok(text) => text.clone(),
-        Err(error) => format!("error: {error}"),
-    };
     let _ = writeln!(
         text,
         "== kustomize ==\n{}== ours ==\n{}",
-        outcome(real),
-        outcome(ours)
+        differential::show(real),
+        differential::show(ours)
     );
     text
 }

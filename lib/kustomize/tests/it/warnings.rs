@@ -23,11 +23,7 @@ fn check(files: &[(&str, &str)], expected: &[String]) {
 /// The lines that the real tool prints and that are no error, without the time before them.
 fn oracle(kustomize: &str, files: &[(&str, &str)]) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = dir.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
+    golden::lay(files, dir.path());
     let output = std::process::Command::new(kustomize)
         .arg("build")
         .arg(dir.path())

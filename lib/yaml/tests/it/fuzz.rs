@@ -1,16 +1,16 @@
 //! Mutated texts: none panics or takes long. `FUZZ_SECONDS=3600 cargo test --release -p yaml fuzz` looks longer.
 
+use golden::Random;
 use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use yaml::{Limits, Schema};
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
 fn fuzz() {
-    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|s| s.parse().ok());
-    let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(1));
+    let end = Instant::now() + Duration::from_secs(golden::seconds().unwrap_or(1));
     let mut seeds: Vec<Vec<u8>> = include_str!("sigs.jsonl")
         .lines()
         .map(|line| serde_json::from_str::<[Value; 3]>(line).unwrap())
@@ -26,16 +26,9 @@ fn fuzz() {
         PANICS.fetch_add(1, Ordering::Relaxed);
         before(info);
     }));
-    // The ordinary run is the same each time.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.map_or(1, |now| now.as_nanos() as u64 | 1);
-    let mut random = Random(if seconds.is_some() {
-        now
-    } else {
-        0x5_1a1c_e5ee_d001
-    });
+    let mut random = Random::begin();
     while Instant::now() < end {
-        let text = random.text(&seeds);
+        let text = mutated(&mut random, &seeds);
         let begin = Instant::now();
         for schema in [Schema::GoV2, Schema::GoV3] {
             for node in yaml::parse_nodes(&text, schema, &Limits::default()).unwrap_or_default() {
@@ -55,48 +48,36 @@ fn fuzz() {
     }
 }
 
-/// Xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-
-    /// A seed with a few pieces of it, of others or of nothing in particular put elsewhere.
-    fn text(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
-        const PIECES: [&[u8]; 24] = [
-            b"\n", b" ", b"- ", b": ", b"? ", b"#", b"&a ", b"*a", b"!t ", b"!!str ", b"|\n", b">-\n", b"'",
-            b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b"\t", b"---\n", b"...\n", b"%",
-        ];
-        let mut text = seeds[self.below(seeds.len())].clone();
-        for _ in 0..=self.below(6) {
-            let at = self.below(text.len() + 1);
-            match self.below(5) {
-                0 => text.truncate(at),
-                1 => {
-                    let end = (at + self.below(8)).min(text.len());
-                    text.drain(at..end);
-                }
-                2 => {
-                    let other = &seeds[self.below(seeds.len())];
-                    let start = self.below(other.len() + 1);
-                    let end = (start + self.below(30)).min(other.len());
-                    text.splice(at..at, other[start..end].iter().copied());
-                }
-                3 => {
-                    let byte = self.below(256) as u8;
-                    text.insert(at, byte);
-                }
-                _ => {
-                    let piece = PIECES[self.below(PIECES.len())];
-                    text.splice(at..at, piece.iter().copied());
-                }
+/// A seed with a few pieces of it, of others or of nothing in particular put elsewhere.
+fn mutated(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
+    const PIECES: [&[u8]; 24] = [
+        b"\n", b" ", b"- ", b": ", b"? ", b"#", b"&a ", b"*a", b"!t ", b"!!str ", b"|\n", b">-\n", b"'",
+        b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b"\t", b"---\n", b"...\n", b"%",
+    ];
+    let mut text = seeds[random.below(seeds.len())].clone();
+    for _ in 0..=random.below(6) {
+        let at = random.below(text.len() + 1);
+        match random.below(5) {
+            0 => text.truncate(at),
+            1 => {
+                let end = (at + random.below(8)).min(text.len());
+                text.drain(at..end);
+            }
+            2 => {
+                let other = &seeds[random.below(seeds.len())];
+                let start = random.below(other.len() + 1);
+                let end = (start + random.below(30)).min(other.len());
+                text.splice(at..at, other[start..end].iter().copied());
+            }
+            3 => {
+                let byte = random.below(256) as u8;
+                text.insert(at, byte);
+            }
+            _ => {
+                let piece = PIECES[random.below(PIECES.len())];
+                text.splice(at..at, piece.iter().copied());
             }
         }
-        text
     }
+    text
 }
