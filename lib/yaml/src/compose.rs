@@ -1,14 +1,10 @@
-//! From bytes to nodes: the scanner's events put together, aliases expanded, within limits.
+//! From bytes to nodes: the parser's events put together, aliases expanded, within limits.
 
-mod escapes;
-mod lookahead;
-mod tags;
-
+use crate::parse::{Event, EventKind, Parser, Properties};
+use crate::scan::ScalarStyle;
 use crate::{Error, Map, Node, Scalar, Schema, Style, Tag, merge, resolve};
-use libyaml_safer::{Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::{BufReader, Read as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How much a text may ask for.
 #[derive(Debug, Clone)]
@@ -45,20 +41,8 @@ pub fn parse_first_node(bytes: &[u8], schema: Schema, limits: &Limits) -> Result
 }
 
 fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result<Vec<Node>, Error> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let bytes = &*tags::without_commas(bytes);
-    // The scanner panics on a block scalar that the end of the text cuts off, so a text that may have one ends with a newline;
-    // `unterminated` takes it away again where it would show.
-    let newline: &[u8] = if bytes.is_empty() || bytes.ends_with(b"\n") {
-        b""
-    } else {
-        b"\n"
-    };
-    let last_line = bytes.rsplit(|&b| b == b'\n').next().unwrap_or_default();
-    let mut parser = Parser::new();
-    // In pieces, because the scanner decodes all it is given into four bytes a character.
-    parser.set_input(BufReader::with_capacity(16 * 1024, bytes.chain(newline)));
-    let escapes = escapes::Escapes::of(bytes);
+    let text = decoded(bytes)?;
+    let mut parser = Parser::new(&text, schema);
     let mut composer = Composer {
         schema,
         limits,
@@ -68,39 +52,40 @@ fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result
         nodes: 0,
         aliased: 0,
         merges: false,
-        unterminated: (!newline.is_empty()).then(|| {
-            (
-                bytes.len() as u64 + 1,
-                last_line.iter().all(|&b| b == b' ' || b == b'\t'),
-            )
-        }),
+        late: None,
     };
     loop {
-        // The scanner has places where a text that ends too early makes it panic instead of giving an error.
-        let event = catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| Error::unexpected_end())?;
-        let event = event.map_err(|error| match schema {
-            Schema::GoV3 => lookahead::earlier_error(bytes, newline, &error),
-            Schema::GoV2 => {
-                // A quoted text that does not end, ends on the last line: a newline that was added is none. (At the
-                // end of a text between tokens go-yaml begins a new line itself.)
-                let lines = bytes.iter().filter(|&&b| b == b'\n').count() as u64;
-                let quoted = error.problem() == "found unexpected end of stream";
-                let last = (quoted && !newline.is_empty()).then_some(lines);
-                Error::from_scanner(&error, schema, last)
-            }
-        })?;
-        let end = matches!(event.data, EventData::DocumentEnd { .. });
-        if event.data == EventData::StreamEnd || end && first {
+        let event = parser.next().map_err(|fault| fault.told(schema))?;
+        let end = event.kind == EventKind::DocumentEnd;
+        if end && let Some(error) = composer.late.take() {
+            return Err(error);
+        }
+        if event.kind == EventKind::StreamEnd || end && first {
             return Ok(composer.documents);
         }
-        if let EventData::Scalar {
-            style: ScalarStyle::DoubleQuoted,
-            ..
-        } = event.data
-        {
-            escapes.check(&event, schema)?;
-        }
         composer.event(event)?;
+    }
+}
+
+/// The text as UTF-8, without the mark that says how it is written (YAML 1.1, 5.2).
+fn decoded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+    let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| -> Result<Cow<'static, [u8]>, Error> {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let units = pairs.iter().map(|pair| unit(*pair));
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        match text {
+            Ok(text) if rest.is_empty() => Ok(text.into_bytes().into()),
+            _ => Err(Error::Syntax {
+                line: None,
+                problem: "incomplete UTF-16 character".to_owned(),
+            }),
+        }
+    };
+    match bytes {
+        [0xef, 0xbb, 0xbf, text @ ..] => Ok(text.into()),
+        [0xff, 0xfe, text @ ..] => units(text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => units(text, u16::from_be_bytes),
+        text => Ok(text.into()),
     }
 }
 
@@ -114,8 +99,8 @@ struct Composer<'a> {
     nodes: usize,
     aliased: usize,
     merges: bool,
-    /// Set if a newline was added: where the text then ends, and whether its last line is blank.
-    unterminated: Option<(u64, bool)>,
+    /// The first error that go-yaml would find only when it makes values of the whole document.
+    late: Option<Error>,
 }
 
 /// A map or list whose end has not come.
@@ -133,86 +118,62 @@ enum Kind {
 
 impl Composer<'_> {
     fn event(&mut self, event: Event) -> Result<(), Error> {
-        let line = event.start_mark.line + 1;
-        let end = event.end_mark.index;
-        match event.data {
-            EventData::StreamStart { .. } | EventData::StreamEnd | EventData::DocumentEnd { .. } => Ok(()),
-            EventData::DocumentStart { .. } => {
+        let line = event.start.line + 1;
+        match event.kind {
+            EventKind::StreamStart | EventKind::StreamEnd | EventKind::DocumentEnd => Ok(()),
+            EventKind::DocumentStart => {
                 self.anchors.clear();
                 self.merges = false;
                 Ok(())
             }
-            EventData::Alias { anchor } => self.alias(&anchor, line),
-            EventData::Scalar {
-                anchor,
-                tag,
-                mut value,
-                plain_implicit,
-                style,
-                ..
-            } => {
-                let style = match style {
-                    ScalarStyle::Literal => Style::Literal,
-                    ScalarStyle::Folded => Style::Folded,
-                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
-                    _ if value.is_empty() && self.stack.iter().any(|open| open.flow) => Style::EmptyInFlow,
-                    _ => Style::Plain,
-                };
-                if matches!(style, Style::Literal | Style::Folded) {
-                    self.unterminate(&mut value, end);
-                }
-                let tag = match tag {
-                    Some(tag) => resolve::resolve_tagged(&tag, &value, self.schema)?,
-                    None if plain_implicit && matches!(style, Style::Plain | Style::EmptyInFlow) => {
-                        resolve::resolve(&value, self.schema)
-                    }
-                    None => Tag::Str,
-                };
-                self.merges |= tag == Tag::Merge;
+            EventKind::Alias(anchor) => self.alias(&anchor, line),
+            EventKind::Scalar { of, text, style } => {
+                let scalar = self.scalar(of.tag.as_deref(), text, style);
+                self.merges |= scalar.tag == Tag::Merge;
                 self.nodes += 1;
-                self.add(
-                    Node::Scalar(Scalar {
-                        text: value,
-                        tag,
-                        style,
-                    }),
-                    anchor,
-                    line,
-                )
+                self.add(Node::Scalar(scalar), of.anchor, line)
             }
-            EventData::SequenceStart { anchor, style, .. } => {
-                self.open(anchor, style == SequenceStyle::Flow, Kind::Seq(Vec::new()))
-            }
-            EventData::MappingStart { anchor, style, .. } => self.open(
-                anchor,
-                style == MappingStyle::Flow,
+            EventKind::SeqStart { of, flow } => self.open(of, flow, Kind::Seq(Vec::new())),
+            EventKind::MapStart { of, flow } => self.open(
+                of,
+                flow,
                 Kind::Map {
                     map: Map::default(),
                     key: None,
                 },
             ),
-            EventData::SequenceEnd | EventData::MappingEnd => self.close(line),
+            EventKind::SeqEnd | EventKind::MapEnd => self.close(line),
         }
     }
 
-    /// Takes the added newline off a block scalar that reaches the end of the text. On a blank last line only `|+`
-    /// has kept it.
-    fn unterminate(&self, value: &mut String, end: u64) {
-        let Some((text_end, blank)) = self.unterminated else {
-            return;
+    fn scalar(&mut self, tag: Option<&str>, text: String, style: ScalarStyle) -> Scalar {
+        let style = match style {
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+            ScalarStyle::Single | ScalarStyle::Double => Style::Quoted,
+            ScalarStyle::Plain if text.is_empty() && self.stack.iter().any(|open| open.flow) => {
+                Style::EmptyInFlow
+            }
+            ScalarStyle::Plain => Style::Plain,
         };
-        // Blanks beyond the indentation are content, and so is the line they stand on.
-        let content = |line: &str| !line.is_empty() && line.chars().all(|c| c == ' ' || c == '\t');
-        let Some(without) = value.strip_suffix('\n').filter(|_| end >= text_end) else {
-            return;
+        let tag = match tag {
+            Some(tag) => match resolve::resolve_tagged(tag, &text, self.schema) {
+                Ok(tag) => tag,
+                Err(error) => {
+                    self.late.get_or_insert(error);
+                    Tag::Str
+                }
+            },
+            None if matches!(style, Style::Plain | Style::EmptyInFlow) => {
+                resolve::resolve(&text, self.schema)
+            }
+            None => Tag::Str,
         };
-        let last = without.rsplit('\n').next().unwrap_or_default();
-        if !blank || without.ends_with('\n') || without.is_empty() || content(last) {
-            value.pop();
-        }
+        Scalar { text, tag, style }
     }
 
-    fn open(&mut self, anchor: Option<String>, flow: bool, kind: Kind) -> Result<(), Error> {
+    fn open(&mut self, of: Properties, flow: bool, kind: Kind) -> Result<(), Error> {
+        let anchor = of.anchor;
         if self.stack.len() >= self.limits.depth {
             return Err(Error::TooDeep(self.limits.depth));
         }
@@ -243,7 +204,10 @@ impl Composer<'_> {
     fn alias(&mut self, anchor: &str, line: u64) -> Result<(), Error> {
         let (node, size) = match self.anchors.get(anchor) {
             Some(Some((node, size))) => (node, *size),
-            Some(None) => return Err(Error::AnchorInItself(anchor.to_string())),
+            Some(None) => {
+                self.late.get_or_insert(Error::AnchorInItself(anchor.to_string()));
+                return self.add(Node::null(), None, line);
+            }
             None => return Err(Error::UnknownAnchor(anchor.to_string())),
         };
         self.nodes += size;
@@ -289,7 +253,10 @@ impl Composer<'_> {
             }) => match (key.take(), node) {
                 (Some(key), node) => map.pairs.push((key, node)),
                 (None, Node::Scalar(scalar)) => *key = Some(scalar),
-                (None, Node::Map(_) | Node::Seq(_)) => return Err(Error::ComplexKey { line }),
+                (None, Node::Map(_) | Node::Seq(_)) => {
+                    self.late.get_or_insert(Error::ComplexKey { line });
+                    *key = Some(Scalar::string(""));
+                }
             },
         }
         Ok(())

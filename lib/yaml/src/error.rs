@@ -1,8 +1,5 @@
 //! Why a text is not YAML that can be used, in go-yaml's words.
 
-use crate::Schema;
-use libyaml_safer::ErrorKind;
-
 /// What is wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -34,6 +31,9 @@ pub enum Error {
         /// What its tag claims.
         wanted: &'static str,
     },
+    /// `!!binary` before what is not base64 (RFC 4648).
+    #[error("yaml: !!binary value contains invalid base64 data")]
+    BadBinary,
     /// A map or list as a map key.
     #[error("yaml: invalid map key: line {line} has a map or a list as a key")]
     ComplexKey {
@@ -74,45 +74,5 @@ impl Error {
             Error::ComplexKey { line } => Some(*line),
             _ => None,
         }
-    }
-
-    /// The text ends where the scanner needed more.
-    pub(crate) fn unexpected_end() -> Error {
-        Error::Syntax {
-            line: None,
-            problem: "found unexpected end of stream".to_string(),
-        }
-    }
-
-    /// Takes over the error of the scanner or the parser. Lines beyond `last`, counted from 0, are that one.
-    pub(crate) fn from_scanner(error: &libyaml_safer::Error, schema: Schema, last: Option<u64>) -> Error {
-        let line = |line: u64| line.min(last.unwrap_or(u64::MAX));
-        let context = line(error.context_mark().map_or(0, |m| m.line));
-        let problem = line(error.problem_mark().map_or(0, |m| m.line));
-        if error.kind() == ErrorKind::Scanner {
-            return Error::in_scanner(context, problem, error.problem(), schema);
-        }
-        Error::Syntax {
-            line: shown(context, problem, 0, schema),
-            problem: error.problem().to_string(),
-        }
-    }
-
-    /// An error of the scanner, from the lines, counted from 0, where the construct began and where the problem is.
-    pub(crate) fn in_scanner(context: u64, problem: u64, text: &str, schema: Schema) -> Error {
-        // Both versions count these one line further.
-        Error::Syntax {
-            line: shown(context, problem, 1, schema),
-            problem: text.to_string(),
-        }
-    }
-}
-
-/// v3 names the place where the construct began if it can, v2 the place of the problem; neither names the first line.
-fn shown(context: u64, problem: u64, further: u64, schema: Schema) -> Option<u64> {
-    match schema {
-        Schema::GoV3 if context != 0 => Some(context + further),
-        _ if problem != 0 => Some(problem + further),
-        _ => Some(context).filter(|&line| line != 0),
     }
 }

@@ -4,8 +4,8 @@
 //! kustomization files, Helm values and manifests on their way to the API server; kustomize itself reads resources
 //! with go-yaml v3. [`Schema`] names the dialect; printing is always the one of `sigs.k8s.io/yaml`.
 //!
-//! The scanner is `libyaml-safer`, of the same lineage as go-yaml; composing, resolving and printing are ours, with
-//! limits on depth, node count and alias expansion, so that no input can exhaust memory or the stack.
+//! Scanning and parsing follow go-yaml down to its quirks and its errors; there are limits on depth, node count and alias
+//! expansion, so that no input can exhaust memory or the stack.
 
 mod compose;
 mod emit;
@@ -14,9 +14,11 @@ mod merge;
 mod natural;
 mod node;
 mod number;
+mod parse;
 mod refold;
 mod resolve;
 mod rewrite;
+mod scan;
 mod timestamp;
 mod value;
 

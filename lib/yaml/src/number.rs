@@ -70,13 +70,23 @@ pub(crate) fn print(number: &Number) -> String {
 /// How go-yaml writes a float: Go's `strconv.FormatFloat(value, 'g', -1, 64)`, so the exponent form below 1e-4 and from 1e6, with at least two
 /// digits of exponent.
 pub fn shortest(value: f64) -> String {
-    let scientific = format!("{value:e}");
+    general(&format!("{value:e}"), || value.to_string())
+}
+
+/// The same with the precision of 32 bits, in which `sigs.k8s.io/yaml` writes keys.
+pub(crate) fn shortest_single(value: f64) -> String {
+    let value = value as f32;
+    general(&format!("{value:e}"), || value.to_string())
+}
+
+/// Go's `%g`, from the shortest digits with an exponent, and without one.
+fn general(scientific: &str, plain: impl Fn() -> String) -> String {
     let Some((mantissa, exponent)) = scientific.split_once('e') else {
-        return scientific;
+        return scientific.to_owned();
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..6).contains(&exponent) {
-        return format!("{value}");
+        return plain();
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.abs())

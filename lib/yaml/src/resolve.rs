@@ -21,7 +21,11 @@ pub fn resolve(text: &str, schema: Schema) -> Tag {
         b'<' if text == "<<" => Tag::Merge,
         b'.' => match text {
             ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" => Tag::Float,
-            _ if is_float(text) && finite(text) => Tag::Float,
+            _ if separated(text) => {
+                let plain = without_underscores(text);
+                let float = is_float(&plain) && finite(&plain);
+                if float { Tag::Float } else { Tag::Str }
+            }
             _ => Tag::Str,
         },
         b'+' | b'-' | b'0'..=b'9' => number(text),
@@ -113,8 +117,27 @@ pub(crate) fn without_underscores(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
+/// Whether every `_` stands between digits, as in Go's literals.
+fn separated(text: &str) -> bool {
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let between =
+        |at: usize| digit(at.checked_sub(1).and_then(|at| bytes.get(at))) && digit(bytes.get(at + 1));
+    bytes
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| *byte != b'_' || between(at))
+}
+
 /// Reads an integer as Go's `ParseInt` with base 0 does: sign, `0x`, `0o`, `0b`, and a leading `0` for octal.
 pub(crate) fn integer(text: &str) -> Option<i128> {
+    // What follows `0b` go-yaml reads as a number of its own.
+    if let Some(signed) = text.strip_prefix("0b+").or_else(|| text.strip_prefix("0b-"))
+        && signed.bytes().all(|b| matches!(b, b'0' | b'1'))
+    {
+        let value = i64::from_str_radix(&text[2..], 2).ok()?;
+        return Some(value.into());
+    }
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),

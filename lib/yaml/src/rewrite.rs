@@ -1,7 +1,9 @@
 //! Writing a changed document in the manner of the text it was read from, as go-yaml v3 does.
 
+use crate::parse::{EventKind, Parser, Properties};
+use crate::scan::ScalarStyle;
 use crate::{Error, Map, Node, Scalar, Schema, Style, Tag, resolve};
-use libyaml_safer::{Emitter, Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
+use libyaml_safer::{Emitter, Event, MappingStyle, ScalarStyle as Written, SequenceStyle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Columns of an indentation.
@@ -35,8 +37,8 @@ pub fn rewrite(text: &str, node: &Node) -> Result<Option<String>, Error> {
     }));
     match written {
         Ok(Ok(())) => Ok(Some(String::from_utf8_lossy(&out).into_owned())),
-        Ok(Err(error)) => Err(Error::from_scanner(&error, Schema::GoV3, None)),
-        Err(_) => Err(Error::unexpected_end()),
+        Ok(Err(error)) => Err(unwritten(error.problem())),
+        Err(_) => Err(unwritten("the emitter broke off")),
     }
 }
 
@@ -53,117 +55,91 @@ enum Form {
     },
 }
 
+fn unwritten(problem: &str) -> Error {
+    Error::Syntax {
+        line: None,
+        problem: problem.to_owned(),
+    }
+}
+
 /// The forms of the first document.
 fn read(text: &str) -> Result<Option<Form>, Error> {
-    // The scanner cannot do with a block scalar that the text's end cuts off.
-    let ended = if text.ends_with('\n') {
-        text.to_string()
-    } else {
-        format!("{text}\n")
-    };
     let mut reader = Reader {
-        parser: Parser::new(),
+        parser: Parser::new(text.as_bytes(), Schema::GoV3),
         scalars: Vec::new(),
     };
-    reader.parser.set_input(ended.as_bytes());
     let form = loop {
-        match reader.next()?.data {
-            EventData::StreamStart { .. } | EventData::DocumentStart { .. } => {}
-            EventData::StreamEnd => return Ok(None),
-            data => match reader.form(data)? {
+        match reader.next()? {
+            EventKind::StreamStart | EventKind::DocumentStart => {}
+            EventKind::StreamEnd => return Ok(None),
+            kind => match reader.form(kind)? {
                 Some(form) => break form,
                 None => return Ok(None),
             },
         }
     };
-    let inside = |at: usize| {
-        let at = at as u64;
-        reader.scalars.iter().any(|&(start, end)| start <= at && at < end)
-    };
-    let marks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'#');
-    let comment = marks.into_iter().any(|(at, _)| !inside(at));
+    let inside = |at: usize| reader.scalars.iter().any(|&(start, end)| start <= at && at < end);
+    let mut marks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'#');
+    let comment = marks.any(|(at, _)| !inside(at));
     Ok(Some(form).filter(|_| !comment))
 }
 
 struct Reader<'t> {
-    parser: Parser<&'t [u8]>,
-    /// Where scalars stand; a `#` elsewhere begins a comment.
-    scalars: Vec<(u64, u64)>,
+    parser: Parser<'t>,
+    /// Where scalars stand, in bytes; a `#` elsewhere begins a comment.
+    scalars: Vec<(usize, usize)>,
 }
 
 impl Reader<'_> {
-    fn next(&mut self) -> Result<Event, Error> {
-        let event =
-            catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| Error::unexpected_end())?;
-        event.map_err(|error| Error::from_scanner(&error, Schema::GoV3, None))
+    fn next(&mut self) -> Result<EventKind, Error> {
+        let event = self.parser.next().map_err(|fault| fault.told(Schema::GoV3))?;
+        if matches!(event.kind, EventKind::Scalar { .. }) {
+            self.scalars.push((event.start.at, event.end.at));
+        }
+        Ok(event.kind)
     }
 
     /// The node that begins with an event. Its depth is that of a document that has been composed already.
-    fn form(&mut self, data: EventData) -> Result<Option<Form>, Error> {
-        match data {
-            EventData::Scalar {
-                anchor: None,
-                tag: None,
-                style,
-                ..
-            } => Ok(Some(Form::Scalar(style))),
-            EventData::SequenceStart {
-                anchor: None,
-                tag: None,
-                style,
-                ..
-            } => {
+    fn form(&mut self, kind: EventKind) -> Result<Option<Form>, Error> {
+        match kind {
+            EventKind::Scalar { of, style, .. } if of == Properties::default() => {
+                Ok(Some(Form::Scalar(style)))
+            }
+            EventKind::SeqStart { of, flow } if of == Properties::default() => {
                 let mut items = Vec::new();
                 loop {
-                    match self.inner()? {
-                        EventData::SequenceEnd => break,
-                        data => match self.form(data)? {
+                    match self.next()? {
+                        EventKind::SeqEnd => break,
+                        kind => match self.form(kind)? {
                             Some(item) => items.push(item),
                             None => return Ok(None),
                         },
                     }
                 }
-                let flow = style == SequenceStyle::Flow;
                 Ok(Some(Form::Seq { flow, items }))
             }
-            EventData::MappingStart {
-                anchor: None,
-                tag: None,
-                style,
-                ..
-            } => {
+            EventKind::MapStart { of, flow } if of == Properties::default() => {
                 let mut pairs = Vec::new();
                 loop {
-                    let (key, key_style) = match self.inner()? {
-                        EventData::MappingEnd => break,
-                        EventData::Scalar {
-                            anchor: None,
-                            tag: None,
-                            value,
-                            style,
-                            ..
-                        } if value != "<<" => (value, style),
+                    let (key, style) = match self.next()? {
+                        EventKind::MapEnd => break,
+                        EventKind::Scalar { of, text, style }
+                            if of == Properties::default() && text != "<<" =>
+                        {
+                            (text, style)
+                        }
                         _ => return Ok(None),
                     };
-                    let data = self.inner()?;
-                    match self.form(data)? {
-                        Some(value) => pairs.push((key, key_style, value)),
+                    let kind = self.next()?;
+                    match self.form(kind)? {
+                        Some(value) => pairs.push((key, style, value)),
                         None => return Ok(None),
                     }
                 }
-                let flow = style == MappingStyle::Flow;
                 Ok(Some(Form::Map { flow, pairs }))
             }
             _ => Ok(None),
         }
-    }
-
-    fn inner(&mut self) -> Result<EventData, Error> {
-        let event = self.next()?;
-        if matches!(event.data, EventData::Scalar { .. }) {
-            self.scalars.push((event.start_mark.index, event.end_mark.index));
-        }
-        Ok(event.data)
     }
 }
 
@@ -218,11 +194,11 @@ fn put_map(map: &Map, form: Option<&Form>, events: &mut Vec<Event>) {
 fn put_scalar(scalar: &Scalar, style: Option<ScalarStyle>, events: &mut Vec<Event>) {
     let style = style.unwrap_or(match scalar.style {
         Style::Plain | Style::EmptyInFlow => ScalarStyle::Plain,
-        Style::Quoted => ScalarStyle::DoubleQuoted,
+        Style::Quoted => ScalarStyle::Double,
         Style::Literal => ScalarStyle::Literal,
         Style::Folded => ScalarStyle::Folded,
     });
-    let plain = matches!(style, ScalarStyle::Plain | ScalarStyle::Any);
+    let plain = style == ScalarStyle::Plain;
     let meant = resolve(&scalar.text, Schema::GoV3);
     let tag = match scalar.tag {
         tag if tag == meant => None,
@@ -237,8 +213,15 @@ fn put_scalar(scalar: &Scalar, style: Option<ScalarStyle>, events: &mut Vec<Even
     };
     let style = match style {
         _ if plain && scalar.text.contains('\n') => ScalarStyle::Literal,
-        _ if plain && scalar.tag == Tag::Str && meant != Tag::Str => ScalarStyle::DoubleQuoted,
+        _ if plain && scalar.tag == Tag::Str && meant != Tag::Str => ScalarStyle::Double,
         style => style,
+    };
+    let style = match style {
+        ScalarStyle::Plain => Written::Plain,
+        ScalarStyle::Single => Written::SingleQuoted,
+        ScalarStyle::Double => Written::DoubleQuoted,
+        ScalarStyle::Literal => Written::Literal,
+        ScalarStyle::Folded => Written::Folded,
     };
     let implicit = tag.is_none();
     events.push(Event::scalar(None, tag, &scalar.text, implicit, implicit, style));

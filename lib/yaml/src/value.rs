@@ -43,7 +43,11 @@ fn convert(node: &Node, schema: Schema, strict: bool) -> Result<Value, Error> {
                 }
                 let value = convert(value, schema, strict)?;
                 if key.tag == Tag::Null && !strict {
-                    return Err(Error::NullKey(value.to_string()));
+                    let shown = match value {
+                        Value::Null => "<nil>".to_owned(),
+                        value => value.to_string(),
+                    };
+                    return Err(Error::NullKey(shown));
                 }
                 let old = map.insert(self::key(key, schema, strict)?, value);
                 if strict && old.is_some() {
@@ -66,9 +70,17 @@ fn printable(text: &str) -> Result<(), Error> {
 
 fn key(key: &Scalar, schema: Schema, strict: bool) -> Result<String, Error> {
     match key.tag {
-        Tag::Str | Tag::Merge | Tag::Binary => Ok(key.text.clone()),
+        Tag::Str | Tag::Merge => Ok(key.text.clone()),
+        Tag::Binary => binary(&key.text),
         Tag::Timestamp if schema == Schema::GoV2 => Ok(key.text.clone()),
         _ if strict => Err(Error::KeyNotString(key.text.clone())),
+        Tag::Float => Ok(match number::json_number(&key.text, key.tag) {
+            Ok(number) => number
+                .as_f64()
+                .map_or_else(|| key.text.clone(), number::shortest_single),
+            // The three words for what JSON has no number for.
+            Err(_) => key.text.trim_start_matches('+').to_ascii_lowercase(),
+        }),
         _ => Ok(match scalar(key, schema)? {
             Value::String(text) => text,
             other => other.to_string(),
@@ -104,23 +116,32 @@ fn scalar(scalar: &Scalar, schema: Schema) -> Result<Value, Error> {
             Some(time) if schema == Schema::GoV3 => Value::String(time.to_string()),
             _ => Value::String(text.to_string()),
         },
-        Tag::Binary => Value::String(binary(text)),
+        Tag::Binary => Value::String(binary(text)?),
     })
 }
 
-/// Decodes standard base64, skipping line breaks; what is not base64 stays as it is.
-fn binary(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+/// Decodes standard base64 with its padding, skipping line breaks, as Go's `StdEncoding` does.
+fn binary(text: &str) -> Result<String, Error> {
+    let clean: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
+    let padding = clean
+        .iter()
+        .rev()
+        .take(2)
+        .take_while(|byte| **byte == b'=')
+        .count();
+    if clean.len() % 4 != 0 {
+        return Err(Error::BadBinary);
+    }
+    let mut bytes = Vec::with_capacity(clean.len() / 4 * 3);
     let (mut bits, mut have) = (0u32, 0u32);
-    for byte in text.bytes().filter(|b| !matches!(b, b'\n' | b'\r')) {
+    for byte in &clean[..clean.len() - padding] {
         let six = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
             b'0'..=b'9' => byte - b'0' + 52,
             b'+' => 62,
             b'/' => 63,
-            b'=' => break,
-            _ => return text.to_string(),
+            _ => return Err(Error::BadBinary),
         };
         bits = bits << 6 | u32::from(six);
         have += 6;
@@ -129,5 +150,5 @@ fn binary(text: &str) -> String {
             bytes.push((bits >> have) as u8);
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

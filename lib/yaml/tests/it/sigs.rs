@@ -11,7 +11,7 @@ fn texts_read_and_print_as_recorded() {
     for line in RECORDED.lines() {
         let [text, json, yaml]: [Value; 3] = serde_json::from_str(line).unwrap();
         let text = text.as_str().unwrap();
-        match (yaml::parse(text.as_bytes()), json) {
+        match (yaml::parse_first(text.as_bytes()), json) {
             (Err(error), Value::Null) => {
                 if error.to_string() != yaml.as_str().unwrap() {
                     wrong.push(format!("{text:?}: error {error:?}, recorded {yaml}"));

@@ -1,0 +1,424 @@
+//! From characters to tokens, as go-yaml scans them, its limits and its quirks included.
+//!
+//! A scalar may turn out to be a key only when its `:` comes. So each place where a key may begin is remembered, one for
+//! each level of brackets, and tokens wait in a queue until what stands before them is decided.
+
+mod block;
+mod cursor;
+mod directive;
+mod plain;
+mod quoted;
+mod tag;
+mod token;
+
+pub(crate) use cursor::Mark;
+pub(crate) use token::{Fault, ScalarStyle, Token, TokenKind};
+
+use crate::Schema;
+use cursor::Cursor;
+use std::collections::VecDeque;
+
+/// Deeper levels of brackets or of indentation are refused, as go-yaml does.
+const MAX_DEPTH: usize = 10_000;
+/// How many characters before its `:` a key may begin.
+const MAX_KEY: usize = 1024;
+
+/// Gives the tokens of a text.
+#[derive(Debug)]
+pub(crate) struct Scanner<'t> {
+    cursor: Cursor<'t>,
+    schema: Schema,
+    tokens: VecDeque<Token>,
+    /// How many tokens were taken from the queue.
+    taken: usize,
+    started: bool,
+    /// Column of the innermost block; -1 outside of all.
+    indent: isize,
+    indents: Vec<isize>,
+    /// How many brackets are open.
+    flow: usize,
+    /// Where a key may have begun: outside of brackets, and in each of the open ones.
+    keys: Vec<PossibleKey>,
+    /// Those of them that hold up the queue: number of the token, level.
+    holding: Vec<(usize, usize)>,
+    key_allowed: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct PossibleKey {
+    possible: bool,
+    /// In this column nothing else can stand.
+    required: bool,
+    token: usize,
+    mark: Mark,
+}
+
+impl<'t> Scanner<'t> {
+    pub fn new(text: &'t [u8], schema: Schema) -> Self {
+        Self {
+            cursor: Cursor::new(text),
+            schema,
+            tokens: VecDeque::new(),
+            taken: 0,
+            started: false,
+            indent: -1,
+            indents: Vec::new(),
+            flow: 0,
+            keys: vec![PossibleKey::default()],
+            holding: Vec::new(),
+            key_allowed: true,
+        }
+    }
+
+    /// The next token, which stays in the queue.
+    pub fn peek(&mut self) -> Result<&Token, Fault> {
+        // go-yaml v3 scans two tokens ahead, for the sake of comments; what is wrong with them is found that early.
+        let ahead = match self.schema {
+            Schema::GoV2 => 0,
+            Schema::GoV3 => 2,
+        };
+        loop {
+            if self.tokens.len() > ahead && !self.held_up()? {
+                break;
+            }
+            self.fetch()?;
+        }
+        Ok(&self.tokens[0])
+    }
+
+    /// Takes the token that [`Scanner::peek`] gave.
+    pub fn take(&mut self) -> Option<Token> {
+        self.taken += 1;
+        self.tokens.pop_front()
+    }
+
+    /// Whether the next token may turn out to be a key.
+    fn held_up(&mut self) -> Result<bool, Fault> {
+        let taken = self.taken;
+        match self.holding.iter().rev().find(|(token, _)| *token == taken) {
+            Some(&(_, level)) => self.still_possible(level),
+            None => Ok(false),
+        }
+    }
+
+    /// Puts the next token into the queue, and those that its place brings about.
+    fn fetch(&mut self) -> Result<(), Fault> {
+        self.cursor.need(1)?;
+        if !self.started {
+            self.started = true;
+            let mark = self.cursor.mark;
+            self.push(TokenKind::StreamStart, mark);
+            return Ok(());
+        }
+        let before = self.cursor.mark;
+        self.skip_to_token()?;
+        let column = self.cursor.mark.column;
+        self.close_blocks(column, before);
+        self.cursor.need(4)?;
+        let cursor = &self.cursor;
+        if cursor.over() {
+            return self.stream_end();
+        }
+        if cursor.mark.column == 0 && cursor.byte(0) == b'%' {
+            return self.directive();
+        }
+        if cursor.is_document_indicator() {
+            let start = cursor.byte(0) == b'-';
+            return self.document_indicator(if start {
+                TokenKind::DocumentStart
+            } else {
+                TokenKind::DocumentEnd
+            });
+        }
+        let next = cursor.is_space_or_end(1);
+        match cursor.byte(0) {
+            b'[' => self.open(TokenKind::FlowSeqStart),
+            b'{' => self.open(TokenKind::FlowMapStart),
+            b']' => self.close(TokenKind::FlowSeqEnd),
+            b'}' => self.close(TokenKind::FlowMapEnd),
+            b',' => self.flow_entry(),
+            b'-' if next => self.block_entry(),
+            b'?' if self.flow > 0 || next => self.key(),
+            b':' if self.flow > 0 || next => self.value(),
+            b'*' | b'&' => self.anchor(),
+            b'!' => self.tag(),
+            b'|' if self.flow == 0 => self.block_scalar(ScalarStyle::Literal),
+            b'>' if self.flow == 0 => self.block_scalar(ScalarStyle::Folded),
+            b'\'' => self.quoted(ScalarStyle::Single),
+            b'"' => self.quoted(ScalarStyle::Double),
+            _ if self.plain_may_begin() => self.plain(),
+            _ => Err(self.fault(self.cursor.mark, "found character that cannot start any token")),
+        }
+    }
+
+    /// Steps over white space and comments. A tab is white space only where no key may begin.
+    fn skip_to_token(&mut self) -> Result<(), Fault> {
+        loop {
+            self.cursor.need(1)?;
+            // Elsewhere it is a character like others.
+            if self.cursor.mark.at == 0 && self.cursor.starts_with("\u{feff}".as_bytes()) {
+                self.cursor.skip();
+                self.cursor.need(1)?;
+            }
+            let tabs = self.flow > 0 || !self.key_allowed;
+            while self.cursor.byte(0) == b' ' || (tabs && self.cursor.byte(0) == b'\t') {
+                self.cursor.skip();
+                self.cursor.need(1)?;
+            }
+            self.skip_comment()?;
+            if !self.cursor.is_break(0) {
+                return Ok(());
+            }
+            self.cursor.need(2)?;
+            self.cursor.skip_line();
+            if self.flow == 0 {
+                self.key_allowed = true;
+            }
+        }
+    }
+
+    fn skip_comment(&mut self) -> Result<(), Fault> {
+        if self.cursor.byte(0) == b'#' {
+            while !self.cursor.is_break_or_end(0) {
+                self.cursor.skip();
+                self.cursor.need(1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stream_end(&mut self) -> Result<(), Fault> {
+        if self.cursor.mark.column != 0 {
+            self.cursor.mark.column = 0;
+            self.cursor.mark.line += 1;
+        }
+        let mark = self.cursor.mark;
+        self.close_blocks(-1, mark);
+        self.drop_key()?;
+        self.key_allowed = false;
+        self.push(TokenKind::StreamEnd, mark);
+        Ok(())
+    }
+
+    fn document_indicator(&mut self, kind: TokenKind) -> Result<(), Fault> {
+        let start = self.cursor.mark;
+        self.close_blocks(-1, start);
+        self.drop_key()?;
+        self.key_allowed = false;
+        (0..3).for_each(|_| self.cursor.skip());
+        self.push(kind, start);
+        Ok(())
+    }
+
+    fn open(&mut self, kind: TokenKind) -> Result<(), Fault> {
+        self.save_key()?;
+        let mark = self.cursor.mark;
+        self.keys.push(PossibleKey {
+            token: self.next_number(),
+            mark,
+            ..PossibleKey::default()
+        });
+        self.flow += 1;
+        if self.flow > MAX_DEPTH {
+            return Err(self.fault(mark, format!("exceeded max depth of {MAX_DEPTH}")));
+        }
+        self.key_allowed = true;
+        self.indicator(kind)
+    }
+
+    fn close(&mut self, kind: TokenKind) -> Result<(), Fault> {
+        self.drop_key()?;
+        if self.flow > 0 {
+            self.flow -= 1;
+            if let Some(key) = self.keys.pop() {
+                self.let_go(key.token);
+            }
+        }
+        self.key_allowed = false;
+        self.indicator(kind)
+    }
+
+    fn flow_entry(&mut self) -> Result<(), Fault> {
+        self.drop_key()?;
+        self.key_allowed = true;
+        self.indicator(TokenKind::FlowEntry)
+    }
+
+    fn block_entry(&mut self) -> Result<(), Fault> {
+        if self.flow == 0 {
+            self.begin_block(
+                TokenKind::BlockSeqStart,
+                "block sequence entries are not allowed in this context",
+            )?;
+        }
+        self.drop_key()?;
+        self.key_allowed = true;
+        self.indicator(TokenKind::BlockEntry)
+    }
+
+    fn key(&mut self) -> Result<(), Fault> {
+        if self.flow == 0 {
+            self.begin_block(
+                TokenKind::BlockMapStart,
+                "mapping keys are not allowed in this context",
+            )?;
+        }
+        self.drop_key()?;
+        self.key_allowed = self.flow == 0;
+        self.indicator(TokenKind::Key)
+    }
+
+    fn value(&mut self) -> Result<(), Fault> {
+        let level = self.keys.len() - 1;
+        if self.still_possible(level)? {
+            let PossibleKey { token, mark, .. } = self.keys[level];
+            let place = token.checked_sub(self.taken);
+            self.insert(place, TokenKind::Key, mark);
+            if self.flow == 0 {
+                self.begin_block_at(place, TokenKind::BlockMapStart, mark)?;
+            }
+            self.keys[level].possible = false;
+            self.let_go(token);
+            self.key_allowed = false;
+        } else {
+            if self.flow == 0 {
+                self.begin_block(
+                    TokenKind::BlockMapStart,
+                    "mapping values are not allowed in this context",
+                )?;
+            }
+            self.key_allowed = self.flow == 0;
+        }
+        self.indicator(TokenKind::Value)
+    }
+
+    /// A block of this kind begins here, unless it has begun.
+    fn begin_block(&mut self, kind: TokenKind, forbidden: &str) -> Result<(), Fault> {
+        if !self.key_allowed {
+            return Err(self.fault(self.cursor.mark, forbidden));
+        }
+        self.begin_block_at(None, kind, self.cursor.mark)
+    }
+
+    fn begin_block_at(&mut self, place: Option<usize>, kind: TokenKind, mark: Mark) -> Result<(), Fault> {
+        if self.indent >= mark.column {
+            return Ok(());
+        }
+        self.indents.push(self.indent);
+        self.indent = mark.column;
+        if self.indents.len() > MAX_DEPTH {
+            let context = self.keys.last().map_or(mark, |key| key.mark);
+            return Err(self.fault(context, format!("exceeded max depth of {MAX_DEPTH}")));
+        }
+        self.insert(place, kind, mark);
+        Ok(())
+    }
+
+    /// Blocks that are deeper than a column are over. `before` is where the last token ended.
+    fn close_blocks(&mut self, column: isize, before: Mark) {
+        if self.flow > 0 {
+            return;
+        }
+        while self.indent > column {
+            let mark = match self.schema {
+                Schema::GoV2 => self.cursor.mark,
+                Schema::GoV3 => before,
+            };
+            self.insert(None, TokenKind::BlockEnd, mark);
+            self.indent = self.indents.pop().unwrap_or(-1);
+        }
+    }
+
+    /// Remembers that a key may begin here.
+    fn save_key(&mut self) -> Result<(), Fault> {
+        if !self.key_allowed {
+            return Ok(());
+        }
+        let mark = self.cursor.mark;
+        let key = PossibleKey {
+            possible: true,
+            required: self.flow == 0 && self.indent == mark.column,
+            token: self.next_number(),
+            mark,
+        };
+        self.drop_key()?;
+        let level = self.keys.len() - 1;
+        self.keys[level] = key;
+        self.let_go(key.token);
+        self.holding.push((key.token, level));
+        Ok(())
+    }
+
+    /// What may have been a key on this level is none.
+    fn drop_key(&mut self) -> Result<(), Fault> {
+        let Some(key) = self.keys.last_mut().filter(|key| key.possible) else {
+            return Ok(());
+        };
+        let (required, mark, token) = (key.required, key.mark, key.token);
+        if required {
+            return Err(self.fault(mark, "could not find expected ':'"));
+        }
+        key.possible = false;
+        self.let_go(token);
+        Ok(())
+    }
+
+    /// A key and its `:` stand on one line, and not too far from each other.
+    fn still_possible(&mut self, level: usize) -> Result<bool, Fault> {
+        let key = self.keys[level];
+        let now = self.cursor.mark;
+        if key.possible && (key.mark.line < now.line || key.mark.index + MAX_KEY < now.index) {
+            if key.required {
+                return Err(self.fault(key.mark, "could not find expected ':'"));
+            }
+            self.keys[level].possible = false;
+            return Ok(false);
+        }
+        Ok(key.possible)
+    }
+
+    /// A token no longer waits to be a key.
+    fn let_go(&mut self, token: usize) {
+        self.holding.retain(|(held, _)| *held != token);
+    }
+
+    fn next_number(&self) -> usize {
+        self.taken + self.tokens.len()
+    }
+
+    /// A token of one character.
+    fn indicator(&mut self, kind: TokenKind) -> Result<(), Fault> {
+        let start = self.cursor.mark;
+        self.cursor.skip();
+        self.push(kind, start);
+        Ok(())
+    }
+
+    /// A token that ends here.
+    fn push(&mut self, kind: TokenKind, start: Mark) {
+        let end = self.cursor.mark;
+        self.tokens.push_back(Token { kind, start, end });
+    }
+
+    /// A token without extent, at a place in the queue or at its end.
+    fn insert(&mut self, place: Option<usize>, kind: TokenKind, mark: Mark) {
+        let token = Token {
+            kind,
+            start: mark,
+            end: mark,
+        };
+        match place.filter(|&place| place <= self.tokens.len()) {
+            Some(place) => self.tokens.insert(place, token),
+            None => self.tokens.push_back(token),
+        }
+    }
+
+    fn fault(&self, context: Mark, text: impl Into<String>) -> Fault {
+        Fault::scanner(context, self.cursor.mark, text)
+    }
+}
+
+/// Bytes that are text, since the cursor let them pass; what escapes have made of a tag need not be.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
