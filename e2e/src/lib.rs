@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod flux;
 pub mod origin;
 pub mod process;
+pub mod sources;
 pub mod space;
 pub mod suite;
 pub mod tools;

@@ -85,26 +85,42 @@ impl Repo {
     /// # Errors
     /// When `git` refuses. Versions of it differ in what they refuse: a hostile path such as `../out` may pass.
     pub fn commit_on(&self, branch: &str, message: &str, changes: &[Change]) -> Result<String> {
+        self.commit_all(branch, message, [changes])
+    }
+
+    /// Commits one set of changes after the other as [`Repo::commit_on`] does; returns the last commit's id.
+    ///
+    /// # Errors
+    /// When there is none, or `git` refuses.
+    pub fn commit_all(
+        &self,
+        branch: &str,
+        message: &str,
+        commits: impl IntoIterator<Item = impl AsRef<[Change]>>,
+    ) -> Result<String> {
         let reference = format!("refs/heads/{branch}");
+        let mut parent = self.find(&reference)?;
         let mut stream = Vec::new();
-        let date = EPOCH + 60 * self.commits.fetch_add(1, Ordering::Relaxed);
-        write!(
-            stream,
-            "commit {reference}\nmark :1\ncommitter {AUTHOR} {date} +0000\n"
-        )?;
-        data(&mut stream, message.as_bytes())?;
-        if let Some(parent) = self.find(&reference)? {
-            writeln!(stream, "from {parent}")?;
+        for (mark, changes) in (1..).zip(commits) {
+            let date = EPOCH + 60 * self.commits.fetch_add(1, Ordering::Relaxed);
+            write!(
+                stream,
+                "commit {reference}\nmark :{mark}\ncommitter {AUTHOR} {date} +0000\n"
+            )?;
+            data(&mut stream, message.as_bytes())?;
+            if let Some(parent) = parent {
+                writeln!(stream, "from {parent}")?;
+            }
+            for change in changes.as_ref() {
+                change.write(&mut stream)?;
+            }
+            parent = Some(format!(":{mark}"));
         }
-        for change in changes {
-            change.write(&mut stream)?;
-        }
-        writeln!(stream, "get-mark :1")?;
-        let id = run(
+        writeln!(stream, "get-mark {}", parent.context("nothing to commit")?)?;
+        run(
             self.command(&["fast-import", "--quiet", "--done"]),
             Some(&finished(stream)),
-        )?;
-        Ok(id)
+        )
     }
 
     /// Creates a branch at a commit, or moves it there, also backwards.

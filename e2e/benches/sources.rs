@@ -1,0 +1,16 @@
+//! `cargo bench-sources [NAME]…`: what sources cost; one JSON object. Names choose among `monorepo` and `registry`.
+
+use e2e::sources;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // `cargo bench` adds `--bench`; other flags are nobody's here.
+    let names: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
+    let measured = sources::measure(&names).await?;
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&measured)?)?;
+    Ok(())
+}
