@@ -112,6 +112,21 @@ pub(crate) fn policy(has_login: bool) -> redirect::Policy {
 #[error("refused to follow a redirect to '{0}'")]
 pub(crate) struct RefusedRedirect(pub(crate) String);
 
+/// `Retry-After`, in seconds or as a date (RFC 9110).
+pub(crate) fn retry_after(answer: &reqwest::Response) -> Option<std::time::Duration> {
+    let value = answer
+        .headers()
+        .get(reqwest::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(std::time::Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    until.duration_since(std::time::SystemTime::now()).ok()
+}
+
 /// A URL without user, password and fragment, as Go prints it in errors.
 pub(crate) fn bare(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {

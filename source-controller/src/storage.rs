@@ -21,6 +21,9 @@ use thiserror::Error;
 /// The folder of Git mirrors beside the artifacts; never served.
 pub const MIRRORS: &str = ".mirrors";
 
+/// The folder of Helm indexes beside the artifacts; never served.
+pub const INDEXES: &str = ".indexes";
+
 /// What of an object's artifacts is kept (Flux flags `--artifact-retention-*`).
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -199,6 +202,21 @@ impl Storage {
         }
         fs::remove_file(&path).map_err(failed)?;
         Ok(Stored::Damaged)
+    }
+
+    /// Whether the file of an artifact is there.
+    pub fn has(&self, artifact: &Artifact) -> bool {
+        self.file(&artifact.path).is_file()
+    }
+
+    /// The folder in which everything is.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// The algorithm of digests.
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
     }
 
     /// The bytes of an artifact, for putting it into another.

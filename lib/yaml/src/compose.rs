@@ -7,7 +7,7 @@ mod tags;
 use crate::{Error, Map, Node, Scalar, Schema, Style, Tag, merge, resolve};
 use libyaml_safer::{Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
 use std::collections::HashMap;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Chain, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How much a text may ask for.
@@ -26,6 +26,37 @@ impl Default for Limits {
             nodes: 8_000_000,
         }
     }
+}
+
+/// Composes the first document of a text that may be large, without holding it: the items of the lists in the map under
+/// `key` go to `take` with their list's name, one by one. Gives the rest of the document, in which those lists are empty.
+///
+/// Lists that have an anchor, or that an alias brings, stay in the rest. Unlike elsewhere `\/` in double quotes is let
+/// through, and a tag that a comma follows directly is an error: looking for either costs memory and time.
+///
+/// # Errors
+/// As [`parse_first_node`], and those of `take`, which end the reading.
+pub fn parse_items<E: From<Error>>(
+    bytes: &[u8],
+    schema: Schema,
+    limits: &Limits,
+    key: &str,
+    mut take: impl FnMut(&str, Node) -> Result<(), E>,
+) -> Result<Option<Node>, E> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = Reader::new(bytes, schema, limits);
+    reader.composer.items_of = Some(key);
+    while let Some(event) = reader.next()? {
+        let end = matches!(event.data, EventData::DocumentEnd { .. });
+        reader.composer.event(event)?;
+        if let Some((list, item)) = reader.composer.ready.take() {
+            take(&list, item)?;
+        }
+        if end {
+            break;
+        }
+    }
+    Ok(reader.composer.documents.into_iter().next())
 }
 
 /// Composes every document of the stream; a document without content is a null node.
@@ -47,51 +78,11 @@ pub fn parse_first_node(bytes: &[u8], schema: Schema, limits: &Limits) -> Result
 fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result<Vec<Node>, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let bytes = &*tags::without_commas(bytes);
-    // The scanner panics on a block scalar that the end of the text cuts off, so a text that may have one ends with a newline;
-    // `unterminated` takes it away again where it would show.
-    let newline: &[u8] = if bytes.is_empty() || bytes.ends_with(b"\n") {
-        b""
-    } else {
-        b"\n"
-    };
-    let last_line = bytes.rsplit(|&b| b == b'\n').next().unwrap_or_default();
-    let mut parser = Parser::new();
-    // In pieces, because the scanner decodes all it is given into four bytes a character.
-    parser.set_input(BufReader::with_capacity(16 * 1024, bytes.chain(newline)));
     let escapes = escapes::Escapes::of(bytes);
-    let mut composer = Composer {
-        schema,
-        limits,
-        stack: Vec::new(),
-        documents: Vec::new(),
-        anchors: HashMap::new(),
-        nodes: 0,
-        aliased: 0,
-        merges: false,
-        unterminated: (!newline.is_empty()).then(|| {
-            (
-                bytes.len() as u64 + 1,
-                last_line.iter().all(|&b| b == b' ' || b == b'\t'),
-            )
-        }),
-    };
-    loop {
-        // The scanner has places where a text that ends too early makes it panic instead of giving an error.
-        let event = catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| Error::unexpected_end())?;
-        let event = event.map_err(|error| match schema {
-            Schema::GoV3 => lookahead::earlier_error(bytes, newline, &error),
-            Schema::GoV2 => {
-                // A quoted text that does not end, ends on the last line: a newline that was added is none. (At the
-                // end of a text between tokens go-yaml begins a new line itself.)
-                let lines = bytes.iter().filter(|&&b| b == b'\n').count() as u64;
-                let quoted = error.problem() == "found unexpected end of stream";
-                let last = (quoted && !newline.is_empty()).then_some(lines);
-                Error::from_scanner(&error, schema, last)
-            }
-        })?;
-        let end = matches!(event.data, EventData::DocumentEnd { .. });
-        if event.data == EventData::StreamEnd || end && first {
-            return Ok(composer.documents);
+    let mut reader = Reader::new(bytes, schema, limits);
+    while let Some(event) = reader.next()? {
+        if first && matches!(event.data, EventData::DocumentEnd { .. }) {
+            break;
         }
         if let EventData::Scalar {
             style: ScalarStyle::DoubleQuoted,
@@ -100,7 +91,75 @@ fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result
         {
             escapes.check(&event, schema)?;
         }
-        composer.event(event)?;
+        reader.composer.event(event)?;
+    }
+    Ok(reader.composer.documents)
+}
+
+/// A text with its scanner, and what has been made of it.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    newline: &'static [u8],
+    parser: Parser<BufReader<Chain<&'a [u8], &'static [u8]>>>,
+    composer: Composer<'a>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8], schema: Schema, limits: &'a Limits) -> Reader<'a> {
+        // The scanner panics on a block scalar that the end of the text cuts off, so a text that may have one ends with a
+        // newline; `unterminated` takes it away again where it would show.
+        let newline: &'static [u8] = if bytes.is_empty() || bytes.ends_with(b"\n") {
+            b""
+        } else {
+            b"\n"
+        };
+        let last_line = bytes.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+        let mut parser = Parser::new();
+        // In pieces, because the scanner decodes all it is given into four bytes a character.
+        parser.set_input(BufReader::with_capacity(16 * 1024, bytes.chain(newline)));
+        let composer = Composer {
+            schema,
+            limits,
+            stack: Vec::new(),
+            documents: Vec::new(),
+            anchors: HashMap::new(),
+            nodes: 0,
+            aliased: 0,
+            merges: false,
+            unterminated: (!newline.is_empty()).then(|| {
+                (
+                    bytes.len() as u64 + 1,
+                    last_line.iter().all(|&b| b == b' ' || b == b'\t'),
+                )
+            }),
+            items_of: None,
+            ready: None,
+        };
+        Reader {
+            bytes,
+            newline,
+            parser,
+            composer,
+        }
+    }
+
+    /// The next event; nothing at the end of the stream.
+    fn next(&mut self) -> Result<Option<Event>, Error> {
+        let parser = &mut self.parser;
+        // The scanner has places where a text that ends too early makes it panic instead of giving an error.
+        let event = catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| Error::unexpected_end())?;
+        let event = event.map_err(|error| match self.composer.schema {
+            Schema::GoV3 => lookahead::earlier_error(self.bytes, self.newline, &error),
+            Schema::GoV2 => {
+                // A quoted text that does not end, ends on the last line: a newline that was added is none. (At the
+                // end of a text between tokens go-yaml begins a new line itself.)
+                let lines = self.bytes.iter().filter(|&&b| b == b'\n').count() as u64;
+                let quoted = error.problem() == "found unexpected end of stream";
+                let last = (quoted && !self.newline.is_empty()).then_some(lines);
+                Error::from_scanner(&error, self.composer.schema, last)
+            }
+        })?;
+        Ok(Some(event).filter(|event| event.data != EventData::StreamEnd))
     }
 }
 
@@ -116,6 +175,10 @@ struct Composer<'a> {
     merges: bool,
     /// Set if a newline was added: where the text then ends, and whether its last line is blank.
     unterminated: Option<(u64, bool)>,
+    /// Under which key of the document's map there are lists whose items are not kept.
+    items_of: Option<&'a str>,
+    /// Such an item, with its list's name.
+    ready: Option<(String, Node)>,
 }
 
 /// A map or list whose end has not come.
@@ -258,6 +321,18 @@ impl Composer<'_> {
         self.add(node, None, line)
     }
 
+    /// The name of the list that is open, if it is in the map under `key` of the document and no alias can mean it.
+    fn list_below(&self, key: &str) -> Option<&str> {
+        let [root, lists, list] = &self.stack[..] else {
+            return None;
+        };
+        let is_list = matches!(list.kind, Kind::Seq(_)) && list.anchor.is_none();
+        let name = waiting(lists).filter(|name| is_list && name.tag != Tag::Merge)?;
+        waiting(root)
+            .is_some_and(|k| k.text == key)
+            .then_some(name.text.as_str())
+    }
+
     fn add(&mut self, mut node: Node, anchor: Option<String>, line: u64) -> Result<(), Error> {
         if self.nodes > self.limits.nodes {
             return Err(Error::TooManyNodes(self.limits.nodes));
@@ -271,6 +346,13 @@ impl Composer<'_> {
             }
             self.aliased -= size;
             self.anchors.insert(anchor, Some((node.clone(), size)));
+        }
+        if let Some(list) = self.items_of.and_then(|key| self.list_below(key)) {
+            if self.merges {
+                merge::apply(&mut node, self.schema)?;
+            }
+            self.ready = Some((list.to_owned(), node));
+            return Ok(());
         }
         match self.stack.last_mut() {
             None => {
@@ -293,6 +375,14 @@ impl Composer<'_> {
             },
         }
         Ok(())
+    }
+}
+
+/// The key that waits for its value, of a map without an anchor.
+fn waiting(open: &Open) -> Option<&Scalar> {
+    match &open.kind {
+        Kind::Map { key, .. } if open.anchor.is_none() => key.as_ref(),
+        Kind::Map { .. } | Kind::Seq(_) => None,
     }
 }
 
