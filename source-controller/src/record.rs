@@ -43,9 +43,9 @@ pub struct Failure {
     /// What went wrong, in full.
     pub message: String,
     /// What was going on, beyond that an artifact was being made.
-    doing: Option<String>,
+    doing: Option<Box<str>>,
     /// What upstream has that the artifact is not, with the reason to tell it under.
-    outdated: Option<(&'static str, String)>,
+    outdated: Option<Box<(&'static str, String)>>,
     /// What it means for the signature, with the reason.
     unverified: Option<&'static str>,
     /// What can help.
@@ -134,8 +134,8 @@ impl Failure {
     #[must_use]
     pub fn outdated(mut self, reason: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        self.doing = Some(message.clone());
-        self.outdated = Some((reason, message));
+        self.doing = Some(message.as_str().into());
+        self.outdated = Some(Box::new((reason, message)));
         self
     }
 
@@ -149,7 +149,7 @@ impl Failure {
     /// The failure, and what was going on when it came.
     #[must_use]
     pub fn during(mut self, doing: impl Into<String>) -> Self {
-        self.doing = Some(doing.into());
+        self.doing = Some(doing.into().into());
         self
     }
 }
@@ -190,8 +190,8 @@ pub fn failed<O: FluxObject + Source>(
     } else {
         conditions.mark_true(condition, reason, message.clone());
     }
-    if let Some((reason, message)) = outdated.filter(|_| has_artifact) {
-        conditions.mark_true(ARTIFACT_OUTDATED, reason, message);
+    if let Some(outdated) = outdated.filter(|_| has_artifact) {
+        conditions.mark_true(ARTIFACT_OUTDATED, outdated.0, outdated.1);
     }
     conditions.mark_false(READY, reason, message.clone());
     if let Some(reason) = unverified {

@@ -1,7 +1,7 @@
 //! A client of one repository: its index if it changed, and its charts, each under bounds.
 
 use super::{Access, url};
-use crate::http::{self, Tls};
+use crate::http;
 use ::url::Url;
 use reqwest::{
     Client, Response, StatusCode,
@@ -94,7 +94,7 @@ impl RemoteError {
 impl Remote {
     /// A client of the repository at `base`, which is a normalized URL.
     pub(super) fn new(base: &Url, access: &Access) -> Result<Self, RemoteError> {
-        let tls = access.tls.clone().unwrap_or_else(Tls::default);
+        let tls = access.tls.clone().unwrap_or_default();
         let client = http::builder(&tls, None).map_err(RemoteError::Client)?;
         let client = client
             .user_agent(AGENT)
