@@ -23,7 +23,7 @@ pub fn package(chart: &Chart, modified: u64) -> Result<Vec<u8>, Error> {
         modified,
         names: HashSet::new(),
     };
-    packer.chart(chart, "")?;
+    packer.chart(chart, chart.name())?;
     let archive = packer.members.finish().map_err(failed)?;
     archive.finish().map_err(failed)
 }
@@ -35,12 +35,12 @@ struct Packer {
 }
 
 impl Packer {
-    fn chart(&mut self, chart: &Chart, prefix: &str) -> Result<(), Error> {
+    /// Adds a chart under a folder.
+    fn chart(&mut self, chart: &Chart, base: &str) -> Result<(), Error> {
         let name = chart.name();
         if name.is_empty() || name.contains('/') || name == "." || name == ".." {
             return Err(Error::Package(format!("chart.metadata.name {name:?} is invalid")));
         }
-        let base = format!("{prefix}{name}");
         self.add(
             &format!("{base}/Chart.yaml"),
             metadata(&chart.metadata).as_bytes(),
@@ -60,8 +60,14 @@ impl Packer {
         for file in chart.templates.iter().chain(&chart.files) {
             self.add(&format!("{base}/{}", file.name), &file.data)?;
         }
+        let mut taken = HashSet::new();
         for dependency in &chart.dependencies {
-            self.chart(dependency, &format!("{base}/charts/"))?;
+            // Two versions of one chart, under different aliases. What their folders are called says nothing.
+            let folder = match taken.insert(dependency.name()) {
+                true => dependency.name().to_owned(),
+                false => format!("{}-{}", dependency.name(), dependency.metadata.version),
+            };
+            self.chart(dependency, &format!("{base}/charts/{folder}"))?;
         }
         Ok(())
     }

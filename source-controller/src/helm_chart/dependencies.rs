@@ -36,18 +36,21 @@ pub fn missing(chart: &Chart) -> Result<Vec<Dependency>, BuildError> {
     if asked.len() == chart.dependencies.len() {
         return Ok(Vec::new());
     }
-    let there = |wanted: &Dependency| {
-        chart
-            .dependencies
-            .iter()
-            .any(|found| found.name() == name(wanted))
-    };
+    let there = |wanted: &Dependency| chart.dependencies.iter().any(|found| is_it(wanted, found));
     let missing: Vec<Dependency> = asked.into_iter().filter(|wanted| !there(wanted)).collect();
     if missing.len() > MOST {
         let text = format!("the chart has more than {MOST} dependencies that are not in its charts folder");
         return Err(BuildError::new(Step::Dependency, text));
     }
     Ok(missing)
+}
+
+/// Whether a chart is the one that a dependency means: as Helm finds it, by name and version, or by its alias.
+fn is_it(wanted: &Dependency, found: &Chart) -> bool {
+    let version = Version::parse(&found.metadata.version);
+    let fits =
+        Range::parse(&wanted.version).is_ok_and(|range| version.is_ok_and(|version| range.admits(&version)));
+    found.name() == name(wanted) || (found.name() == wanted.name && fits)
 }
 
 /// PURE: whether a dependency is beside the chart.
@@ -192,7 +195,7 @@ pub fn add_remote(chart: &mut Chart, dependency: &Dependency, archive: &[u8]) ->
         let text = format!("failed to add remote dependency '{}': {text}", name(dependency));
         BuildError::new(Step::Dependency, text)
     })?;
-    add(chart, dependency, loaded);
+    add(chart, loaded);
     Ok(())
 }
 
@@ -213,7 +216,7 @@ pub fn add_local(chart: &mut Chart, dependency: &Dependency, loaded: Chart) -> R
         );
         return Err(failed(text));
     }
-    add(chart, dependency, loaded);
+    add(chart, loaded);
     Ok(())
 }
 
@@ -223,11 +226,13 @@ pub fn local_failed(dependency: &Dependency, problem: &str) -> BuildError {
     BuildError::new(Step::Dependency, text)
 }
 
-fn add(chart: &mut Chart, dependency: &Dependency, mut loaded: Chart) {
-    if !dependency.alias.is_empty() {
-        loaded.metadata.name.clone_from(&dependency.alias);
+/// Under its own name: Helm makes a copy for each alias. (Flux renames it, so that `helm` itself does not find it.)
+fn add(chart: &mut Chart, loaded: Chart) {
+    let same =
+        |other: &Chart| other.name() == loaded.name() && other.metadata.version == loaded.metadata.version;
+    if !chart.dependencies.iter().any(same) {
+        chart.dependencies.push(loaded);
     }
-    chart.dependencies.push(loaded);
 }
 
 /// What a dependency is called in its chart.

@@ -67,10 +67,11 @@ impl Access {
             None => Ok(None),
         };
         if let Some((name, data)) = named(spec.cert_secret_ref.as_ref(), "TLS authentication").await? {
-            let tls = tls(&name, &data)?.ok_or_else(|| {
-                format!("secret '{name}' must contain either 'ca.crt' or both 'tls.crt' and 'tls.key'")
-            });
-            let tls = tls.map_err(|e| format!("failed to construct Helm client's TLS config: {e}"))?;
+            let construct = |problem| format!("failed to construct Helm client's TLS config: {problem}");
+            let tls = tls(&name, &data).map_err(construct)?.ok_or_else(|| {
+                let both = "either 'ca.crt' or both 'tls.crt' and 'tls.key'";
+                construct(format!("secret '{name}' must contain {both}"))
+            })?;
             access.tls = Some(tls);
         }
         if let Some((name, data)) = named(spec.secret_ref.as_ref(), "authentication").await? {
@@ -180,6 +181,16 @@ fn tls(name: &str, data: &Data) -> Result<Option<Tls>, String> {
         (None, None) => None,
     };
     let ca = value(["ca.crt", "caFile"]);
+    let parsed = ca.as_deref().map(reqwest::Certificate::from_pem_bundle);
+    if parsed.is_some_and(|parsed| parsed.map_or(true, |found| found.is_empty())) {
+        return Err("failed to parse CA certificate".to_owned());
+    }
+    if let Some((certificate, key)) = &identity {
+        let pem = [certificate, &b"\n"[..], key.expose()].concat();
+        // What the parser says may have words of the key in it.
+        reqwest::Identity::from_pem(&pem)
+            .map_err(|_| format!("failed to parse TLS certificate and key of secret '{name}'"))?;
+    }
     Ok((ca.is_some() || identity.is_some()).then_some(Tls { ca, identity }))
 }
 

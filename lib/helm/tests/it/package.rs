@@ -141,6 +141,9 @@ fn a_packaged_chart_is_the_chart() {
     ]);
     other.metadata.name = "renamed".into();
     whole.dependencies.push(other);
+    let mut twin = whole.dependencies[1].clone();
+    twin.metadata.version = "0.3.0".into();
+    whole.dependencies.push(twin);
     whole.metadata.version = "1.2.3+4".into();
     let archive = package(&whole, TIME).unwrap();
     assert_eq!(archive, package(&whole, TIME).unwrap());
@@ -153,6 +156,7 @@ fn a_packaged_chart_is_the_chart() {
         "web/templates/a/b.yaml",
         "web/charts/sub/Chart.yaml",
         "web/charts/renamed/values.yaml",
+        "web/charts/renamed-0.3.0/values.yaml",
     ] {
         assert!(names.iter().any(|n| n == name), "{name}: {names:?}");
     }
