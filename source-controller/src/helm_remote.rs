@@ -3,7 +3,7 @@
 //! 1. [`Access::read`] (I/O) reads the Secrets that a HelmRepository names.
 //! 2. [`Remotes::get`] gives the client that all users of this URL and access share.
 //! 3. [`Indexes::fetch`] has its index: one request for all who want it at a time, and none of its content if it is known.
-//! 4. [`Indexes::versions`] reads what a stored index says of one chart; [`Remote::chart`] downloads it.
+//! 4. [`Indexes::choose`] finds the version of a chart that is meant; [`Remote::chart`] downloads it.
 
 mod access;
 mod indexes;
@@ -16,4 +16,5 @@ pub use access::{Access, is_static};
 pub use indexes::{Failed, Fetched, Indexes, Limits};
 pub use remote::{Remote, RemoteError};
 pub use remotes::{Id, Remotes};
+pub use tables::TableError;
 pub use url::{is_oci, normalized, resolve};

@@ -5,6 +5,7 @@ mod record;
 use crate::{
     context::Context,
     helm_remote::{Access, Failed, Fetched, is_oci, is_static, normalized},
+    http::shown,
     record::Failure,
     shelf::{self, blocking},
     storage::{Storage, Stored},
@@ -98,7 +99,7 @@ fn url(url: &str) -> Result<::url::Url, Failure> {
         let text = "'oci' URL scheme cannot be used with 'default' HelmRepository type";
         return Err(invalid(text.to_owned()));
     }
-    normalized(url).map_err(|e| invalid(format!("parse {url:?}: {e}")))
+    normalized(url).map_err(|e| invalid(format!("parse {:?}: {e}", shown(url))))
 }
 
 /// Whether somebody asked for a look just now.

@@ -5,6 +5,7 @@ mod proxy;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, ClientBuilder, header::HeaderValue, redirect};
 use sha2::Sha256;
+use std::borrow::Cow;
 use url::Url;
 
 use crate::secret::{Credentials, Secret};
@@ -139,6 +140,14 @@ pub(crate) fn bare(url: &str) -> String {
     url.to_string()
 }
 
+/// A URL for people: as it is written, unless there is a login in it.
+pub(crate) fn shown(url: &str) -> Cow<'_, str> {
+    match url.contains('@') {
+        true => Cow::Owned(bare(url)),
+        false => Cow::Borrowed(url),
+    }
+}
+
 /// The first error of a type among an error and its sources.
 pub(crate) fn source_of<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
@@ -162,4 +171,15 @@ pub(crate) fn address(url: &str) -> String {
     parts
         .map(|(host, port)| format!("{host}:{port}"))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_not_told() {
+        assert_eq!(shown("http://h:1"), "http://h:1");
+        assert_eq!(shown("http://me:secret@h:1/a"), "http://h:1/a");
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! 1. [`convert`] reads `index.yaml` (YAML or JSON) and writes the stored form and its [`Table`]; it holds no more than the
 //!    text, one entry, and a few dozen bytes for each.
-//! 2. [`Table::find`] says where in the stored form the versions of a chart are; [`versions`] reads those.
-//! 3. [`choose`] takes the version that a constraint means.
+//! 2. [`Table::find`] says where in the stored form the versions of a chart are.
+//! 3. [`choose`] reads those, and takes the one that a constraint means.
 
 mod choose;
 mod entry;
@@ -12,7 +12,7 @@ mod read;
 mod table;
 mod time;
 
-pub use choose::{Listed, choose, concrete, versions};
+pub use choose::{ChooseError, Listed, choose, concrete};
 pub use table::Table;
 
 use print::Charts;

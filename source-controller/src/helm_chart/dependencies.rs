@@ -7,6 +7,7 @@ use super::{
 use crate::{
     context::Context,
     helm_remote::{Access, is_oci, normalized},
+    http::shown,
 };
 use crds::source::HelmRepository;
 use helm::{ArchiveLimits, Chart, Dependency};
@@ -116,14 +117,20 @@ async fn remote(
     if !repositories.contains_key(&url) {
         let opened = open(context, namespace, &url).await.map_err(|problem| {
             failed(
-                format!("failed to get chart repository for URL '{url}': {problem}"),
+                format!(
+                    "failed to get chart repository for URL '{}': {problem}",
+                    shown(&url)
+                ),
                 None,
             )
         })?;
         repositories.insert(url.clone(), opened);
     }
     let Some(repository) = repositories.get(&url) else {
-        return Err(failed(format!("no chart repository for URL '{url}'"), None));
+        return Err(failed(
+            format!("no chart repository for URL '{}'", shown(&url)),
+            None,
+        ));
     };
     let chosen = repository
         .choose(context, &dependency.name, &dependency.version)
@@ -135,7 +142,9 @@ async fn remote(
         };
         let text = format!(
             "failed to get chart '{}' version '{}' from '{}': {problem}",
-            dependency.name, dependency.version, dependency.repository
+            dependency.name,
+            dependency.version,
+            shown(&dependency.repository)
         );
         failed(text, delay)
     })?;
@@ -160,7 +169,7 @@ fn url(repository: &str) -> Result<String, String> {
     if !known {
         return Err(format!("invalid dependency repository URL: {repository}"));
     }
-    let url = normalized(repository).map_err(|error| format!("parse {repository:?}: {error}"))?;
+    let url = normalized(repository).map_err(|error| format!("parse {:?}: {error}", shown(repository)))?;
     Ok(url.to_string())
 }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     context::Context,
     helm_remote::{Access, is_oci, is_static},
+    http::shown,
     record::Failure,
     shelf::blocking,
 };
@@ -43,7 +44,8 @@ pub async fn build(
     let url = &repository.spec.url;
     if is_static(repository) != is_oci(url) {
         return Err(unusable(Unusable::Client(format!(
-            "invalid OCI registry URL: {url}"
+            "invalid OCI registry URL: {}",
+            shown(url)
         ))));
     }
     let opened = Repository::open(context, url, access, Some(repository)).map_err(unusable)?;

@@ -3,7 +3,8 @@
 use super::registry;
 use crate::{
     context::Context,
-    helm_remote::{self, Access, Failed, Id, Remote},
+    helm_remote::{self, Access, Failed, Id, Remote, TableError},
+    http::shown,
     oci::{Registry, Repository as Place},
     shelf::blocking,
 };
@@ -11,7 +12,7 @@ use crds::{
     meta::Artifact,
     source::{HelmRepository, Source as _},
 };
-use helm::index::{self, Listed};
+use helm::index::{ChooseError, Listed};
 use runtime::telemetry::chain;
 use std::{sync::Arc, time::Duration};
 use url::Url;
@@ -110,11 +111,10 @@ impl Repository {
             match &self.place {
                 At::Registry { url, access } => registry::choose(context, url, access, name, wanted).await,
                 At::Http { remote, stored } => {
-                    let listed = self.listed(context, remote, stored.as_ref(), name).await?;
-                    let listed =
-                        listed.ok_or_else(|| Missing::Reference("no chart name found".to_owned()))?;
-                    let chosen = index::choose(name, wanted, &listed).map_err(Missing::Reference)?;
-                    of_index(remote.1.base(), chosen)
+                    let chosen = self
+                        .listed(context, remote, stored.as_ref(), name, wanted)
+                        .await?;
+                    of_index(remote.1.base(), &chosen)
                 }
             }
         };
@@ -146,30 +146,28 @@ impl Repository {
         remote: &(Id, Arc<Remote>),
         stored: Option<&Artifact>,
         name: &str,
-    ) -> Result<Option<Vec<Listed>>, Missing> {
-        let failed = |error: &dyn std::error::Error| {
-            Missing::External(format!("failed to load index: {}", chain(error)), None)
-        };
-        let broken = |failure: crate::record::Failure| Missing::External(failure.message, None);
-        let (job, name) = (context.clone(), name.to_owned());
-        match stored.cloned() {
-            Some(stored) => {
-                let work = blocking(move || job.indexes.versions(&job.storage, &stored, &name));
-                work.await.map_err(broken)?.map_err(|e| failed(&e))
-            }
+        wanted: &str,
+    ) -> Result<Listed, Missing> {
+        let (job, name, wanted) = (context.clone(), name.to_owned(), wanted.to_owned());
+        let found = match stored.cloned() {
+            Some(stored) => blocking(move || job.indexes.choose(&job.storage, &stored, &name, &wanted)).await,
             None => {
                 let fetched = context.indexes.fetch(remote, false).await;
                 let fetched = fetched.map_err(|error| {
                     let delay = match &error {
                         Failed::Remote(error) => error.retry_after(),
-                        _ => None,
+                        Failed::Index(_) | Failed::Disk(_) => None,
                     };
                     Missing::External(format!("failed to cache index: {}", chain(&error)), delay)
                 })?;
-                let work = blocking(move || job.indexes.versions_in(&fetched, &name));
-                work.await.map_err(broken)?.map_err(|e| failed(&e))
+                blocking(move || job.indexes.choose_in(&fetched, &name, &wanted)).await
             }
-        }
+        };
+        let found = found.map_err(|failure| Missing::External(failure.message, None))?;
+        found.map_err(|error| match error {
+            TableError::Choose(ChooseError::None(problem)) => Missing::Reference(problem),
+            error => Missing::External(format!("failed to load index: {}", chain(&error)), None),
+        })
     }
 
     fn late(&self) -> String {
@@ -203,7 +201,7 @@ fn of_index(base: &Url, listed: &Listed) -> Result<Chosen, Missing> {
                 return Err(Missing::External(text, None));
             }
             Err(error) => {
-                let text = format!("failed to parse {reference} as URL: {error}");
+                let text = format!("failed to parse {} as URL: {error}", shown(reference));
                 return Err(Missing::External(text, None));
             }
         },
@@ -216,5 +214,5 @@ fn of_index(base: &Url, listed: &Listed) -> Result<Chosen, Missing> {
 }
 
 fn helm_url(url: &str) -> Result<Url, Unusable> {
-    helm_remote::normalized(url).map_err(|error| Unusable::Url(format!("parse {url:?}: {error}")))
+    helm_remote::normalized(url).map_err(|error| Unusable::Url(format!("parse {:?}: {error}", shown(url))))
 }

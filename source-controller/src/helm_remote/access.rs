@@ -1,7 +1,7 @@
 //! I/O: the Secrets that a HelmRepository names, and how it is spoken to with them.
 
 use crate::{
-    http::Tls,
+    http::{Tls, shown},
     kube_secret::{self, Data},
     oci::{self, Keychain, Repository},
     secret::{Credentials, Secret},
@@ -108,7 +108,8 @@ impl Access {
         }
         let configure =
             |problem: String| format!("failed to configure OCI registry authentication: {problem}");
-        let host = host(url).ok_or_else(|| configure(format!("unable to parse registry URL '{url}'")))?;
+        let host =
+            host(url).ok_or_else(|| configure(format!("unable to parse registry URL '{}'", shown(url))))?;
         if has(oci::DOCKER_CONFIG) {
             let keychain = Keychain::from_secret(credentials).map_err(|e| configure(chain(&e)))?;
             if !keychain.knows(&host) {

@@ -169,29 +169,29 @@ impl Indexes {
         }
     }
 
-    /// What a stored index says of a chart; `None` if it does not know it. Blocks on the disk.
+    /// The version of a chart that is meant, in an index on the shelf. Blocks on the disk.
     ///
     /// # Errors
     /// See [`TableError`].
-    pub fn versions(
+    pub fn choose(
         &self,
         storage: &Storage,
         stored: &Artifact,
         chart: &str,
-    ) -> Result<Option<Vec<Listed>>, TableError> {
-        self.tables.versions(storage, stored, chart)
+        wanted: &str,
+    ) -> Result<Listed, TableError> {
+        let open = || Ok(storage.open_artifact(stored)?);
+        self.tables.choose(&stored.digest, &open, chart, wanted)
     }
 
-    /// What an index that was just fetched says of a chart; `None` if it does not know it. Blocks on the disk.
+    /// The version of a chart that is meant, in an index that was just fetched. Blocks on the disk.
     ///
     /// # Errors
     /// See [`TableError`].
-    pub fn versions_in(&self, fetched: &Fetched, chart: &str) -> Result<Option<Vec<Listed>>, TableError> {
-        self.tables.versions_in(
-            &fetched.digest.to_string(),
-            &|| Ok(fs::File::open(&fetched.path)?),
-            chart,
-        )
+    pub fn choose_in(&self, fetched: &Fetched, chart: &str, wanted: &str) -> Result<Listed, TableError> {
+        let open = || Ok(fs::File::open(&fetched.path)?);
+        self.tables
+            .choose(&fetched.digest.to_string(), &open, chart, wanted)
     }
 
     /// Forgets what the flags say is not kept in memory any longer.

@@ -1,12 +1,8 @@
 //! The tables of stored indexes: on disk beside what they were made from, a few in memory if the flags say so.
 
-use crate::{
-    lock::lock,
-    storage::{Storage, StorageError},
-};
+use crate::{lock::lock, storage::StorageError};
 use artifact::Digest;
-use crds::meta::Artifact;
-use helm::index::{self, IndexError, Listed, Table};
+use helm::index::{self, ChooseError, IndexError, Listed, Table};
 use std::{
     collections::HashMap,
     fs::{self, File},
@@ -16,9 +12,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use thiserror::Error;
-
-/// What one chart may have in an index, in bytes; more is not read.
-const MAX_VERSIONS: u64 = 64 << 20;
 
 /// How many tables are kept in memory, and for how long (Flux flags `--helm-cache-*`).
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +34,9 @@ pub enum TableError {
     /// It is not of that form.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// What it says of the chart is not of that form, or is too much.
-    #[error("{0}")]
-    Versions(String),
+    /// It has no such chart.
+    #[error(transparent)]
+    Choose(#[from] ChooseError),
 }
 
 /// The tables under one folder. All methods block on the disk.
@@ -63,37 +56,22 @@ impl Tables {
         }
     }
 
-    /// What a stored index says of a chart; `None` if it does not know it.
-    pub(super) fn versions(
-        &self,
-        storage: &Storage,
-        stored: &Artifact,
-        chart: &str,
-    ) -> Result<Option<Vec<Listed>>, TableError> {
-        self.versions_in(&stored.digest, &|| Ok(storage.open_artifact(stored)?), chart)
-    }
-
-    /// As [`Tables::versions`], of an index with this digest that `open` opens.
-    pub(super) fn versions_in(
+    /// The version of a chart that is meant, in the index with this digest that `open` opens.
+    pub(super) fn choose(
         &self,
         digest: &str,
         open: &dyn Fn() -> Result<File, TableError>,
         chart: &str,
-    ) -> Result<Option<Vec<Listed>>, TableError> {
+        wanted: &str,
+    ) -> Result<Listed, TableError> {
         let Some(place) = self.table(digest, open)?.find(chart) else {
-            return Ok(None);
+            let none = ChooseError::None("no chart name found".to_owned());
+            return Err(none.into());
         };
-        let length = place.end - place.start;
-        if length > MAX_VERSIONS {
-            return Err(TableError::Versions(format!(
-                "the chart has more than {MAX_VERSIONS} bytes in the index"
-            )));
-        }
         let mut file = open()?;
         file.seek(SeekFrom::Start(place.start))?;
-        let mut text = Vec::new();
-        file.take(length).read_to_end(&mut text)?;
-        index::versions(&text).map(Some).map_err(TableError::Versions)
+        let versions = BufReader::with_capacity(64 << 10, file.take(place.end - place.start));
+        Ok(index::choose(chart, wanted, versions)?)
     }
 
     /// Keeps the table of a stored index with this digest.

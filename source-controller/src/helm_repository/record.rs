@@ -1,6 +1,9 @@
 //! PURE: what a pass over a HelmRepository came to → the status, what to tell, and when to look again.
 
-use crate::record::{self, Failure};
+use crate::{
+    http,
+    record::{self, Failure},
+};
 use crds::{
     meta::{Artifact, reason},
     source::{HelmRepository, HelmRepositoryStatus, reason as source},
@@ -54,7 +57,10 @@ pub fn outcome(
     record::succeed(object, &mut status, &message, &now);
     let size = artifact.as_ref().and_then(|a| a.size);
     let size = size.map_or("unknown size".to_owned(), |size| format!("size {}", human(size)));
-    let news = format!("stored fetched index of {size} from '{}'", object.spec.url);
+    let news = format!(
+        "stored fetched index of {size} from '{}'",
+        http::shown(&object.spec.url)
+    );
     let event = match (new, recovered) {
         (true, _) => Some(Event::normal(source::NEW_ARTIFACT, news)),
         (false, true) => Some(Event::normal(reason::SUCCEEDED, news)),

@@ -14,14 +14,17 @@ pub struct Limits {
     pub bytes: u64,
     /// Files.
     pub files: u64,
+    /// Bytes of one file. Helm's limit is 5 MiB.
+    pub file: u64,
 }
 
 impl Default for Limits {
-    /// 100 MiB and 100 000 files.
+    /// 100 MiB, 100 000 files, 5 MiB a file.
     fn default() -> Self {
         Limits {
             bytes: 100 << 20,
             files: 100_000,
+            file: 5 << 20,
         }
     }
 }
@@ -69,6 +72,13 @@ pub(super) fn read_some(
         let size = entry.size();
         if size > limits.bytes {
             return Err(too_large());
+        }
+        if size > limits.file {
+            return Err(Error::Load(format!(
+                "decompressed chart file {} is larger than the maximum file size {}",
+                quote(full.as_bytes()),
+                limits.file
+            )));
         }
         let is_wanted = wanted(&name);
         let mut data = Vec::new();

@@ -82,7 +82,10 @@ impl Metadata {
     /// # Errors
     /// A malformed or too large archive, forbidden names, none of the files, one that is not what it should be.
     pub fn of_archive(archive: &[u8], limit: u64) -> Result<Metadata, Error> {
-        let mut limits = archive::Limits::default();
+        let mut limits = archive::Limits {
+            file: u64::MAX,
+            ..archive::Limits::default()
+        };
         let wanted = |name: &str| matches!(name, "Chart.yaml" | "requirements.yaml");
         let files = archive::read_some(archive, &mut limits, wanted)?;
         let find = |name: &str| {

@@ -1,8 +1,11 @@
-//! The versions of one chart, and the one that a constraint means (Flux's rules, which are Helm's but for ties).
+//! The version of a chart that a constraint means (Flux's rules, which are Helm's but for ties), found as its versions are read.
 
 use crate::funcs::semver::range;
-use serde::{Deserialize, Deserializer};
-use versions::Version;
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use std::fmt;
+use std::io::Read;
+use versions::{Range, Version};
 
 /// A version of a chart in a stored index, as far as one needs to know it to fetch it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,36 +25,47 @@ pub struct Listed {
     pub digest: String,
 }
 
-/// Reads the versions of a chart from its place in a stored index.
-///
-/// # Errors
-/// A text that is not of that form.
-pub fn versions(text: &[u8]) -> Result<Vec<Listed>, String> {
-    let listed: Option<Vec<Listed>> =
-        serde_json::from_slice(text).map_err(|error| format!("the stored index is damaged: {error}"))?;
-    Ok(listed.unwrap_or_default())
+/// Why there is no version to be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChooseError {
+    /// None is what is meant, in Flux's words.
+    #[error("{0}")]
+    None(String),
+    /// What is stored is not of its form.
+    #[error("the stored index is damaged: {0}")]
+    Damaged(String),
 }
 
-/// The version of a chart that `wanted` means: the one that is written just so; else the highest that the constraint admits,
-/// of several alike the one that was added last. An empty constraint is `*`.
+/// The version that `wanted` means among those that `stored` has, which is a chart's place in a stored index: the first that is
+/// written just so; else the highest that the constraint admits, of several alike the one that was added last. An empty
+/// constraint is `*`. Of the versions only the best so far is held.
 ///
 /// # Errors
-/// No version, none that fits, a malformed constraint; in Flux's words.
-pub fn choose<'a>(chart: &str, wanted: &str, listed: &'a [Listed]) -> Result<&'a Listed, String> {
-    if listed.is_empty() {
-        return Err("no chart version found".to_owned());
+/// See [`ChooseError`]; a malformed constraint means none.
+pub fn choose(chart: &str, wanted: &str, stored: impl Read) -> Result<Listed, ChooseError> {
+    let range = range(if wanted.is_empty() { "*" } else { wanted });
+    let search = Search {
+        wanted,
+        range: range.as_ref().ok(),
+        any: false,
+        exact: None,
+        best: None,
+    };
+    let mut reader = serde_json::Deserializer::from_reader(stored);
+    let found = reader.deserialize_any(search);
+    let found = found.map_err(|error| ChooseError::Damaged(error.to_string()))?;
+    if !found.any {
+        return Err(ChooseError::None("no chart version found".to_owned()));
     }
-    if let Some(exact) = listed.iter().find(|version| version.version == wanted) {
+    if let Some(exact) = found.exact {
         return Ok(exact);
     }
-    let admitted = range(if wanted.is_empty() { "*" } else { wanted })?;
-    let fits = listed.iter().filter_map(|entry| {
-        let version = concrete(&entry.version).filter(|version| admitted.admits(version))?;
-        Some((version, added(entry), entry))
-    });
-    let best = fits.max_by(|a, b| a.0.precedence(&b.0).then_with(|| a.1.cmp(&b.1)));
-    best.map(|(_, _, entry)| entry)
-        .ok_or_else(|| format!("no '{chart}' chart with version matching '{wanted}' found"))
+    let best = found.best.map(|(_, _, best)| best);
+    range.map_err(ChooseError::None)?;
+    best.ok_or_else(|| {
+        let text = format!("no '{chart}' chart with version matching '{wanted}' found");
+        ChooseError::None(text)
+    })
 }
 
 /// A text as one version, as Flux reads versions: with all three numbers.
@@ -60,8 +74,57 @@ pub fn concrete(text: &str) -> Option<Version> {
     Version::parse(text).ok().filter(|_| whole)
 }
 
-fn added(entry: &Listed) -> jiff::Timestamp {
-    entry.created.parse().unwrap_or(jiff::Timestamp::MIN)
+struct Search<'w> {
+    wanted: &'w str,
+    range: Option<&'w Range>,
+    any: bool,
+    exact: Option<Listed>,
+    best: Option<(Version, jiff::Timestamp, Listed)>,
+}
+
+impl<'de, 'w> Visitor<'de> for Search<'w> {
+    type Value = Search<'w>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the versions of a chart")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Self::Value, A::Error> {
+        while let Some(listed) = items.next_element::<Listed>()? {
+            self.look(listed);
+        }
+        Ok(self)
+    }
+}
+
+impl Search<'_> {
+    fn look(&mut self, listed: Listed) {
+        self.any = true;
+        if self.exact.is_some() {
+            return;
+        }
+        if listed.version == self.wanted {
+            self.exact = Some(listed);
+            return;
+        }
+        let version = concrete(&listed.version);
+        let Some(version) = version.filter(|version| self.range.is_some_and(|range| range.admits(version)))
+        else {
+            return;
+        };
+        let added = listed.created.parse().unwrap_or(jiff::Timestamp::MIN);
+        let better = self
+            .best
+            .as_ref()
+            .is_none_or(|(best, its, _)| best.precedence(&version).then_with(|| its.cmp(&added)).is_le());
+        if better {
+            self.best = Some((version, added, listed));
+        }
+    }
 }
 
 /// `null` is nothing, as Go reads it.

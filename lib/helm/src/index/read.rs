@@ -207,7 +207,7 @@ struct Root<'c, 's, S> {
     own: &'c mut Option<IndexError>,
 }
 
-/// The charts, or the versions of one.
+/// The charts, of which it gives whether there are any; and the versions of one.
 struct Lists<'c, 's, S>(&'c mut Charts<'s, S>, &'c mut Option<IndexError>);
 struct List<'c, 's, S>(&'c mut Charts<'s, S>, &'c mut Option<IndexError>, String);
 
@@ -230,8 +230,8 @@ impl<'de, S: Read + Write + Seek> Visitor<'de> for Root<'_, '_, S> {
         let mut rest = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if key.eq_ignore_ascii_case("entries") {
-                map.next_value_seed(Lists(self.charts, self.own))?;
-                rest.insert("entries".to_owned(), Json::Object(Map::new()));
+                let there = map.next_value_seed(Lists(self.charts, self.own))?;
+                rest.insert("entries".to_owned(), there);
             } else {
                 rest.insert(key, map.next_value()?);
             }
@@ -241,29 +241,29 @@ impl<'de, S: Read + Write + Seek> Visitor<'de> for Root<'_, '_, S> {
 }
 
 impl<'de, S: Read + Write + Seek> DeserializeSeed<'de> for Lists<'_, '_, S> {
-    type Value = ();
+    type Value = Json;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Json, D::Error> {
         from.deserialize_any(self)
     }
 }
 
 impl<'de, S: Read + Write + Seek> Visitor<'de> for Lists<'_, '_, S> {
-    type Value = ();
+    type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the charts of an index")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
         while let Some(name) = map.next_key::<String>()? {
             map.next_value_seed(List(self.0, self.1, name))?;
         }
-        Ok(())
+        Ok(Json::Object(Map::new()))
     }
 }
 

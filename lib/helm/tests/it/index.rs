@@ -1,10 +1,12 @@
 //! Indexes: what is stored is what Flux stores, what is found is what Flux finds, and nothing is held that need not be.
 //! `HELM_ORACLE` is asked for the entries as Helm prints them.
 
+use crate::fuzz::mutate;
 use golden::Random;
-use helm::index::{Listed, Table, choose, convert, versions};
+use helm::index::{ChooseError, Table, choose, convert};
 use std::io::Cursor;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 fn stored(text: &[u8]) -> Result<(Vec<u8>, Table), String> {
     let mut out = Vec::new();
@@ -17,10 +19,17 @@ fn stored(text: &[u8]) -> Result<(Vec<u8>, Table), String> {
     Ok((out, table))
 }
 
-fn listed(text: &[u8], chart: &str) -> Option<Vec<Listed>> {
+/// The version of a chart in an index that a constraint means; nothing if there is no such chart.
+fn chosen(text: &[u8], chart: &str, wanted: &str) -> Option<Result<String, String>> {
     let (stored, table) = stored(text).unwrap();
     let place = table.find(chart)?;
-    Some(versions(&stored[place.start as usize..place.end as usize]).unwrap())
+    let versions = &stored[place.start as usize..place.end as usize];
+    let found = choose(chart, wanted, versions);
+    Some(
+        found
+            .map(|found| found.version)
+            .map_err(|error| error.to_string()),
+    )
 }
 
 /// Every shape of entry and head.
@@ -171,8 +180,7 @@ fn generated(random: &mut Random) -> String {
 #[test]
 fn the_version_that_is_meant_is_found() {
     let text = b"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0}\n  - {name: a, version: 2.0.0-rc.1}\n  - {name: a, version: 1.10.0+old, created: '2026-01-01T00:00:00Z'}\n  - {name: a, version: 1.10.0+new, created: '2026-02-01T00:00:00Z'}\n  - {name: a, version: 1.10.0+odd, created: '2026-01-01T00:00:00+05:00'}\n  - {name: a, version: 1.9.0}\n  - {name: a, version: v1.8}\n";
-    let versions = listed(text, "a").unwrap();
-    let found = |wanted: &str| choose("a", wanted, &versions).map(|found| found.version.clone());
+    let found = |wanted: &str| chosen(text, "a", wanted).unwrap();
     for (wanted, expected) in [
         ("", Ok("1.10.0+new")),
         ("*", Ok("1.10.0+new")),
@@ -192,8 +200,15 @@ fn the_version_that_is_meant_is_found() {
             "{wanted}"
         );
     }
-    assert_eq!(choose("a", "", &[]), Err("no chart version found".to_owned()));
-    assert!(listed(text, "b").is_none());
+    let none = Err(ChooseError::None("no chart version found".to_owned()));
+    for empty in ["[]", "null"] {
+        assert_eq!(choose("a", "", empty.as_bytes()), none);
+    }
+    for damaged in ["", "[{}]", "{}", "[{\"name\": \"a\", \"version\""] {
+        let found = choose("a", "", damaged.as_bytes());
+        assert!(matches!(found, Err(ChooseError::Damaged(_))), "{found:?}");
+    }
+    assert!(chosen(text, "b", "").is_none());
 }
 
 #[test]
@@ -269,17 +284,17 @@ fn what_is_no_index_is_refused() {
 #[test]
 fn anchors_and_merges_mean_what_they_mean() {
     let text = b"apiVersion: v1\nentries:\n  a: &list\n  - &one {name: a, version: 1.0.0}\n  - {<<: *one, version: 1.1.0}\n  b: *list\n  c:\n  - {<<: *one, name: c}\n";
-    for (chart, expected) in [
-        ("a", vec!["1.1.0", "1.0.0"]),
-        ("b", vec!["1.1.0", "1.0.0"]),
-        ("c", vec!["1.0.0"]),
+    for (chart, wanted, expected) in [
+        ("a", "", "1.1.0"),
+        ("b", "", "1.1.0"),
+        ("b", "1.0.0", "1.0.0"),
+        ("c", "", "1.0.0"),
     ] {
-        let found: Vec<String> = listed(text, chart)
-            .unwrap()
-            .into_iter()
-            .map(|v| v.version)
-            .collect();
-        assert_eq!(found, expected, "{chart}");
+        assert_eq!(
+            chosen(text, chart, wanted),
+            Some(Ok(expected.to_owned())),
+            "{chart}"
+        );
     }
     // A bomb: each level has ten of the one below.
     let mut bomb = "apiVersion: v1\nannotations:\n  a0: &a0 x\n".to_owned();
@@ -300,4 +315,142 @@ fn json_is_read_as_json() {
     let (stored, table) = stored(text).unwrap();
     assert_eq!(table.len(), 2);
     assert!(String::from_utf8(stored).unwrap().contains("\"urls\": null"));
+}
+
+/// Indexes that somebody spoiled: no panic, no hang, no more than so much of what goes in comes out, and what is stored is
+/// stored so again. `FUZZ_SECONDS` says for how long (1).
+#[test]
+fn spoiled_indexes_are_survived() {
+    let seconds = golden::seconds().unwrap_or(1);
+    let mut random = Random::begin();
+    let (json, _) = stored(ALL.as_bytes()).unwrap();
+    let seeds = [ALL.as_bytes().to_vec(), json, generated(&mut random).into_bytes()];
+    let words = [
+        "entries:",
+        "- ",
+        "  ",
+        "\n",
+        ": ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "'",
+        "|\n",
+        ">-\n",
+        "!!binary ",
+        "!x, ",
+        "null",
+        "~",
+        "name: web",
+        "version: 1.0.0",
+        "\\u0000",
+        "\u{0}",
+        "\u{feff}",
+        "---\n",
+        "...\n",
+        "%YAML 1.1\n",
+        "# ",
+        "\t",
+        "1e999",
+        ".nan",
+        "\\/",
+        "é",
+        "\u{2028}",
+        ",",
+        "? ",
+        "apiVersion: v1\n",
+        "\r\n",
+    ];
+    let dictionary: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut runs = [0, 0];
+    while Instant::now() < until {
+        let seed = random.below(seeds.len());
+        let text = mutate(&mut random, &seeds[seed], &dictionary);
+        let begin = Instant::now();
+        let shown = || String::from_utf8_lossy(&text).into_owned();
+        let found = std::panic::catch_unwind(|| stored(&text)).unwrap_or_else(|_| panic!("{}", shown()));
+        assert!(
+            begin.elapsed() < Duration::from_secs(5),
+            "{:?}: {}",
+            begin.elapsed(),
+            shown()
+        );
+        runs[usize::from(found.is_ok())] += 1;
+        let Ok((first, table)) = found else { continue };
+        // An escape is six bytes for one, a level of depth two for each line, and aliases are a tenth of a large text.
+        assert!(first.len() <= 64 * text.len() + 1024, "{}", shown());
+        let (second, again) = stored(&first).unwrap_or_else(|error| panic!("{error}: {}", shown()));
+        assert!(first == second && table == again, "{}", shown());
+    }
+    println!("{} refused, {} read", runs[0], runs[1]);
+}
+
+/// Large indexes of odd shapes, in time and within their limits.
+#[test]
+fn odd_shapes_cost_little() {
+    let many = "  - {name: a, version: 1.0.0}\n".repeat(40_000);
+    let names: String = (0..50_000).map(|n| format!("  chart-{n}: []\n")).collect();
+    let long = "x".repeat(1 << 19);
+    let commas = "- ! a, b\n".repeat(50_000);
+    let escapes = "\\/".repeat(1 << 19);
+    for (text, expected) in [
+        (format!("apiVersion: v1\nentries:\n  a:\n{many}"), Ok(1)),
+        (format!("apiVersion: v1\nentries:\n{names}"), Ok(50_000)),
+        (
+            format!("apiVersion: v1\nentries:\n  a:\n  - {{name: a, version: 1.0.0, description: {long}}}\n"),
+            Ok(1),
+        ),
+        (
+            format!(
+                "apiVersion: v1\nentries:\n  a:\n  - {{name: a, version: 1.0.0, description: \"{escapes}\"}}\n"
+            ),
+            Ok(1),
+        ),
+        (
+            format!("apiVersion: v1\nentries:\n  a:\n  - {{name: {long}, version: 1.0.0}}\n"),
+            Ok(1),
+        ),
+        (
+            format!(
+                "apiVersion: v1\nentries:\n  a:\n  - {{name: a, version: '1.{}'}}\n",
+                "9".repeat(1 << 19)
+            ),
+            Ok(1),
+        ),
+        (
+            format!(
+                "apiVersion: v1\nentries:\n  a:\n  - {{name: a, version: 1.0.0, appVersion: {}}}\n",
+                // A number that no float can hold is a text.
+                "9".repeat(1 << 19)
+            ),
+            Ok(1),
+        ),
+        (format!("apiVersion: v1\npublicKeys:\n{commas}"), Ok(0)),
+        ("[".repeat(1 << 19), Err(())),
+        ("{\"a\":".repeat(1 << 19), Err(())),
+        ("a: ".repeat(1 << 19), Err(())),
+        ("- ".repeat(1 << 19), Err(())),
+        ("&a ".repeat(1 << 19), Err(())),
+        ("!".repeat(1 << 19), Err(())),
+        ("\"".repeat(1 << 19), Err(())),
+        ("# \n".repeat(1 << 19), Err(())),
+    ] {
+        let begin = Instant::now();
+        let found = stored(text.as_bytes())
+            .map(|(_, table)| table.len())
+            .map_err(|_| ());
+        let shown = text.get(..60).unwrap_or_default();
+        assert_eq!(found, expected, "{shown}");
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "{:?}: {shown}",
+            begin.elapsed()
+        );
+    }
 }
