@@ -93,9 +93,9 @@ impl HelmCharts {
         };
         let Build { made, content } = build;
         let Content::New(archive) = content else {
-            let artifact = object.artifact();
-            let url = artifact.map(|a| self.0.storage.url(&a.path)).unwrap_or_default();
-            return Ok(End::UpToDate { url, made });
+            let path = object.artifact().map(|a| a.path.as_str()).unwrap_or_default();
+            let urls = self.0.storage.urls(path, LATEST);
+            return Ok(End::UpToDate { urls, made });
         };
         let (context, object, summary) = (self.0.clone(), object.clone(), made.as_new());
         let stored = blocking(move || {

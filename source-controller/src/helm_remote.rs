@@ -9,6 +9,7 @@ mod access;
 mod indexes;
 mod remote;
 mod remotes;
+mod stored;
 mod tables;
 mod url;
 

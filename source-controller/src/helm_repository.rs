@@ -68,17 +68,12 @@ impl HelmRepositories {
         let remote = self.0.remotes.get(&url, &access);
         let remote = remote.map_err(|e| Failure::fetch(reason::FAILED, chain(&e)).stalled())?;
         // I/O: the index, unless the server or a neighbour has it that nothing has changed.
-        let fetch = self.0.indexes.fetch(&remote, asked(object));
-        let fetched = tokio::time::timeout(access.timeout, fetch).await;
-        let fetched = fetched
-            .map_err(|_| timeout(&access, &object.spec.url))?
-            .map_err(|failed| told(&failed))?;
+        let fetched = self.0.indexes.fetch(&remote, access.timeout, asked(object)).await;
+        let fetched = fetched.map_err(|failed| told(&failed))?;
         let revision = fetched.revision.to_string();
         let has = object.artifact().filter(|_| shelf == Some(Stored::Good));
         if let Some(artifact) = has.filter(|artifact| artifact.revision == revision) {
-            return Ok(End::UpToDate {
-                url: self.0.storage.url(&artifact.path),
-            });
+            return Ok(End::UpToDate(self.0.storage.urls(&artifact.path, LATEST)));
         }
         // I/O, blocking: its stored form goes on the shelf.
         let (context, object) = (self.0.clone(), object.clone());
@@ -148,13 +143,4 @@ fn told(failed: &Failed) -> Failure {
         }
         Failed::Disk(_) => Failure::storage_text(source::ARCHIVE_OPERATION_FAILED, chain(failed)),
     }
-}
-
-fn timeout(access: &Access, url: &str) -> Failure {
-    let text = format!(
-        "failed to fetch Helm repository index: no answer from '{}' within the timeout of {}",
-        crate::http::bare(url),
-        crds::meta::format_go(access.timeout)
-    );
-    Failure::fetch(reason::FAILED, text)
 }

@@ -45,6 +45,15 @@ struct Shelf {
     retention: Retention,
 }
 
+/// Where an artifact is served. The address of the server may be another than when the artifact was stored.
+#[derive(Debug)]
+pub struct Urls {
+    /// The artifact itself.
+    pub artifact: String,
+    /// The link that always leads to the newest.
+    pub latest: String,
+}
+
 /// What a look at a stored artifact found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
@@ -126,6 +135,15 @@ impl Storage {
     /// The URL under which a path is served.
     pub fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.0.advertised)
+    }
+
+    /// The URLs under which an artifact and the link beside it are served.
+    pub fn urls(&self, path: &str, link: &str) -> Urls {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Urls {
+            artifact: self.url(path),
+            latest: self.url(&format!("{folder}/{link}")),
+        }
     }
 
     /// Writes an artifact: to a new file beside its place, then renamed, so that readers see all or nothing.
@@ -252,8 +270,7 @@ impl Storage {
         }
         std::os::unix::fs::symlink(file, &new)?;
         fs::rename(&new, dir.join(name))?;
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        Ok(self.url(&format!("{folder}/{name}")))
+        Ok(self.urls(path, name).latest)
     }
 
     /// Removes what an object's retention does not keep. Gives the number of files removed.

@@ -1,12 +1,13 @@
 //! A chart: its metadata, values, templates and files, and the charts it depends on.
 
 mod archive;
+mod fields;
 mod ignore;
 mod metadata;
 
 pub use archive::Limits as ArchiveLimits;
+pub(crate) use fields::{Fields, kind_of};
 pub use metadata::{Dependency, Maintainer, Metadata};
-pub(crate) use metadata::{Fields, kind_of};
 
 use crate::Error;
 use artifact::Tree;

@@ -1,7 +1,10 @@
 //! PURE: what a pass over a HelmChart came to → the status, what to tell, and when to look again.
 
 use super::build::Made;
-use crate::record::{self, Failure};
+use crate::{
+    record::{self, Failure},
+    storage::Urls,
+};
 use crds::{
     meta::Artifact,
     source::{HelmChart, HelmChartStatus, condition::SOURCE_VERIFIED, reason},
@@ -25,7 +28,7 @@ pub enum End {
     /// The chart that is on the shelf is the one that is wanted.
     UpToDate {
         /// Where it is served now.
-        url: String,
+        urls: Urls,
         /// What it is.
         made: Made,
     },
@@ -61,10 +64,11 @@ pub fn outcome(
     let mut new = false;
     let made = match pass.end {
         Err(failure) => return record::failed(object, status, failure, &now, requeue_dependency),
-        Ok(End::UpToDate { url, made }) => {
+        Ok(End::UpToDate { urls, made }) => {
             if let Some(artifact) = &mut status.artifact {
-                artifact.url = url;
+                artifact.url = urls.artifact;
             }
+            status.url = status.url.map(|_| urls.latest);
             made
         }
         Ok(End::Stored(stored)) => {

@@ -106,19 +106,19 @@ impl Repository {
 
     /// The version of a chart that is meant.
     pub async fn choose(&self, context: &Arc<Context>, name: &str, wanted: &str) -> Result<Chosen, Missing> {
-        let late = |_| Missing::External(self.late(), None);
-        let work = async {
-            match &self.place {
-                At::Registry { url, access } => registry::choose(context, url, access, name, wanted).await,
-                At::Http { remote, stored } => {
-                    let chosen = self
-                        .listed(context, remote, stored.as_ref(), name, wanted)
-                        .await?;
-                    of_index(remote.1.base(), &chosen)
-                }
+        match &self.place {
+            At::Registry { url, access } => {
+                let work = registry::choose(context, url, access, name, wanted);
+                let late = |_| Missing::External(self.late(), None);
+                tokio::time::timeout(self.timeout, work).await.map_err(late)?
             }
-        };
-        tokio::time::timeout(self.timeout, work).await.map_err(late)?
+            At::Http { remote, stored } => {
+                let chosen = self
+                    .listed(context, remote, stored.as_ref(), name, wanted)
+                    .await?;
+                of_index(remote.1.base(), &chosen)
+            }
+        }
     }
 
     /// The archive of a chart, at most `limit` bytes of it.
@@ -152,7 +152,7 @@ impl Repository {
         let found = match stored.cloned() {
             Some(stored) => blocking(move || job.indexes.choose(&job.storage, &stored, &name, &wanted)).await,
             None => {
-                let fetched = context.indexes.fetch(remote, false).await;
+                let fetched = context.indexes.fetch(remote, self.timeout, false).await;
                 let fetched = fetched.map_err(|error| {
                     let delay = match &error {
                         Failed::Remote(error) => error.retry_after(),

@@ -5,18 +5,19 @@ use super::{
     Remote, RemoteError,
     remote::{Answer, Validators},
     remotes::Id,
+    stored,
     tables::{Memory, TableError, Tables, touch},
 };
 use crate::{lock::lock, storage::Storage};
 use artifact::{Algorithm, Digest, DigestWriter};
 use crds::meta::Artifact;
-use helm::index::{self, IndexError, Listed};
+use helm::index::{IndexError, Listed};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     fs,
-    io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _},
-    path::{Path, PathBuf},
+    io::{self, BufWriter},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -81,7 +82,7 @@ pub struct Indexes {
     tables: Tables,
     slots: Mutex<HashMap<Id, Arc<Slot>>>,
     /// One at a time is read: a large one costs memory.
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
 }
 
 /// What is known of one URL with one access.
@@ -126,17 +127,23 @@ impl Indexes {
             limits,
             algorithm,
             slots: Mutex::default(),
-            reading: Semaphore::new(1),
+            reading: Arc::new(Semaphore::new(1)),
         })
     }
 
     /// The index of a repository as it is now, or was a few seconds ago; `now` is for those who want no look but their own.
     ///
-    /// Whoever comes while others wait for an answer gets theirs, unless `now`.
+    /// Whoever comes while others wait for an answer gets theirs, unless `now`. `timeout` is for the server's answer: what is
+    /// done with it takes its own time.
     ///
     /// # Errors
     /// See [`Failed`].
-    pub async fn fetch(&self, (id, remote): &(Id, Arc<Remote>), now: bool) -> Result<Arc<Fetched>, Failed> {
+    pub async fn fetch(
+        &self,
+        (id, remote): &(Id, Arc<Remote>),
+        timeout: Duration,
+        now: bool,
+    ) -> Result<Arc<Fetched>, Failed> {
         let arrived = Instant::now();
         let slot = self.slot(id);
         let mut state = slot.state.lock().await;
@@ -151,7 +158,7 @@ impl Indexes {
         if state.known.is_none() {
             state.known = self.remembered(id).await;
         }
-        let looked = self.look(id, remote, state.known.take()).await;
+        let looked = self.look(id, remote, timeout, state.known.take()).await;
         let (known, failed) = match looked {
             Ok(known) => (Some(known), None),
             Err((known, failed)) => (known, Some(failed)),
@@ -218,6 +225,7 @@ impl Indexes {
         &self,
         id: &Id,
         remote: &Remote,
+        timeout: Duration,
         known: Option<(Arc<Fetched>, Validators)>,
     ) -> Result<(Arc<Fetched>, Validators), (Option<(Arc<Fetched>, Validators)>, Failed)> {
         // The server is not asked whether it has what is not here any more.
@@ -229,7 +237,8 @@ impl Indexes {
         };
         let mut writer = DigestWriter::new(self.algorithm, BufWriter::new(file));
         let validators = known.as_ref().map(|(_, validators)| validators);
-        let answer = match remote.index(validators, self.limits.bytes, &mut writer).await {
+        let limit = self.limits.bytes;
+        let answer = match remote.index(validators, limit, timeout, &mut writer).await {
             Ok(answer) => answer,
             Err(error) => return Err((known, Failed::Remote(Arc::new(error)))),
         };
@@ -269,15 +278,19 @@ impl Indexes {
     /// Makes the stored form of a text.
     async fn keep(&self, id: &Id, text: fs::File, revision: Digest) -> Result<Arc<Fetched>, Failed> {
         let broken = Failed::Disk;
-        let turn = self.reading.acquire().await.map_err(|e| broken(e.to_string()))?;
+        let turn = self.reading.clone().acquire_owned().await;
+        let turn = turn.map_err(|e| broken(e.to_string()))?;
         let (root, algorithm) = (self.root.clone(), self.algorithm);
         let (name, stem) = (root.clone(), hex::encode(id));
-        let place = move |digest: &Digest| path(&name, &stem, digest);
-        let work = tokio::task::spawn_blocking(move || store(&root, text, place, algorithm));
+        let place = move |digest: &Digest| stored::path(&name, &stem, digest);
+        let work = tokio::task::spawn_blocking(move || {
+            // The work goes on if nobody waits for it any longer, and so does its turn.
+            let _turn = turn;
+            stored::store(&root, text, place, algorithm)
+        });
         let stored = work
             .await
             .map_err(|panic| broken(format!("the work broke off: {panic}")))?;
-        drop(turn);
         let (digest, path, table) = stored?;
         self.tables
             .keep(&digest, &table)
@@ -303,13 +316,13 @@ impl Indexes {
     async fn remembered(&self, id: &Id) -> Option<(Arc<Fetched>, Validators)> {
         let note: Note = serde_json::from_slice(&fs::read(self.note_path(id)).ok()?).ok()?;
         let (revision, digest): (Digest, Digest) = (note.revision.parse().ok()?, note.digest.parse().ok()?);
-        let path = path(&self.root, &hex::encode(id), &digest);
+        let path = stored::path(&self.root, &hex::encode(id), &digest);
         let file = fs::File::open(&path).ok()?;
         if revision.algorithm() != self.algorithm || digest.algorithm() != self.algorithm {
             return None;
         }
         let algorithm = self.algorithm;
-        let found = tokio::task::spawn_blocking(move || digest_of(file, algorithm)).await;
+        let found = tokio::task::spawn_blocking(move || stored::digest_of(file, algorithm)).await;
         let whole = found.ok()?.ok()? == digest;
         let fetched = Fetched {
             revision,
@@ -366,40 +379,4 @@ impl Look {
         let waited = self.ended >= arrived;
         waited || (self.failed.is_none() && self.began + CURRENT >= arrived)
     }
-}
-
-/// Reads a text and writes its stored form to its place, whole or not at all. Blocks.
-fn store(
-    root: &Path,
-    mut text: fs::File,
-    place: impl FnOnce(&Digest) -> PathBuf,
-    algorithm: Algorithm,
-) -> Result<(Digest, PathBuf, index::Table), Failed> {
-    let disk = |error: io::Error| Failed::Disk(error.to_string());
-    let mut bytes = Vec::new();
-    text.rewind().map_err(disk)?;
-    text.read_to_end(&mut bytes).map_err(disk)?;
-    let mut scratch = tempfile::tempfile_in(root).map_err(disk)?;
-    let mut new = tempfile::NamedTempFile::new_in(root).map_err(disk)?;
-    let mut writer = DigestWriter::new(algorithm, BufWriter::new(new.as_file_mut()));
-    let table = index::convert(&bytes, &mut scratch, &mut writer).map_err(|e| Failed::Index(Arc::new(e)))?;
-    let (mut buffer, _, digest) = writer.finish();
-    buffer.flush().map_err(disk)?;
-    drop(buffer);
-    let target = place(&digest);
-    new.persist(&target).map_err(|e| disk(e.error))?;
-    Ok((digest, target, table))
-}
-
-fn digest_of(file: fs::File, algorithm: Algorithm) -> io::Result<Digest> {
-    let mut writer = DigestWriter::new(algorithm, io::sink());
-    io::copy(&mut BufReader::new(file), &mut writer)?;
-    let (_, _, digest) = writer.finish();
-    Ok(digest)
-}
-
-/// Where a stored form is: those of one repository do not overwrite each other while somebody reads.
-fn path(root: &Path, stem: &str, digest: &Digest) -> PathBuf {
-    let part = digest.hex().get(..16).unwrap_or(digest.hex());
-    root.join(format!("{stem}-{part}.json"))
 }

@@ -55,6 +55,14 @@ pub enum RemoteError {
         #[source]
         source: reqwest::Error,
     },
+    /// The answer was not there in time.
+    #[error("Get {url:?}: no answer within the timeout of {}", crds::meta::format_go(*.timeout))]
+    Late {
+        /// Where it was awaited from.
+        url: String,
+        /// How long it was waited for.
+        timeout: Duration,
+    },
     /// The server refused.
     #[error("failed to fetch {url} : {status}")]
     Refused {
@@ -116,14 +124,30 @@ impl Remote {
         &self.base
     }
 
-    /// Writes the index, at most `limit` bytes of it, unless the server has what it had.
+    /// Writes the index, at most `limit` bytes of it and before the time is over, unless the server has what it had.
     pub(super) async fn index(
         &self,
         known: Option<&Validators>,
         limit: u64,
+        timeout: Duration,
         into: &mut (impl Write + Send),
     ) -> Result<Answer, RemoteError> {
         let url = url::index(&self.base);
+        let work = self.index_at(&url, known, limit, into);
+        let late = |_| RemoteError::Late {
+            url: http::bare(url.as_str()),
+            timeout,
+        };
+        tokio::time::timeout(timeout, work).await.map_err(late)?
+    }
+
+    async fn index_at(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+        limit: u64,
+        into: &mut (impl Write + Send),
+    ) -> Result<Answer, RemoteError> {
         let mut conditions = HeaderMap::new();
         if let Some(known) = known {
             for (name, value) in [
@@ -136,7 +160,7 @@ impl Remote {
             }
         }
         let conditional = !conditions.is_empty();
-        let answer = self.get(&url, conditions).await?;
+        let answer = self.get(url, conditions).await?;
         if answer.status() == StatusCode::NOT_MODIFIED && conditional {
             return Ok(Answer::Same);
         }
@@ -148,7 +172,7 @@ impl Remote {
             etag: header(ETAG),
             last_modified: header(LAST_MODIFIED),
         };
-        copy(succeeded(answer, &url)?, &url, "index", limit, into).await?;
+        copy(succeeded(answer, url)?, url, "index", limit, into).await?;
         Ok(Answer::Written(validators))
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     http,
     record::{self, Failure},
+    storage::Urls,
 };
 use crds::{
     meta::{Artifact, reason},
@@ -18,11 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// A pass that came through.
 #[derive(Debug)]
 pub enum End {
-    /// The repository has the index that is on the shelf.
-    UpToDate {
-        /// Where it is served now.
-        url: String,
-    },
+    /// The repository has the index that is on the shelf; where it is served now.
+    UpToDate(Urls),
     /// An index was stored; also where the newest is always found.
     Stored(Box<(Artifact, Option<String>)>),
 }
@@ -39,10 +37,11 @@ pub fn outcome(
     let mut new = false;
     match end {
         Err(failure) => return record::failed(object, status, failure, &now, requeue_dependency),
-        Ok(End::UpToDate { url }) => {
+        Ok(End::UpToDate(urls)) => {
             if let Some(artifact) = &mut status.artifact {
-                artifact.url = url;
+                artifact.url = urls.artifact;
             }
+            status.url = status.url.map(|_| urls.latest);
         }
         Ok(End::Stored(stored)) => {
             let (artifact, latest) = *stored;
