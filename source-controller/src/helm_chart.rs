@@ -3,6 +3,7 @@
 mod build;
 mod dependencies;
 mod local;
+mod memory;
 mod record;
 mod registry;
 mod remote;
@@ -19,11 +20,12 @@ use crate::{
     shelf::{self, blocking},
     storage::{Storage, Stored},
 };
-use build::{Build, Content, Options};
+use build::{Build, Content, Made, Options};
 use crds::{
     meta::Artifact,
     source::{HelmChart, HelmChartStatus, Source as _, reason},
 };
+use memory::Memory;
 use record::{End, Pass};
 use runtime::{
     Key,
@@ -34,7 +36,10 @@ use std::sync::Arc;
 
 /// Reconciles HelmCharts.
 #[derive(Debug)]
-pub struct HelmCharts(pub Arc<Context>);
+pub struct HelmCharts {
+    context: Arc<Context>,
+    memory: Memory,
+}
 
 /// The kind as it stands in paths and messages.
 const KIND: &str = "HelmChart";
@@ -51,29 +56,41 @@ impl Reconciler for HelmCharts {
             object,
             pass,
             runtime::reconciler::now(),
-            self.0.requeue_dependency,
+            self.context.requeue_dependency,
         )
     }
 
     async fn cleanup(&self, object: &Arc<HelmChart>) -> Cleanup {
-        shelf::clear(&self.0.storage, KIND, Key::of(&**object)).await
+        shelf::clear(&self.context.storage, KIND, Key::of(&**object)).await
     }
 
     fn in_progress(&self, object: &HelmChart) -> Option<HelmChartStatus> {
         Some(crate::record::in_progress(object, runtime::reconciler::now()))
     }
+
+    fn forget(&self, key: &Key) {
+        self.memory.forget(key);
+    }
 }
 
 impl HelmCharts {
+    /// A reconciler that has seen nothing yet.
+    pub fn new(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            memory: Memory::default(),
+        }
+    }
+
     /// One pass: what was seen of the source, and what it came to.
     async fn pass(&self, object: &Arc<HelmChart>) -> Pass {
         // I/O: is what we said we have still there?
-        let shelf = match shelf::look(&self.0.storage, object.artifact()).await {
+        let shelf = match shelf::look(&self.context.storage, object.artifact()).await {
             Ok(shelf) => shelf,
             Err(failure) => return Pass::failed(None, failure),
         };
         // Over what was last seen: the source, which has to have something to give.
-        let found = match source::find(&self.0, object).await {
+        let found = match source::find(&self.context, object).await {
             Ok(found) => found,
             Err(failure) => return Pass::failed(None, failure),
         };
@@ -87,17 +104,45 @@ impl HelmCharts {
 
     /// I/O: the chart of a source, and its archive on the shelf if it is not there yet.
     async fn have(&self, object: &Arc<HelmChart>, found: Found, options: Options) -> Result<End, Failure> {
-        let build = match found {
-            Found::Repository(repository) => remote::build(&self.0, object, &repository, options).await?,
-            Found::Archive { artifact, .. } => local::build(&self.0, object, artifact, options).await?,
+        let context = &self.context;
+        let Build { made, content } = match found {
+            Found::Repository(repository) => remote::build(context, object, &repository, options).await?,
+            Found::Archive { artifact, .. } => return self.have_of(object, artifact, options).await,
         };
-        let Build { made, content } = build;
+        self.stored(object, made, content).await
+    }
+
+    /// As [`HelmCharts::have`], of an archive, which is not looked into if it is the one of the last time.
+    async fn have_of(
+        &self,
+        object: &Arc<HelmChart>,
+        source: Artifact,
+        options: Options,
+    ) -> Result<End, Failure> {
+        let shelved = object.artifact().filter(|_| options.kept.is_some());
+        if let Some(made) = shelved.and_then(|chart| self.memory.recall(object, &source, chart)) {
+            return self.stored(object, made, Content::Kept).await;
+        }
+        let Build { made, content } = local::build(&self.context, object, source.clone(), options).await?;
+        let end = self.stored(object, made, content).await?;
+        let (chart, made) = match &end {
+            End::UpToDate { made, .. } => (object.artifact(), made),
+            End::Stored(stored) => (Some(&stored.0), &stored.2),
+        };
+        if let Some(chart) = chart {
+            self.memory.keep(object, &source, chart, made);
+        }
+        Ok(end)
+    }
+
+    /// I/O: the archive on the shelf, if it is not there yet.
+    async fn stored(&self, object: &Arc<HelmChart>, made: Made, content: Content) -> Result<End, Failure> {
         let Content::New(archive) = content else {
             let path = object.artifact().map(|a| a.path.as_str()).unwrap_or_default();
-            let urls = self.0.storage.urls(path, LATEST);
+            let urls = self.context.storage.urls(path, LATEST);
             return Ok(End::UpToDate { urls, made });
         };
-        let (context, object, summary) = (self.0.clone(), object.clone(), made.as_new());
+        let (context, object, summary) = (self.context.clone(), object.clone(), made.as_new());
         let stored = blocking(move || {
             let stored = store(&context.storage, &object, &made.file(), &made.version, &archive);
             stored.map(|(artifact, latest)| End::Stored(Box::new((artifact, latest, made))))

@@ -107,8 +107,13 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         repositories.run(&process, HelmRepositories(context.clone()), move |change| of_helm
             .source(change)),
         // No controller acts on Buckets here; charts are made of those of others.
-        buckets.follow(&process, move |change| of_buckets.source(change), |_| {}),
-        charts.run(&process, HelmCharts(context), move |change| of_charts
+        async {
+            tokio::select! {
+                () = buckets.follow(&process, move |change| of_buckets.source(change), |_| {}) => {}
+                () = process.stopped() => {}
+            }
+        },
+        charts.run(&process, HelmCharts::new(context), move |change| of_charts
             .chart(change)),
     );
     Ok(())

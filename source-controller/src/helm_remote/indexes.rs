@@ -92,9 +92,12 @@ struct Slot {
     used: Mutex<Instant>,
 }
 
+/// An index, and by what its server knows it.
+type Known = (Arc<Fetched>, Validators);
+
 #[derive(Debug, Default)]
 struct State {
-    known: Option<(Arc<Fetched>, Validators)>,
+    known: Option<Known>,
     last: Option<Look>,
 }
 
@@ -226,8 +229,8 @@ impl Indexes {
         id: &Id,
         remote: &Remote,
         timeout: Duration,
-        known: Option<(Arc<Fetched>, Validators)>,
-    ) -> Result<(Arc<Fetched>, Validators), (Option<(Arc<Fetched>, Validators)>, Failed)> {
+        known: Option<Known>,
+    ) -> Result<Known, (Option<Known>, Failed)> {
         // The server is not asked whether it has what is not here any more.
         let known = known.filter(|(fetched, _)| fetched.path.exists());
         let disk = |error: io::Error| Failed::Disk(error.to_string());
@@ -313,7 +316,7 @@ impl Indexes {
     }
 
     /// What an earlier process had of a repository, if it is all there still.
-    async fn remembered(&self, id: &Id) -> Option<(Arc<Fetched>, Validators)> {
+    async fn remembered(&self, id: &Id) -> Option<Known> {
         let note: Note = serde_json::from_slice(&fs::read(self.note_path(id)).ok()?).ok()?;
         let (revision, digest): (Digest, Digest) = (note.revision.parse().ok()?, note.digest.parse().ok()?);
         let path = stored::path(&self.root, &hex::encode(id), &digest);

@@ -61,7 +61,6 @@ async fn charts_are_packaged_from_git_with_all_they_need() -> Result<()> {
         ("charts/web/.helmignore".to_owned(), "*.bak\n".to_owned()),
         ("charts/web/x.bak".to_owned(), "x".repeat(6 << 20)),
         ("env/prod.yaml".to_owned(), "value: from-the-source\n".to_owned()),
-        ("large.bin".to_owned(), "y".repeat(6 << 20)),
     ];
     for (folder, name) in [
         ("charts/web", "web"),

@@ -70,8 +70,8 @@ async fn a_large_index_costs_little() -> Result<()> {
     let content = large(megabytes << 20);
     server.put("/large/index.yaml", Page::Known(content.clone()));
     server.put(
-        "/large/chart-7-1.2.3.tgz",
-        Page::Plain(package(&chart("chart-7", "1.2.3")).await?),
+        "/large/chart-7-0.2.3.tgz",
+        Page::Plain(package(&chart("chart-7", "0.2.3")).await?),
     );
     let begin = Instant::now();
     let change = json!({"spec": {"timeout": "10m"}});
@@ -88,7 +88,7 @@ async fn a_large_index_costs_little() -> Result<()> {
     let begin = Instant::now();
     space.apply(json!({
         "apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": "web"},
-        "spec": {"interval": "1h", "chart": "chart-7", "version": "1.2.3", "sourceRef": {"kind": KIND, "name": "large"}},
+        "spec": {"interval": "1h", "chart": "chart-7", "version": "0.2.3", "sourceRef": {"kind": KIND, "name": "large"}},
     })).await?;
     space
         .verdict(SOURCE, "HelmChart", "web", "ChartPullSucceeded")
