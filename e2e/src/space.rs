@@ -334,6 +334,8 @@ impl<'w> Space<'w> {
         for (api_version, kind) in [
             (SOURCE, "GitRepository"),
             (SOURCE, "OCIRepository"),
+            (SOURCE, "HelmRepository"),
+            (SOURCE, "HelmChart"),
             (KUSTOMIZE, "Kustomization"),
         ] {
             for object in self

@@ -1,6 +1,6 @@
 //! The flags of source-controller, with Flux's names and defaults.
 
-use crate::{git, storage::Retention};
+use crate::{context::ChartLimits, git, helm_remote, storage::Retention};
 use artifact::Algorithm;
 use clap::Parser;
 use runtime::args::{CommonArgs, address, duration};
@@ -37,22 +37,22 @@ pub struct Args {
     /// The kinds of host keys to ask for over ssh, in this order; those of known_hosts if empty.
     #[arg(long, value_delimiter = ',', value_parser = git::host_key)]
     pub ssh_hostkey_algos: Vec<git::HostKey>,
-    /// Accepted for compatibility, until Helm repositories are there: the largest index, in bytes.
+    /// The largest index of a Helm repository, in bytes.
     #[arg(long, default_value = "52428800")]
     pub helm_index_max_size: u64,
-    /// Accepted for compatibility, as above: the largest chart, in bytes.
+    /// The largest archive of a Helm chart, in bytes.
     #[arg(long, default_value = "10485760")]
     pub helm_chart_max_size: u64,
-    /// Accepted for compatibility, as above: the largest file in a chart, in bytes.
+    /// The largest file in a Helm chart, in bytes.
     #[arg(long, default_value = "5242880")]
     pub helm_chart_file_max_size: u64,
-    /// Accepted for compatibility, as above.
+    /// How many tables of Helm indexes stay in memory; those on disk are read each time if none do.
     #[arg(long, default_value = "0")]
-    pub helm_cache_max_size: u64,
-    /// Accepted for compatibility, as above.
+    pub helm_cache_max_size: usize,
+    /// How long a table stays in memory after it was used.
     #[arg(long, default_value = "15m", value_parser = duration)]
     pub helm_cache_ttl: Duration,
-    /// Accepted for compatibility, as above.
+    /// How often to look for tables that have been in memory for too long.
     #[arg(long, default_value = "1m", value_parser = duration)]
     pub helm_cache_purge_interval: Duration,
     /// Accepted for compatibility: an identity for cloud providers is not used yet.
@@ -79,6 +79,23 @@ impl Args {
                 host_key: self.ssh_hostkey_algos.clone(),
             },
             ..git::Limits::default()
+        }
+    }
+
+    /// What Helm indexes may cost.
+    pub fn index_limits(&self) -> helm_remote::Limits {
+        helm_remote::Limits::new(
+            self.helm_index_max_size,
+            self.helm_cache_max_size,
+            self.helm_cache_ttl,
+        )
+    }
+
+    /// What Helm charts may cost.
+    pub fn chart_limits(&self) -> ChartLimits {
+        ChartLimits {
+            archive: self.helm_chart_max_size,
+            file: self.helm_chart_file_max_size,
         }
     }
 

@@ -1,7 +1,12 @@
 //! What every pass holds.
 
-use crate::{git::Mirrors, oci::Registries, storage::Storage};
-use crds::source::GitRepository;
+use crate::{
+    git::Mirrors,
+    helm_remote::{Indexes, Remotes},
+    oci::Registries,
+    storage::{OnMissing, Storage},
+};
+use crds::source::{Bucket, GitRepository, HelmRepository};
 use kube::Client;
 use runtime::watch::Store;
 use std::{sync::Arc, time::Duration};
@@ -18,8 +23,29 @@ pub struct Context {
     pub registries: Registries,
     /// The GitRepositories as last seen.
     pub repositories: Arc<Store<GitRepository>>,
+    /// The clients of Helm repositories over HTTP.
+    pub remotes: Remotes,
+    /// The indexes of those.
+    pub indexes: Indexes,
+    /// What charts may cost.
+    pub charts: ChartLimits,
+    /// The HelmRepositories as last seen.
+    pub helm_repositories: Arc<Store<HelmRepository>>,
+    /// The Buckets as last seen.
+    pub buckets: Arc<Store<Bucket>>,
+    /// Who is told of a file on the shelf that somebody looked for in vain.
+    pub missing: OnMissing,
     /// How long to wait for an include when no change of it is seen.
     pub requeue_dependency: Duration,
+}
+
+/// What charts may cost (Flux flags `--helm-chart-max-size`, `--helm-chart-file-max-size`), in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct ChartLimits {
+    /// The largest archive.
+    pub archive: u64,
+    /// The largest file in a chart.
+    pub file: u64,
 }
 
 impl std::fmt::Debug for Context {

@@ -5,6 +5,7 @@ mod proxy;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, ClientBuilder, header::HeaderValue, redirect};
 use sha2::Sha256;
+use std::borrow::Cow;
 use url::Url;
 
 use crate::secret::{Credentials, Secret};
@@ -112,6 +113,21 @@ pub(crate) fn policy(has_login: bool) -> redirect::Policy {
 #[error("refused to follow a redirect to '{0}'")]
 pub(crate) struct RefusedRedirect(pub(crate) String);
 
+/// `Retry-After`, in seconds or as a date (RFC 9110).
+pub(crate) fn retry_after(answer: &reqwest::Response) -> Option<std::time::Duration> {
+    let value = answer
+        .headers()
+        .get(reqwest::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(std::time::Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    until.duration_since(std::time::SystemTime::now()).ok()
+}
+
 /// A URL without user, password and fragment, as Go prints it in errors.
 pub(crate) fn bare(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {
@@ -122,6 +138,14 @@ pub(crate) fn bare(url: &str) -> String {
     let _ = url.set_password(None);
     url.set_fragment(None);
     url.to_string()
+}
+
+/// A URL for people: as it is written, unless there is a login in it.
+pub(crate) fn shown(url: &str) -> Cow<'_, str> {
+    match url.contains('@') {
+        true => Cow::Owned(bare(url)),
+        false => Cow::Borrowed(url),
+    }
 }
 
 /// The first error of a type among an error and its sources.
@@ -147,4 +171,15 @@ pub(crate) fn address(url: &str) -> String {
     parts
         .map(|(host, port)| format!("{host}:{port}"))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_not_told() {
+        assert_eq!(shown("http://h:1"), "http://h:1");
+        assert_eq!(shown("http://me:secret@h:1/a"), "http://h:1/a");
+    }
 }

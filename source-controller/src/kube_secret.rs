@@ -14,12 +14,20 @@ pub type Data = BTreeMap<String, Vec<u8>>;
 /// That it cannot be read, and why, in Flux's words.
 pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<(String, Data), String> {
     let full = format!("{namespace}/{name}");
-    let found = Api::<Secret>::namespaced(client.clone(), namespace)
-        .get(name)
-        .await;
-    let found = found.map_err(|error| format!("failed to get secret '{full}': {}", cause(error)))?;
-    let data = found.data.unwrap_or_default().into_iter();
-    Ok((full, data.map(|(key, value)| (key, value.0)).collect()))
+    match get(client, namespace, name).await {
+        Ok(data) => Ok((full, data)),
+        Err(cause) => Err(format!("failed to get secret '{full}': {cause}")),
+    }
+}
+
+/// A Secret's data.
+///
+/// # Errors
+/// Why it cannot be read, in the API server's words.
+pub async fn get(client: &Client, namespace: &str, name: &str) -> Result<Data, String> {
+    let api = Api::<Secret>::namespaced(client.clone(), namespace);
+    let data = api.get(name).await.map_err(cause)?.data.unwrap_or_default();
+    Ok(data.into_iter().map(|(key, value)| (key, value.0)).collect())
 }
 
 /// Why the API server refused, in its own words.

@@ -4,6 +4,9 @@ mod args;
 mod context;
 pub mod git;
 mod git_repository;
+mod helm_chart;
+mod helm_remote;
+mod helm_repository;
 mod http;
 pub mod ignore;
 mod kube_secret;
@@ -21,9 +24,11 @@ pub use args::Args;
 use context::Context;
 use crds::{
     meta::FluxObject,
-    source::{GitRepository, OCIRepository, Source},
+    source::{Bucket, GitRepository, HelmChart, HelmRepository, OCIRepository, Source},
 };
 use git_repository::{GitRepositories, Includes};
+use helm_chart::{HelmCharts, Triggers};
+use helm_repository::HelmRepositories;
 use oci_repository::OciRepositories;
 use runtime::{
     Key,
@@ -31,7 +36,7 @@ use runtime::{
     process::{Names, Process, ProcessError},
     queue::Queue,
     reconciler::{Reconciler, Shell},
-    watch::{self, Change, Store},
+    watch::{self, Change, Store, Undecodable},
 };
 use std::{sync::Arc, time::Duration};
 use storage::Storage;
@@ -45,8 +50,8 @@ const NAMES: Names = Names {
     features: FEATURES,
 };
 
-/// Mirrors that nobody used for so long are removed.
-const MIRROR_IDLE: Duration = Duration::from_secs(6 * 3600);
+/// Mirrors and indexes that nobody used for so long are removed.
+const IDLE: Duration = Duration::from_secs(6 * 3600);
 
 /// Runs the controller until it is told to end.
 ///
@@ -65,23 +70,51 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     )?;
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
     let own = process.tools.clients.of(&Identity::Controller);
+    let indexes = storage.root().join(storage::INDEXES);
+    let indexes = helm_remote::Indexes::new(indexes, args.index_limits(), storage.algorithm())?;
     let (git, oci) = (Kind::<GitRepository>::default(), Kind::<OCIRepository>::default());
-    let healers = vec![git.healer(), oci.healer()];
-    storage::serve(args.storage_addr, storage.clone(), heal(healers)).await?;
+    let (repositories, charts) = (Kind::<HelmRepository>::default(), Kind::<HelmChart>::default());
+    let buckets = Kind::<Bucket>::default();
+    let healers = vec![git.healer(), oci.healer(), repositories.healer(), charts.healer()];
+    let missing = heal(healers);
+    storage::serve(args.storage_addr, storage.clone(), missing.clone()).await?;
     let context = Arc::new(Context {
         client: own,
         storage,
         mirrors,
         registries: oci::Registries::default(),
+        remotes: helm_remote::Remotes::default(),
+        indexes,
+        charts: args.chart_limits(),
         repositories: git.store.clone(),
+        helm_repositories: repositories.store.clone(),
+        buckets: buckets.store.clone(),
+        missing,
         requeue_dependency: process.args.requeue_dependency,
     });
-    tokio::spawn(prune_mirrors(context.clone()));
+    tokio::spawn(prune(context.clone()));
+    tokio::spawn(purge(context.clone(), args.helm_cache_purge_interval));
     let includes = Includes::new(git.queue.clone());
+    let triggers = Arc::new(Triggers::new(charts.queue.clone()));
+    let told = || triggers.clone();
+    let (of_git, of_helm, of_buckets, of_charts) = (told(), told(), told(), told());
     tokio::join!(
-        git.run(&process, GitRepositories(context.clone()), move |change| includes
-            .changed(change)),
-        oci.run(&process, OciRepositories(context), |_| {}),
+        git.run(&process, GitRepositories(context.clone()), move |change| {
+            includes.changed(change);
+            of_git.source(change);
+        }),
+        oci.run(&process, OciRepositories(context.clone()), |_| {}),
+        repositories.run(&process, HelmRepositories(context.clone()), move |change| of_helm
+            .source(change)),
+        // No controller acts on Buckets here; charts are made of those of others.
+        async {
+            tokio::select! {
+                () = buckets.follow(&process, move |change| of_buckets.source(change), |_| {}) => {}
+                () = process.stopped() => {}
+            }
+        },
+        charts.run(&process, HelmCharts::new(context), move |change| of_charts
+            .chart(change)),
     );
     Ok(())
 }
@@ -110,18 +143,18 @@ impl<K: FluxObject + Source> Kind<K> {
         also: impl Fn(&Change<K>) + Send + Sync + 'static,
     ) {
         let concurrency = process.args.concurrent.unwrap_or(2);
-        let (store, queue, tools) = (self.store, self.queue, process.tools.clone());
-        let shell = Shell::new(reconciler, store.clone(), queue, tools);
+        let shell = Shell::new(
+            reconciler,
+            self.store.clone(),
+            self.queue.clone(),
+            process.tools.clone(),
+        );
         let (on_change, unreadable) = (shell.clone(), shell.clone());
-        let (config, scope) = (process.own_objects(), process.scope());
-        let watch = watch::run::<K>(
-            process.tools.clients.of(&Identity::Controller),
-            scope.as_deref(),
-            config,
-            store,
+        let watch = self.follow(
+            process,
             move |change| {
-                also(&change);
-                on_change.changed(&change);
+                also(change);
+                on_change.changed(change);
             },
             move |invalid| unreadable.undecodable(invalid),
         );
@@ -129,6 +162,19 @@ impl<K: FluxObject + Source> Kind<K> {
             () = watch => {}
             () = shell.run(concurrency, process.stopped()) => {}
         }
+    }
+
+    /// Follows the objects for ever, and says what changed of them.
+    async fn follow(
+        self,
+        process: &Process,
+        changed: impl Fn(&Change<K>) + Send + Sync + 'static,
+        undecodable: impl Fn(Undecodable) + Send + Sync + 'static,
+    ) {
+        let (config, scope) = (process.own_objects(), process.scope());
+        let client = process.tools.clients.of(&Identity::Controller);
+        let changed = move |change| changed(&change);
+        watch::run::<K>(client, scope.as_deref(), config, self.store, changed, undecodable).await;
     }
 
     /// Asks for a pass over the object whose status names a file that is not there.
@@ -151,7 +197,7 @@ type Healer = Box<dyn Fn(Key, &str) + Send + Sync>;
 fn heal(healers: Vec<(&'static str, Healer)>) -> storage::OnMissing {
     Arc::new(move |path| {
         let parts: Vec<&str> = path.split('/').collect();
-        let [kind, namespace, name, _] = parts[..] else {
+        let [kind, namespace, name, _, ..] = parts[..] else {
             return;
         };
         let healer = healers.iter().find(|(k, _)| k.eq_ignore_ascii_case(kind));
@@ -161,10 +207,21 @@ fn heal(healers: Vec<(&'static str, Healer)>) -> storage::OnMissing {
     })
 }
 
-async fn prune_mirrors(context: Arc<Context>) {
+async fn prune(context: Arc<Context>) {
     loop {
-        tokio::time::sleep(MIRROR_IDLE / 6).await;
+        tokio::time::sleep(IDLE / 6).await;
         let context = context.clone();
-        let _ = tokio::task::spawn_blocking(move || context.mirrors.prune(MIRROR_IDLE)).await;
+        let work = move || {
+            context.mirrors.prune(IDLE);
+            context.indexes.prune(IDLE);
+        };
+        let _ = tokio::task::spawn_blocking(work).await;
+    }
+}
+
+async fn purge(context: Arc<Context>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval.max(Duration::from_secs(1))).await;
+        context.indexes.purge();
     }
 }

@@ -13,7 +13,7 @@ mod registries;
 mod registry;
 
 pub use error::OciError;
-pub use keychain::{Keychain, Login};
+pub use keychain::{CONFIG as DOCKER_CONFIG, Keychain, Login};
 pub use name::{Reference, Repository};
 pub use registries::{Access, Registries};
 pub use registry::Registry;

@@ -5,7 +5,7 @@ use crds::meta::{Condition, ObjectStatus as _};
 use crds::{
     meta::{Artifact, FluxObject, READY, RECONCILING, STALLED, reason},
     source::{
-        GROUP,
+        GROUP, Source,
         condition::{
             ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, BUILD_FAILED, FETCH_FAILED, INCLUDE_UNAVAILABLE,
             SOURCE_VERIFIED, STORAGE_OPERATION_FAILED,
@@ -43,7 +43,11 @@ pub struct Failure {
     /// What went wrong, in full.
     pub message: String,
     /// What was going on, beyond that an artifact was being made.
-    doing: Option<String>,
+    doing: Option<Box<str>>,
+    /// What upstream has that the artifact is not, with the reason to tell it under.
+    outdated: Option<Box<(&'static str, String)>>,
+    /// What it means for the signature, with the reason.
+    unverified: Option<&'static str>,
     /// What can help.
     help: Help,
 }
@@ -67,6 +71,8 @@ impl Failure {
             reason,
             message: message.into(),
             doing: None,
+            outdated: None,
+            unverified: None,
             help: Help::Retry {
                 not_before: Duration::ZERO,
             },
@@ -124,10 +130,26 @@ impl Failure {
         self
     }
 
+    /// The failure, which came while something newer than the artifact was had.
+    #[must_use]
+    pub fn outdated(mut self, reason: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        self.doing = Some(message.as_str().into());
+        self.outdated = Some(Box::new((reason, message)));
+        self
+    }
+
+    /// The failure, which also says that the signature was not found to be right.
+    #[must_use]
+    pub fn and_unverified(mut self, reason: &'static str) -> Self {
+        self.unverified = Some(reason);
+        self
+    }
+
     /// The failure, and what was going on when it came.
     #[must_use]
     pub fn during(mut self, doing: impl Into<String>) -> Self {
-        self.doing = Some(doing.into());
+        self.doing = Some(doing.into().into());
         self
     }
 }
@@ -142,7 +164,7 @@ pub fn in_progress<O: FluxObject>(object: &O, now: Time) -> O::Status {
 }
 
 /// The status, event and requeue after a failed pass.
-pub fn failed<O: FluxObject>(
+pub fn failed<O: FluxObject + Source>(
     object: &O,
     mut status: O::Status,
     failure: Failure,
@@ -154,8 +176,11 @@ pub fn failed<O: FluxObject>(
         reason,
         message,
         doing,
+        outdated,
+        unverified,
         help,
     } = failure;
+    let has_artifact = object.artifact().is_some();
     let mut conditions = conditions(object, &mut status, now);
     for other in PROBLEMS.into_iter().filter(|other| *other != condition) {
         conditions.remove(other);
@@ -165,7 +190,14 @@ pub fn failed<O: FluxObject>(
     } else {
         conditions.mark_true(condition, reason, message.clone());
     }
+    if let Some(outdated) = outdated.filter(|_| has_artifact) {
+        conditions.mark_true(ARTIFACT_OUTDATED, outdated.0, outdated.1);
+    }
     conditions.mark_false(READY, reason, message.clone());
+    if let Some(reason) = unverified {
+        conditions.mark_false(SOURCE_VERIFIED, reason, message.clone());
+        conditions.mark_false(READY, reason, message.clone());
+    }
     if help == Help::Change {
         conditions.stalled(reason, message.clone());
         status.set_observed_generation(generation(object));
@@ -193,6 +225,17 @@ pub fn failed<O: FluxObject>(
 
 /// The conditions of all good ends: Ready, with the artifact in storage.
 pub fn succeed<O: FluxObject>(object: &O, status: &mut O::Status, message: &str, now: &Time) {
+    succeed_as(object, status, reason::SUCCEEDED, message, now);
+}
+
+/// As [`succeed`], for a kind with reasons of its own.
+pub fn succeed_as<O: FluxObject>(
+    object: &O,
+    status: &mut O::Status,
+    reason: &'static str,
+    message: &str,
+    now: &Time,
+) {
     status.set_observed_generation(generation(object));
     let mut conditions = conditions(object, status, now);
     for gone in [RECONCILING, STALLED, ARTIFACT_OUTDATED]
@@ -201,8 +244,8 @@ pub fn succeed<O: FluxObject>(object: &O, status: &mut O::Status, message: &str,
     {
         conditions.remove(gone);
     }
-    conditions.mark_true(ARTIFACT_IN_STORAGE, reason::SUCCEEDED, message);
-    conditions.mark_true(READY, reason::SUCCEEDED, message);
+    conditions.mark_true(ARTIFACT_IN_STORAGE, reason, message);
+    conditions.mark_true(READY, reason, message);
 }
 
 /// The outcome of a good end: told if it is new, or if it ends a failure.

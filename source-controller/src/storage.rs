@@ -21,6 +21,9 @@ use thiserror::Error;
 /// The folder of Git mirrors beside the artifacts; never served.
 pub const MIRRORS: &str = ".mirrors";
 
+/// The folder of Helm indexes beside the artifacts; never served.
+pub const INDEXES: &str = ".indexes";
+
 /// What of an object's artifacts is kept (Flux flags `--artifact-retention-*`).
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -40,6 +43,15 @@ struct Shelf {
     advertised: String,
     algorithm: Algorithm,
     retention: Retention,
+}
+
+/// Where an artifact is served. The address of the server may be another than when the artifact was stored.
+#[derive(Debug)]
+pub struct Urls {
+    /// The artifact itself.
+    pub artifact: String,
+    /// The link that always leads to the newest.
+    pub latest: String,
 }
 
 /// What a look at a stored artifact found.
@@ -125,6 +137,15 @@ impl Storage {
         format!("{}/{path}", self.0.advertised)
     }
 
+    /// The URLs under which an artifact and the link beside it are served.
+    pub fn urls(&self, path: &str, link: &str) -> Urls {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Urls {
+            artifact: self.url(path),
+            latest: self.url(&format!("{folder}/{link}")),
+        }
+    }
+
     /// Writes an artifact: to a new file beside its place, then renamed, so that readers see all or nothing.
     /// Gives the digest and the size in bytes.
     ///
@@ -201,6 +222,21 @@ impl Storage {
         Ok(Stored::Damaged)
     }
 
+    /// Whether the file of an artifact is there.
+    pub fn has(&self, artifact: &Artifact) -> bool {
+        self.file(&artifact.path).is_file()
+    }
+
+    /// The folder in which everything is.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// The algorithm of digests.
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
+    }
+
     /// The bytes of an artifact, for putting it into another.
     ///
     /// # Errors
@@ -234,8 +270,7 @@ impl Storage {
         }
         std::os::unix::fs::symlink(file, &new)?;
         fs::rename(&new, dir.join(name))?;
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        Ok(self.url(&format!("{folder}/{name}")))
+        Ok(self.urls(path, name).latest)
     }
 
     /// Removes what an object's retention does not keep. Gives the number of files removed.

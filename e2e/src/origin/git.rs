@@ -22,7 +22,7 @@ use tokio_util::io::ReaderStream;
 use super::{Identity, repository};
 use tls::TlsListener;
 
-mod tls;
+pub(super) mod tls;
 
 /// The most bytes of a request: what a client has and wants, or pushes.
 const BODY_LIMIT: usize = 64 << 20;

@@ -13,6 +13,8 @@ mod deploy;
 mod drift;
 mod file_server;
 mod health;
+mod helm_charts;
+mod helm_sources;
 mod ignore;
 mod layers;
 mod leadership;

@@ -30,9 +30,31 @@ impl<W: Write> GzipWriter<W> {
     ///
     /// # Errors
     /// Those of `inner`.
-    pub fn new(mut inner: W) -> io::Result<GzipWriter<W>> {
-        // RFC 1952: magic, deflate, no flags, no time, no extra flags, operating system "unknown".
-        inner.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff])?;
+    pub fn new(inner: W) -> io::Result<GzipWriter<W>> {
+        GzipWriter::with_notes(inner, b"", "")
+    }
+
+    /// As [`GzipWriter::new`], with an extra field (at most 64 KiB) and a comment (ASCII, without NUL) in the header;
+    /// empty ones are left out.
+    ///
+    /// # Errors
+    /// Those of `inner`; notes that do not fit.
+    pub fn with_notes(mut inner: W, extra: &[u8], comment: &str) -> io::Result<GzipWriter<W>> {
+        let length = u16::try_from(extra.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        if !comment.is_ascii() || comment.contains('\0') {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let flags = (u8::from(!extra.is_empty()) << 2) | (u8::from(!comment.is_empty()) << 4);
+        // RFC 1952: magic, deflate, flags, no time, no extra flags, operating system "unknown".
+        inner.write_all(&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 0xff])?;
+        if !extra.is_empty() {
+            inner.write_all(&length.to_le_bytes())?;
+            inner.write_all(extra)?;
+        }
+        if !comment.is_empty() {
+            inner.write_all(comment.as_bytes())?;
+            inner.write_all(&[0])?;
+        }
         Ok(GzipWriter {
             matcher: Matcher::new(),
             out: BitWriter::new(inner),

@@ -4,6 +4,7 @@
 
 pub mod deflate;
 mod digest;
+mod members;
 mod pack;
 mod path;
 mod tar;
@@ -11,7 +12,8 @@ mod tree;
 mod unpack;
 
 pub use digest::{Algorithm, Digest, DigestError, DigestWriter, Hasher};
+pub use members::{Member, Members};
 pub use pack::{Entry, EntryKind, PackError, pack, pack_tree};
 pub use path::{MAX_DEPTH, MAX_LENGTH, PathError, clean_path, walk_order};
 pub use tree::{File, Node, Tree, TreeBuilder};
-pub use unpack::{Limits, UnpackError, unpack};
+pub use unpack::{Limits, UnpackError, unpack, unpack_some};

@@ -142,7 +142,7 @@ pub fn pack_tree<W: Write>(tree: &Tree, writer: W) -> Result<W, PackError<std::c
 }
 
 fn write_headers(archive: &mut impl Write, name: &[u8], kind: u8, mode: u64, size: u64) -> io::Result<()> {
-    let encoded = tar::encode(name, kind, mode, size);
+    let encoded = tar::encode(name, kind, mode, size, 0);
     if let Some((header, records)) = encoded.pax {
         archive.write_all(&header)?;
         archive.write_all(&records)?;

@@ -46,14 +46,14 @@ pub(crate) struct Encoded {
     pub(crate) header: Header,
 }
 
-/// Headers for a regular file or directory with no owner, name or time, in the format that Go's writer picks: ustar if name
-/// and size fit (the name perhaps split in two), else pax.
-pub(crate) fn encode(name: &[u8], kind: u8, mode: u64, size: u64) -> Encoded {
+/// Headers for a regular file or directory without an owner, last changed at `time` (in seconds since 1970), in the format
+/// that Go's writer picks: ustar if name and size fit (the name perhaps split in two), else pax.
+pub(crate) fn encode(name: &[u8], kind: u8, mode: u64, size: u64, time: u64) -> Encoded {
     let short = name.is_ascii() && name.len() <= NAME.len();
     let split = if short { None } else { split(name) };
     if (short || split.is_some()) && size <= MAX_OCTAL_SIZE {
         let (prefix, suffix) = split.unwrap_or((b"", name));
-        let mut header = plain(suffix, kind, mode, size);
+        let mut header = plain(suffix, kind, mode, size, time);
         text(&mut header, PREFIX, prefix);
         seal(&mut header);
         return Encoded { pax: None, header };
@@ -78,7 +78,8 @@ pub(crate) fn encode(name: &[u8], kind: u8, mode: u64, size: u64) -> Encoded {
 
     let ascii: Vec<u8> = name.iter().copied().filter(u8::is_ascii).collect();
     // A size too large for the field is left to the pax record.
-    let mut header = plain(&ascii, kind, mode, if size > MAX_OCTAL_SIZE { 0 } else { size });
+    let size = if size > MAX_OCTAL_SIZE { 0 } else { size };
+    let mut header = plain(&ascii, kind, mode, size, time);
     seal(&mut header);
     Encoded {
         pax: Some((pax, records)),
@@ -86,12 +87,13 @@ pub(crate) fn encode(name: &[u8], kind: u8, mode: u64, size: u64) -> Encoded {
     }
 }
 
-fn plain(name: &[u8], kind: u8, mode: u64, size: u64) -> Header {
+fn plain(name: &[u8], kind: u8, mode: u64, size: u64, time: u64) -> Header {
     let mut header = [0; BLOCK];
     text(&mut header, NAME, name);
     octal(&mut header, MODE, mode);
     octal(&mut header, SIZE, size);
-    for field in [UID, GID, MTIME, DEV_MAJOR, DEV_MINOR] {
+    octal(&mut header, MTIME, time);
+    for field in [UID, GID, DEV_MAJOR, DEV_MINOR] {
         octal(&mut header, field, 0);
     }
     header[KIND] = kind;
@@ -175,7 +177,7 @@ mod tests {
     fn names() {
         let check = |name: &str, ustar: bool| {
             assert_eq!(
-                encode(name.as_bytes(), b'0', 0o600, 1).pax.is_none(),
+                encode(name.as_bytes(), b'0', 0o600, 1, 0).pax.is_none(),
                 ustar,
                 "{name}"
             );

@@ -80,6 +80,21 @@ pub enum UnpackError {
 /// # Errors
 /// Anything that is not a well-formed archive inside the limits; see [`UnpackError`].
 pub fn unpack(reader: impl Read, limits: &Limits) -> Result<Tree, UnpackError> {
+    unpack_some(reader, limits, u64::MAX, |_, _| true)
+}
+
+/// As [`unpack`], but only files that `wanted` says yes to by path and size, of at most `most` bytes together, are held.
+/// The rest of the archive costs time and no memory; `limits` are about all of it.
+///
+/// # Errors
+/// As [`unpack`]; also when what is wanted is larger than `most`.
+pub fn unpack_some(
+    reader: impl Read,
+    limits: &Limits,
+    most: u64,
+    mut wanted: impl FnMut(&str, u64) -> bool,
+) -> Result<Tree, UnpackError> {
+    let mut left = most;
     let counting = Counting {
         inner: reader,
         count: 0,
@@ -97,6 +112,11 @@ pub fn unpack(reader: impl Read, limits: &Limits) -> Result<Tree, UnpackError> {
             Kind::Directory => builder.directory(&member.path()?).map_err(UnpackError::Name)?,
             Kind::File { executable } => {
                 let path = member.path()?;
+                if !wanted(&path, member.size) {
+                    input.skip(member.size, &member.name)?;
+                    continue;
+                }
+                left = left.checked_sub(member.size).ok_or(UnpackError::TooLarge(most))?;
                 let bytes = input.take(member.size, &member.name)?;
                 input.skip_padding(member.size, &member.name)?;
                 builder

@@ -1,10 +1,12 @@
 //! A chart: its metadata, values, templates and files, and the charts it depends on.
 
 mod archive;
+mod fields;
 mod ignore;
 mod metadata;
 
 pub use archive::Limits as ArchiveLimits;
+pub(crate) use fields::{Fields, kind_of};
 pub use metadata::{Dependency, Maintainer, Metadata};
 
 use crate::Error;
@@ -33,6 +35,8 @@ pub struct Chart {
     pub lock: Option<Json>,
     /// `values.yaml`; several documents are merged.
     pub values: Map<String, Json>,
+    /// `values.yaml` as it is written, with its comments.
+    pub values_file: Option<File>,
     /// `values.schema.json`.
     pub schema: Option<Arc<[u8]>>,
     /// The files below `templates/`.
@@ -105,7 +109,7 @@ impl Chart {
     /// # Errors
     /// As [`Chart::from_tree`].
     pub fn from_files(mut files: Vec<File>) -> Result<Chart, Error> {
-        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files.sort_by(|a, b| artifact::walk_order(a.name.as_bytes(), b.name.as_bytes()));
         let rules = files.iter().find(|file| file.name == ".helmignore");
         let rules = ignore::Rules::parse(rules.map_or(&[][..], |file| &file.data))?;
         files.retain(|file| !rules.ignores(&file.name));
@@ -192,6 +196,7 @@ impl Chart {
             metadata: Metadata::default(),
             lock: None,
             values: Map::new(),
+            values_file: None,
             schema: None,
             templates: Vec::new(),
             files: Vec::new(),
@@ -239,7 +244,10 @@ impl Chart {
         match file.name.as_str() {
             "Chart.yaml" => self.modified = file.modified,
             "Chart.lock" => self.lock = Some(yaml_of(&file.data).map_err(loading)?),
-            "values.yaml" => self.values = crate::values::read_documents(&file.data).map_err(loading)?,
+            "values.yaml" => {
+                self.values = crate::values::read_documents(&file.data).map_err(loading)?;
+                self.values_file = Some(file);
+            }
             "values.schema.json" => {
                 self.schema_modified = file.modified;
                 self.schema = Some(file.data);
@@ -287,6 +295,14 @@ impl Chart {
         }
         Ok(())
     }
+}
+
+/// Whether a `.helmignore` leaves out the file at a path of its chart.
+///
+/// # Errors
+/// Rules that are none.
+pub fn is_ignored(rules: &[u8], path: &str) -> Result<bool, Error> {
+    Ok(ignore::Rules::parse(rules)?.ignores(path))
 }
 
 /// Loads one entry of `charts/`. The error is either the entry's or, as `Err`, one about the entry.

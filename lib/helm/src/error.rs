@@ -72,9 +72,9 @@ pub enum Error {
     /// A release record cannot be read or written.
     #[error("{0}")]
     Release(String),
-    /// A repository index cannot be used.
+    /// A chart cannot be packaged.
     #[error("{0}")]
-    Index(String),
+    Package(String),
 }
 
 impl Error {

@@ -21,6 +21,51 @@ pub fn read(data: &[u8]) -> Result<Map<String, Json>, String> {
     Ok(values)
 }
 
+/// As [`read`], but only the first document: `sigs.k8s.io/yaml`'s `Unmarshal`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_first(data: &[u8]) -> Result<Map<String, Json>, String> {
+    let json = yaml::parse_first(data).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
+    match json {
+        Json::Null => Ok(Map::new()),
+        Json::Object(mut map) => {
+            map.values_mut().for_each(floats);
+            Ok(map)
+        }
+        other => Err(format!(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type \
+             map[string]interface {{}}",
+            crate::chart::kind_of(&other)
+        )),
+    }
+}
+
+/// Values as Helm writes them to `values.yaml`: sorted, without comments; nothing at all for none.
+pub fn print(values: &Map<String, Json>) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let mut printed = Json::Object(values.clone());
+    whole(&mut printed);
+    yaml::to_string(&printed)
+}
+
+/// Makes floats without a fraction integers, as JSON on the way to YAML does.
+fn whole(value: &mut Json) {
+    match value {
+        Json::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            if float.fract() == 0.0 && float.abs() < 9.2e18 {
+                *value = Json::from(float as i64);
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(whole),
+        Json::Object(map) => map.values_mut().for_each(whole),
+        _ => {}
+    }
+}
+
 /// Makes every number a float, as Go has it that read it from JSON or YAML.
 pub fn floats(value: &mut Json) {
     match value {

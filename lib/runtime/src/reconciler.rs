@@ -40,6 +40,13 @@ pub trait Reconciler: Send + Sync + 'static {
         None
     }
 
+    /// Whether there is nothing to do about an object but to read it: it gets no finalizer, no status and no passes, and
+    /// loses what it has of them.
+    fn is_static(&self, object: &Self::Object) -> bool {
+        let _ = object;
+        false
+    }
+
     /// Forgets what is remembered of an object that is gone.
     fn forget(&self, key: &Key) {
         let _ = key;
@@ -221,6 +228,8 @@ impl<R: Reconciler> Shell<R> {
         let begin = Instant::now();
         let done = if object.meta().deletion_timestamp.is_some() {
             self.clean_up(key, &object).await
+        } else if self.reconciler.is_static(&object) {
+            self.leave(key, &object).await
         } else {
             self.reconcile(key, object).await
         };
@@ -297,6 +306,43 @@ impl<R: Reconciler> Shell<R> {
             return outcome;
         }
         pass.await
+    }
+
+    /// Takes from an object what it has of passes that were made over it before it became static.
+    async fn leave(&self, key: &Key, object: &Arc<R::Object>) -> bool {
+        let mine = object.finalizers().iter().any(|f| f == FINALIZER);
+        let bare = Status::<R>::default();
+        let told = object.status().is_some_and(|status| *status != bare);
+        if object.suspended() || !(mine || told) {
+            self.queue.succeeded(key);
+            return true;
+        }
+        if let Cleanup::Later {
+            events,
+            error,
+            requeue,
+        } = self.reconciler.cleanup(object).await
+        {
+            self.tell(object, &events);
+            self.again(key, requeue, error.is_none());
+            return error.is_none();
+        }
+        let client = || self.tools.clients.of(&Identity::Controller);
+        let old = object.status().map(to_value).unwrap_or_default();
+        let cleared = status::patch(client(), &**object, &old, &to_value(&bare), self.tools.manager).await;
+        let object = match cleared {
+            Ok(Some(cleared)) => Arc::new(cleared),
+            Ok(None) => object.clone(),
+            Err(error) => return self.failed(key, "cannot clear the status", &error),
+        };
+        if mine {
+            let freed = status::set_finalizer(client(), &*object, false, self.tools.manager).await;
+            if let Err(error) = freed {
+                return self.failed(key, "cannot remove the finalizer", &error);
+            }
+        }
+        self.queue.succeeded(key);
+        true
     }
 
     async fn clean_up(&self, key: &Key, object: &Arc<R::Object>) -> bool {

@@ -40,31 +40,53 @@ pub fn parse_first_node(bytes: &[u8], schema: Schema, limits: &Limits) -> Result
     Ok(compose(bytes, schema, limits, true)?.into_iter().next())
 }
 
+/// Composes the first document of a text that may be large, without holding it: the items of the lists in the map under
+/// `key` go to `take` with their list's name, one by one. Gives the rest of the document, in which those lists are empty.
+///
+/// Lists that have an anchor, or that an alias brings, stay in the rest.
+///
+/// # Errors
+/// As [`parse_first_node`], and those of `take`, which end the reading.
+pub fn parse_items<E: From<Error>>(
+    bytes: &[u8],
+    schema: Schema,
+    limits: &Limits,
+    key: &str,
+    mut take: impl FnMut(&str, Node) -> Result<(), E>,
+) -> Result<Option<Node>, E> {
+    let text = decoded(bytes)?;
+    let mut parser = Parser::new(&text, schema);
+    let mut composer = Composer::new(schema, limits);
+    composer.items_of = Some(key);
+    while composer.step(&mut parser)? == Step::Inside {
+        if let Some((list, item)) = composer.ready.take() {
+            take(&list, item)?;
+        }
+    }
+    Ok(composer.documents.into_iter().next())
+}
+
 fn compose(bytes: &[u8], schema: Schema, limits: &Limits, first: bool) -> Result<Vec<Node>, Error> {
     let text = decoded(bytes)?;
     let mut parser = Parser::new(&text, schema);
-    let mut composer = Composer {
-        schema,
-        limits,
-        stack: Vec::new(),
-        documents: Vec::new(),
-        anchors: HashMap::new(),
-        nodes: 0,
-        aliased: 0,
-        merges: false,
-        late: None,
-    };
+    let mut composer = Composer::new(schema, limits);
     loop {
-        let event = parser.next().map_err(|fault| fault.told(schema))?;
-        let end = event.kind == EventKind::DocumentEnd;
-        if end && let Some(error) = composer.late.take() {
-            return Err(error);
-        }
-        if event.kind == EventKind::StreamEnd || end && first {
+        let step = composer.step(&mut parser)?;
+        if step == Step::Stream || step == Step::Document && first {
             return Ok(composer.documents);
         }
-        composer.event(event)?;
     }
+}
+
+/// Where an event has led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Somewhere in a document, or before it.
+    Inside,
+    /// To the end of a document.
+    Document,
+    /// To the end of the stream.
+    Stream,
 }
 
 /// The text as UTF-8, without the mark that says how it is written (YAML 1.1, 5.2).
@@ -101,6 +123,10 @@ struct Composer<'a> {
     merges: bool,
     /// The first error that go-yaml would find only when it makes values of the whole document.
     late: Option<Error>,
+    /// Under which key of the document's map there are lists whose items are not kept.
+    items_of: Option<&'a str>,
+    /// Such an item, with its list's name.
+    ready: Option<(String, Node)>,
 }
 
 /// A map or list whose end has not come.
@@ -116,7 +142,37 @@ enum Kind {
     Map { map: Map, key: Option<Scalar> },
 }
 
-impl Composer<'_> {
+impl<'a> Composer<'a> {
+    fn new(schema: Schema, limits: &'a Limits) -> Self {
+        Self {
+            schema,
+            limits,
+            stack: Vec::new(),
+            documents: Vec::new(),
+            anchors: HashMap::new(),
+            nodes: 0,
+            aliased: 0,
+            merges: false,
+            late: None,
+            items_of: None,
+            ready: None,
+        }
+    }
+
+    /// Takes in the next event.
+    fn step(&mut self, parser: &mut Parser<'_>) -> Result<Step, Error> {
+        let event = parser.next().map_err(|fault| fault.told(self.schema))?;
+        let step = match event.kind {
+            EventKind::DocumentEnd => Step::Document,
+            EventKind::StreamEnd => Step::Stream,
+            _ => Step::Inside,
+        };
+        match self.late.take_if(|_| step != Step::Inside) {
+            Some(error) => Err(error),
+            None => self.event(event).map(|()| step),
+        }
+    }
+
     fn event(&mut self, event: Event) -> Result<(), Error> {
         let line = event.start.line + 1;
         match event.kind {
@@ -222,6 +278,18 @@ impl Composer<'_> {
         self.add(node, None, line)
     }
 
+    /// The name of the list that is open, if it is in the map under `key` of the document and no alias can mean it.
+    fn list_below(&self, key: &str) -> Option<&str> {
+        let [root, lists, list] = &self.stack[..] else {
+            return None;
+        };
+        let is_list = matches!(list.kind, Kind::Seq(_)) && list.anchor.is_none();
+        let name = waiting(lists).filter(|name| is_list && name.tag != Tag::Merge)?;
+        waiting(root)
+            .is_some_and(|k| k.text == key)
+            .then_some(name.text.as_str())
+    }
+
     fn add(&mut self, mut node: Node, anchor: Option<String>, line: u64) -> Result<(), Error> {
         if self.nodes > self.limits.nodes {
             return Err(Error::TooManyNodes(self.limits.nodes));
@@ -235,6 +303,13 @@ impl Composer<'_> {
             }
             self.aliased -= size;
             self.anchors.insert(anchor, Some((node.clone(), size)));
+        }
+        if let Some(list) = self.items_of.and_then(|key| self.list_below(key)) {
+            if self.merges {
+                merge::apply(&mut node, self.schema)?;
+            }
+            self.ready = Some((list.to_owned(), node));
+            return Ok(());
         }
         match self.stack.last_mut() {
             None => {
@@ -260,6 +335,14 @@ impl Composer<'_> {
             },
         }
         Ok(())
+    }
+}
+
+/// The key that waits for its value, of a map without an anchor.
+fn waiting(open: &Open) -> Option<&Scalar> {
+    match &open.kind {
+        Kind::Map { key, .. } if open.anchor.is_none() => key.as_ref(),
+        Kind::Map { .. } | Kind::Seq(_) => None,
     }
 }
 

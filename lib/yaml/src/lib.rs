@@ -22,7 +22,7 @@ mod scan;
 mod timestamp;
 mod value;
 
-pub use compose::{Limits, parse_first_node, parse_nodes};
+pub use compose::{Limits, parse_first_node, parse_items, parse_nodes};
 pub use emit::{to_string, write};
 pub use error::Error;
 pub use natural::sort as sort_keys;

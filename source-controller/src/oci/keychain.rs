@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// The key of a Secret that holds Docker's configuration.
-const CONFIG: &str = ".dockerconfigjson";
+pub const CONFIG: &str = ".dockerconfigjson";
 
 /// How to log in to a registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,6 +87,21 @@ impl Keychain {
             Ok((address(&host), login))
         });
         entries.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// One login for a registry.
+    pub fn basic(registry: &str, username: &str, password: Secret) -> Self {
+        let login = Login::Basic {
+            username: username.to_owned(),
+            password,
+        };
+        Self(vec![(address(registry), login)])
+    }
+
+    /// Whether there is a login for a registry, or for something in it.
+    pub fn knows(&self, registry: &str) -> bool {
+        let host = |address: &str| address.split('/').next().unwrap_or_default().to_owned();
+        self.0.iter().any(|(address, _)| fits(&host(address), registry))
     }
 
     /// Adds the logins of another; those that are here already come first.

@@ -40,6 +40,8 @@ struct Platform {
 pub struct Manifest {
     /// What it is, where it says so itself.
     pub media_type: String,
+    /// What the layers are made of, where it says so.
+    pub config: Option<Descriptor>,
     /// The layers, in order.
     #[serde(deserialize_with = "or_none")]
     pub layers: Vec<Descriptor>,

@@ -1,6 +1,6 @@
 //! The window: artifacts over HTTP, read-only, with ranges and conditions; nothing outside the shelf.
 
-use super::{MIRRORS, Storage};
+use super::Storage;
 use axum::{
     Router,
     body::Body,
@@ -56,7 +56,7 @@ async fn answer(State(window): State<Window>, method: Method, uri: Uri, headers:
     }
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let odd = |part: &&str| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\0']);
-    if parts.iter().any(odd) || parts.first() == Some(&MIRRORS) {
+    if parts.iter().any(odd) {
         return StatusCode::NOT_FOUND.into_response();
     }
     let file = window.storage.0.root.join(parts.iter().collect::<PathBuf>());

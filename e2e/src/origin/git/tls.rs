@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::Tls;
 
 /// Connections whose handshake is done.
-pub(super) struct TlsListener {
+pub(in crate::origin) struct TlsListener {
     address: SocketAddr,
     secured: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
 }

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in helpers too")]
 
 mod deflate;
+mod members;
 mod pack;
 mod unpack;

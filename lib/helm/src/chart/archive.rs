@@ -14,20 +14,32 @@ pub struct Limits {
     pub bytes: u64,
     /// Files.
     pub files: u64,
+    /// Bytes of one file. Helm's limit is 5 MiB.
+    pub file: u64,
 }
 
 impl Default for Limits {
-    /// 100 MiB and 100 000 files.
+    /// 100 MiB, 100 000 files, 5 MiB a file.
     fn default() -> Self {
         Limits {
             bytes: 100 << 20,
             files: 100_000,
+            file: 5 << 20,
         }
     }
 }
 
 /// The files, without the top directory; what they need is taken off the limits.
 pub(super) fn read(bytes: &[u8], limits: &mut Limits) -> Result<Vec<File>, Error> {
+    read_some(bytes, limits, |_| true)
+}
+
+/// As [`read`], but of files that are not wanted nothing is held.
+pub(super) fn read_some(
+    bytes: &[u8],
+    limits: &mut Limits,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<File>, Error> {
     let load = |text: &str| Error::Load(text.to_string());
     if bytes.is_empty() {
         return Err(load("EOF"));
@@ -40,7 +52,7 @@ pub(super) fn read(bytes: &[u8], limits: &mut Limits) -> Result<Vec<File>, Error
     let mut archive = tar::Archive::new(MultiGzDecoder::new(bytes).take(ceiling));
     let too_large =
         || Error::Load("decompressed chart is larger than the maximum size 104857600".to_string());
-    let mut files = Vec::new();
+    let (mut files, mut any) = (Vec::new(), false);
     let entries = archive.entries().map_err(|e| Error::Load(e.to_string()))?;
     for entry in entries {
         let mut entry = entry.map_err(|e| Error::Load(e.to_string()))?;
@@ -61,12 +73,28 @@ pub(super) fn read(bytes: &[u8], limits: &mut Limits) -> Result<Vec<File>, Error
         if size > limits.bytes {
             return Err(too_large());
         }
+        if size > limits.file {
+            return Err(Error::Load(format!(
+                "decompressed chart file {} is larger than the maximum file size {}",
+                quote(full.as_bytes()),
+                limits.file
+            )));
+        }
+        let is_wanted = wanted(&name);
         let mut data = Vec::new();
-        let read = entry.by_ref().take(limits.bytes).read_to_end(&mut data);
-        read.map_err(|e| Error::Load(e.to_string()))?;
-        limits.bytes -= data.len() as u64;
-        if (data.len() as u64) < size || limits.bytes == 0 {
+        let mut content = entry.by_ref().take(limits.bytes);
+        let read = match is_wanted {
+            true => content.read_to_end(&mut data).map(|read| read as u64),
+            false => std::io::copy(&mut content, &mut std::io::sink()),
+        };
+        let read = read.map_err(|e| Error::Load(e.to_string()))?;
+        limits.bytes -= read;
+        if read < size || limits.bytes == 0 {
             return Err(too_large());
+        }
+        any = true;
+        if !is_wanted {
+            continue;
         }
         let modified = entry
             .header()
@@ -78,7 +106,7 @@ pub(super) fn read(bytes: &[u8], limits: &mut Limits) -> Result<Vec<File>, Error
             ..File::new(name, data)
         });
     }
-    if files.is_empty() {
+    if !any {
         return Err(load("no files in chart archive"));
     }
     Ok(files)

@@ -1,8 +1,9 @@
 //! `Chart.yaml`: its fields, as Go reads them, and what Helm asks of them.
 
+use super::archive;
+use super::fields::{Fields, wrong};
 use crate::Error;
 use crate::funcs::strings::is_space;
-use crate::manifest::scalar_text;
 use crate::template::quote::{is_print, quote};
 use serde_json::{Map, Value as Json};
 use versions::Version;
@@ -57,28 +58,83 @@ pub struct Dependency {
 }
 
 impl Metadata {
+    /// Reads `Chart.yaml`, and `requirements.yaml` over it if there is one.
+    ///
+    /// # Errors
+    /// A text that is not YAML, or has a field of another type.
+    pub fn of_files(chart: &[u8], requirements: Option<&[u8]>) -> Result<Metadata, Error> {
+        let mut metadata = Metadata::default();
+        let texts = [("Chart.yaml", Some(chart)), ("requirements.yaml", requirements)];
+        for (name, text) in texts {
+            let Some(text) = text else { continue };
+            let loading = |problem| Error::Load(format!("cannot load '{name}': {problem}"));
+            metadata.read(text).map_err(loading)?;
+            if metadata.api_version.is_empty() {
+                metadata.api_version = "v1".to_owned();
+            }
+        }
+        Ok(metadata)
+    }
+
+    /// Reads the metadata of a packaged chart, and no more of the archive than that takes; neither file may be larger
+    /// than `limit`, in bytes.
+    ///
+    /// # Errors
+    /// A malformed or too large archive, forbidden names, none of the files, one that is not what it should be.
+    pub fn of_archive(archive: &[u8], limit: u64) -> Result<Metadata, Error> {
+        let mut limits = archive::Limits {
+            file: u64::MAX,
+            ..archive::Limits::default()
+        };
+        let wanted = |name: &str| matches!(name, "Chart.yaml" | "requirements.yaml");
+        let files = archive::read_some(archive, &mut limits, wanted)?;
+        let find = |name: &str| {
+            let file = files.iter().rev().find(|file| file.name == name);
+            match file {
+                Some(file) if file.data.len() as u64 > limit => Err(Error::Load(format!(
+                    "size of '{name}' exceeds '{limit}' bytes limit"
+                ))),
+                file => Ok(file.map(|file| &*file.data)),
+            }
+        };
+        let chart = find("Chart.yaml")?.ok_or_else(|| Error::Load("no 'Chart.yaml' found".to_owned()))?;
+        Metadata::of_files(chart, find("requirements.yaml")?)
+    }
+
+    /// The metadata with clean texts, if it is what Helm wants of a chart's.
+    ///
+    /// # Errors
+    /// What Helm refuses.
+    pub fn checked(mut self) -> Result<Metadata, Error> {
+        self.validate()?;
+        Ok(self)
+    }
+
     /// Reads a YAML text over what is there already.
     pub(super) fn read(&mut self, data: &[u8]) -> Result<(), String> {
         let json =
             yaml::parse_first(data).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
-        self.decode(&json)
+        self.decode(&json, false)
             .map_err(|error| format!("error unmarshaling JSON: while decoding JSON: json: {error}"))
     }
 
-    /// The metadata in a JSON object.
-    pub(crate) fn from_json(json: &Json) -> Result<Metadata, String> {
+    /// The metadata in an entry of an index, where Go makes no texts of numbers and booleans.
+    pub(crate) fn of_entry(json: &Json) -> Result<Metadata, String> {
         let mut metadata = Metadata::default();
-        metadata.decode(json)?;
+        metadata.decode(json, true)?;
         Ok(metadata)
     }
 
-    fn decode(&mut self, json: &Json) -> Result<(), String> {
+    fn decode(&mut self, json: &Json, strict: bool) -> Result<(), String> {
         let map = match json {
             Json::Null => return Ok(()),
             Json::Object(map) => map,
             other => return Err(wrong(other, "value", "loader.chartBase")),
         };
-        let fields = Fields::new(map, "Metadata");
+        let fields = Fields {
+            strict,
+            ..Fields::new(map, "Metadata")
+        };
         fields.text("name", &mut self.name)?;
         fields.text("home", &mut self.home)?;
         fields.texts("sources", &mut self.sources)?;
@@ -103,8 +159,9 @@ impl Metadata {
             for (key, value) in map {
                 let text = match value {
                     Json::Null => String::new(),
-                    other if scalar_text(other).is_some() => scalar_text(other).unwrap_or_default(),
-                    other => return Err(wrong(other, "struct field Metadata.annotations", "string")),
+                    other => fields
+                        .as_text(other)
+                        .ok_or_else(|| wrong(other, "struct field Metadata.annotations", "string"))?,
                 };
                 self.annotations.retain(|(known, _)| known != key);
                 self.annotations.push((key.clone(), text));
@@ -116,7 +173,7 @@ impl Metadata {
             self.dependencies = items
                 .iter()
                 .filter(|item| !item.is_null())
-                .map(|item| Dependency::decode(item, "Metadata.dependencies"))
+                .map(|item| Dependency::decode(item, "Metadata.dependencies", strict))
                 .collect::<Result<_, _>>()?;
         }
         fields.text("type", &mut self.kind)
@@ -126,6 +183,35 @@ impl Metadata {
         self.null_nodes.retain(|known| *known != list);
         if items.iter().any(Json::is_null) {
             self.null_nodes.push(list);
+        }
+    }
+
+    /// Whether all fields of a chart's metadata are known, beside `more` that are somebody else's.
+    ///
+    /// # Errors
+    /// The first field that is not, in Go's words.
+    pub(crate) fn known_only(map: &Map<String, Json>, more: &[&str]) -> Result<(), String> {
+        Fields::new(map, "Metadata").known_only(&[&FIELDS[..], more].concat())?;
+        for (list, known) in [
+            ("maintainers", &MAINTAINER[..]),
+            ("dependencies", &DEPENDENCY[..]),
+        ] {
+            let items = Fields::new(map, "Metadata").get(list).and_then(Json::as_array);
+            for item in items.into_iter().flatten().filter_map(Json::as_object) {
+                Fields::new(item, "Metadata").known_only(known)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cleans texts, and says whether an index may list the chart: it need not name its dependencies only once.
+    pub(crate) fn is_listable(&mut self) -> bool {
+        match self.validate() {
+            Ok(()) => true,
+            Err(Error::Metadata(problem)) => {
+                problem.starts_with("more than one dependency with name or alias")
+            }
+            Err(_) => false,
         }
     }
 
@@ -197,11 +283,14 @@ impl Metadata {
 }
 
 impl Maintainer {
-    fn decode(json: &Json, _: &Fields<'_>) -> Result<Maintainer, String> {
+    fn decode(json: &Json, parent: &Fields<'_>) -> Result<Maintainer, String> {
         let mut maintainer = Maintainer::default();
         match json {
             Json::Object(map) => {
-                let fields = Fields::new(map, "Metadata.maintainers");
+                let fields = Fields {
+                    strict: parent.strict,
+                    ..Fields::new(map, "Metadata.maintainers")
+                };
                 fields.text("name", &mut maintainer.name)?;
                 fields.text("email", &mut maintainer.email)?;
                 fields.text("url", &mut maintainer.url)?;
@@ -213,13 +302,34 @@ impl Maintainer {
 }
 
 impl Dependency {
-    fn decode(json: &Json, path: &'static str) -> Result<Dependency, String> {
+    /// The dependencies that a lock names; `None` if it has `null` for them.
+    ///
+    /// # Errors
+    /// A field of another type, in Go's words.
+    pub fn locked(lock: &Json) -> Result<Option<Vec<Dependency>>, String> {
+        let Json::Object(map) = lock else {
+            return Ok(None);
+        };
+        let Some(items) = Fields::new(map, "Lock").list("dependencies", "[]*v2.Dependency")? else {
+            return Ok(None);
+        };
+        let items = items.iter().filter(|item| !item.is_null());
+        items
+            .map(|item| Dependency::decode(item, "Lock.dependencies", false))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn decode(json: &Json, path: &'static str, strict: bool) -> Result<Dependency, String> {
         let mut dependency = Dependency::default();
         let map = match json {
             Json::Object(map) => map,
             other => return Err(wrong(other, &format!("struct field {path}"), "v2.Dependency")),
         };
-        let fields = Fields::new(map, path);
+        let fields = Fields {
+            strict,
+            ..Fields::new(map, path)
+        };
         fields.text("name", &mut dependency.name)?;
         fields.text("version", &mut dependency.version)?;
         fields.text("repository", &mut dependency.repository)?;
@@ -256,91 +366,37 @@ impl Dependency {
     }
 }
 
-/// A JSON object whose fields Go finds whatever their case.
-struct Fields<'a> {
-    map: &'a Map<String, Json>,
-    path: &'static str,
-}
-
-impl<'a> Fields<'a> {
-    fn new(map: &'a Map<String, Json>, path: &'static str) -> Fields<'a> {
-        Fields { map, path }
-    }
-
-    /// The value of a field; null is as good as none.
-    fn get(&self, name: &str) -> Option<&'a Json> {
-        let exact = self.map.get(name);
-        let found = exact.or_else(|| {
-            let found = self.map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value)
-        });
-        found.filter(|value| !value.is_null())
-    }
-
-    fn wrong(&self, value: &Json, name: &str, wanted: &str) -> String {
-        wrong(value, &format!("struct field {}.{name}", self.path), wanted)
-    }
-
-    fn text(&self, name: &str, target: &mut String) -> Result<(), String> {
-        match self.get(name) {
-            None => {}
-            Some(value) if scalar_text(value).is_some() => *target = scalar_text(value).unwrap_or_default(),
-            Some(other) => return Err(self.wrong(other, name, "string")),
-        }
-        Ok(())
-    }
-
-    fn truth(&self, name: &str, target: &mut bool) -> Result<(), String> {
-        match self.get(name) {
-            None => {}
-            Some(Json::Bool(truth)) => *target = *truth,
-            Some(other) => return Err(self.wrong(other, name, "bool")),
-        }
-        Ok(())
-    }
-
-    fn list(&self, name: &str, wanted: &str) -> Result<Option<&'a Vec<Json>>, String> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Json::Array(items)) => Ok(Some(items)),
-            Some(other) => Err(self.wrong(other, name, wanted)),
-        }
-    }
-
-    fn map(&self, name: &str, wanted: &str) -> Result<Option<&'a Map<String, Json>>, String> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Json::Object(map)) => Ok(Some(map)),
-            Some(other) => Err(self.wrong(other, name, wanted)),
-        }
-    }
-
-    fn texts(&self, name: &str, target: &mut Vec<String>) -> Result<(), String> {
-        if let Some(items) = self.list(name, "[]string")? {
-            *target = items
-                .iter()
-                .map(|item| match item {
-                    Json::Null => Ok(String::new()),
-                    value if scalar_text(value).is_some() => Ok(scalar_text(value).unwrap_or_default()),
-                    other => Err(self.wrong(other, name, "string")),
-                })
-                .collect::<Result<_, _>>()?;
-        }
-        Ok(())
-    }
-}
-
-fn wrong(value: &Json, place: &str, wanted: &str) -> String {
-    let kind = match value {
-        Json::Null => "null",
-        Json::Bool(_) => "bool",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    };
-    format!("cannot unmarshal {kind} into Go {place} of type {wanted}")
-}
+/// The fields of `Chart.yaml`, of a maintainer, and of a dependency.
+const FIELDS: [&str; 17] = [
+    "name",
+    "home",
+    "sources",
+    "version",
+    "description",
+    "keywords",
+    "maintainers",
+    "icon",
+    "apiVersion",
+    "condition",
+    "tags",
+    "appVersion",
+    "deprecated",
+    "annotations",
+    "kubeVersion",
+    "dependencies",
+    "type",
+];
+const MAINTAINER: [&str; 3] = ["name", "email", "url"];
+const DEPENDENCY: [&str; 8] = [
+    "name",
+    "version",
+    "repository",
+    "condition",
+    "tags",
+    "enabled",
+    "import-values",
+    "alias",
+];
 
 /// White space made plain spaces, what cannot be printed taken out.
 fn sanitized(text: &str) -> String {

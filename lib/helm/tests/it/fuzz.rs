@@ -3,9 +3,9 @@
 
 use crate::case;
 use golden::{Case, Random};
-use helm::{ArchiveLimits, Chart, Environment, Error, File, Index, Limits, Options, release, values};
+use helm::{ArchiveLimits, Chart, Environment, Error, File, Limits, Options, index, release, values};
 use serde_json::Map;
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 use std::time::{Duration, Instant};
 
 struct Dice;
@@ -20,7 +20,7 @@ impl Environment for Dice {
     }
 }
 
-fn mutate(random: &mut Random, text: &[u8], dictionary: &[Vec<u8>]) -> Vec<u8> {
+pub fn mutate(random: &mut Random, text: &[u8], dictionary: &[Vec<u8>]) -> Vec<u8> {
     let mut out = text.to_vec();
     for _ in 0..=random.below(4) {
         let at = random.below(out.len() + 1);
@@ -186,8 +186,24 @@ fn mutated_inputs_are_survived() {
             b"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0, urls: [x]}\n",
             &dictionary,
         );
-        if let Ok(index) = Index::parse(&index) {
-            let _ = index.choose("a", &expression);
+        let mut stored = Vec::new();
+        if let Ok(table) = index::convert(&index, &mut Cursor::new(Vec::new()), &mut stored) {
+            assert_eq!(
+                index::Table::scan(stored.as_slice()).unwrap(),
+                table,
+                "{}",
+                shown()
+            );
+            if let Some(place) = table.find("a") {
+                let _ = index::choose(
+                    "a",
+                    &expression,
+                    &stored[place.start as usize..place.end as usize],
+                );
+            }
+        }
+        if let Ok(chart) = &chart {
+            let _ = helm::package(chart, 0);
         }
         if let Ok(read) = release::decode(&String::from_utf8_lossy(&mutate(
             &mut random,

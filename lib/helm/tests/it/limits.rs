@@ -242,6 +242,15 @@ fn archives_cannot_reach_outside_or_grow() {
             .is_err_and(|text| text.contains("larger than the maximum size")),
         "{result:?}"
     );
+    let result = Chart::from_archive(
+        &archive(&[("c/Chart.yaml", about), ("c/a", &vec![0; (5 << 20) + 1])]),
+        &ArchiveLimits::default(),
+    );
+    let error = result.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "decompressed chart file \"c/a\" is larger than the maximum file size 5242880"
+    );
     let mut inner = archive(&[("c/Chart.yaml", about)]);
     for _ in 0..60 {
         inner = archive(&[("c/Chart.yaml", about), ("c/charts/c.tgz", &inner)]);

@@ -13,5 +13,7 @@ mod differential;
 mod fuzz;
 mod generated;
 mod generated_values;
+mod index;
 mod limits;
+mod package;
 mod release;

@@ -1,7 +1,7 @@
 //! Release records and repository indexes.
 
 use helm::release::{self, HookRun, Info, LastRun, Release, Status};
-use helm::{Chart, Event, File, Hook, Index};
+use helm::{Chart, Event, File, Hook};
 use serde_json::json;
 
 pub fn sample() -> Release {
@@ -108,39 +108,6 @@ fn a_record_that_is_too_large_is_refused_in_so_many_words() {
     .collect();
     let error = release::encode(&large).unwrap_err().to_string();
     assert!(error.starts_with("release rel of revision 3 needs "), "{error}");
-}
-
-#[test]
-fn an_index_gives_the_newest_fitting_version() {
-    let index = Index::parse(
-        b"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0, urls: [a-1.tgz]}\n  - {name: a, version: 2.0.0-rc.1}\n  - {name: a, version: 1.10.0}\n  - {name: a, version: 1.9.0, digest: d}\n  - {name: a, version: bad}\n  - null\n  - {version: 3.0.0}\n  b: null\n",
-    )
-    .unwrap();
-    let choose = |name: &str, constraint: &str| {
-        index
-            .choose(name, constraint)
-            .map(|entry| entry.metadata.version.clone())
-            .map_err(|error| error.to_string())
-    };
-    assert_eq!(choose("a", ""), Ok("1.10.0".into()));
-    assert_eq!(choose("a", "<1.10"), Ok("1.9.0".into()));
-    assert_eq!(choose("a", ">1-0"), Ok("2.0.0-rc.1".into()));
-    assert_eq!(choose("a", "2.0.0-rc.1"), Ok("2.0.0-rc.1".into()));
-    assert_eq!(choose("a", "3.x"), Err("no chart version found for a-3.x".into()));
-    assert_eq!(choose("b", ""), Err("no chart name found: b".into()));
-    assert_eq!(choose("a", "x y"), Err("improper constraint: \"x y\"".into()));
-    for (text, error) in [
-        ("", "empty index.yaml file"),
-        ("{}", "no API version specified"),
-        ("a: b: c", "error converting YAML"),
-    ] {
-        assert!(
-            Index::parse(text.as_bytes())
-                .unwrap_err()
-                .to_string()
-                .contains(error)
-        );
-    }
 }
 
 #[test]

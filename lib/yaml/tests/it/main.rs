@@ -5,6 +5,7 @@
 )]
 
 mod fuzz;
+mod items;
 mod limits;
 mod sigs;
 mod stable;

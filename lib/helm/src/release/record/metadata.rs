@@ -1,6 +1,6 @@
 //! A chart's metadata as Helm marshals it.
 
-use crate::chart::Metadata;
+use crate::chart::{Dependency, Metadata};
 use serde_json::{Map, Value as Json, json};
 
 impl Metadata {
@@ -50,28 +50,33 @@ impl Metadata {
         let annotations = annotations.into_iter().map(|(key, value)| (key, json!(value)));
         put("annotations", Json::Object(annotations.collect()));
         put("kubeVersion", json!(self.kube_version));
-        let dependencies = self.dependencies.iter().map(|dependency| {
-            let mut map = Map::new();
-            let mut put = |key: &str, value: Json, always: bool| {
-                let empty = matches!(&value, Json::String(text) if text.is_empty())
-                    || matches!(&value, Json::Array(items) if items.is_empty())
-                    || value == Json::Bool(false);
-                if always || !empty {
-                    map.insert(key.to_string(), value);
-                }
-            };
-            put("name", json!(dependency.name), true);
-            put("version", json!(dependency.version), false);
-            put("repository", json!(dependency.repository), true);
-            put("condition", json!(dependency.condition), false);
-            put("tags", json!(dependency.tags), false);
-            put("enabled", json!(dependency.enabled), false);
-            put("import-values", json!(dependency.import_values), false);
-            put("alias", json!(dependency.alias), false);
-            Json::Object(map)
-        });
+        let dependencies = self.dependencies.iter().map(Dependency::to_json);
         put("dependencies", Json::Array(dependencies.collect()));
         put("type", json!(self.kind));
+        Json::Object(map)
+    }
+}
+
+impl Dependency {
+    /// The dependency as Helm marshals it.
+    pub(crate) fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        let mut put = |key: &str, value: Json, always: bool| {
+            let empty = matches!(&value, Json::String(text) if text.is_empty())
+                || matches!(&value, Json::Array(items) if items.is_empty())
+                || value == Json::Bool(false);
+            if always || !empty {
+                map.insert(key.to_string(), value);
+            }
+        };
+        put("name", json!(self.name), true);
+        put("version", json!(self.version), false);
+        put("repository", json!(self.repository), true);
+        put("condition", json!(self.condition), false);
+        put("tags", json!(self.tags), false);
+        put("enabled", json!(self.enabled), false);
+        put("import-values", json!(self.import_values), false);
+        put("alias", json!(self.alias), false);
         Json::Object(map)
     }
 }

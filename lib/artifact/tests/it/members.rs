@@ -1,0 +1,57 @@
+//! Archives of files alone, and archives of which only some files are wanted.
+
+use artifact::deflate::GzipWriter;
+use artifact::{Limits, Member, Members, UnpackError, unpack, unpack_some};
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut members = Members::new(GzipWriter::with_notes(Vec::new(), b"extra", "comment").unwrap());
+    for (name, content) in files {
+        let member = Member {
+            name,
+            mode: 0o644,
+            modified: 1_700_000_000,
+            content,
+        };
+        members.add(member).unwrap();
+    }
+    members.finish().unwrap().finish().unwrap()
+}
+
+#[test]
+fn what_goes_in_comes_out() {
+    let long = format!("{}/{}", "d".repeat(180), "ä".repeat(60));
+    let large = vec![7; 70_000];
+    let files: [(&str, &[u8]); 4] = [("a", b"x"), ("empty", b""), (&long, b"long"), ("z", &large)];
+    let packed = archive(&files);
+    assert_eq!(&packed[..4], [0x1f, 0x8b, 8, 0x14]);
+    let tree = unpack(packed.as_slice(), &Limits::default()).unwrap();
+    for (name, content) in files {
+        assert_eq!(tree.file(name).unwrap().bytes(), content, "{name}");
+    }
+    assert!(GzipWriter::with_notes(Vec::new(), &[0; 70_000], "").is_err());
+    assert!(GzipWriter::with_notes(Vec::new(), b"", "a\0b").is_err());
+}
+
+#[test]
+fn only_what_is_wanted_is_held() {
+    let large = vec![7; 1 << 20];
+    let packed = archive(&[("a/x", b"x"), ("a/large", &large), ("b/y", b"yy")]);
+    let some = |most: u64, wanted: fn(&str, u64) -> bool| {
+        unpack_some(packed.as_slice(), &Limits::default(), most, wanted)
+    };
+    let tree = some(3, |_, size| size < 100).unwrap();
+    let names: Vec<String> = tree.files().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a/x", "b/y"]);
+    assert!(matches!(
+        some(2, |_, size| size < 100),
+        Err(UnpackError::TooLarge(2))
+    ));
+    assert_eq!(some(0, |_, _| false).unwrap().files().count(), 0);
+    // The limits are about all of the archive, wanted or not.
+    let small = Limits {
+        bytes: 1 << 19,
+        ..Limits::default()
+    };
+    let refused = unpack_some(packed.as_slice(), &small, 3, |_, _| false);
+    assert!(matches!(refused, Err(UnpackError::TooLarge(_))), "{refused:?}");
+}

@@ -1,0 +1,99 @@
+//! PURE: what a pass over a HelmChart came to → the status, what to tell, and when to look again.
+
+use super::build::Made;
+use crate::{
+    record::{self, Failure},
+    storage::Urls,
+};
+use crds::{
+    meta::Artifact,
+    source::{HelmChart, HelmChartStatus, condition::SOURCE_VERIFIED, reason},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use runtime::{events::Event, reconciler::Outcome};
+use std::time::Duration;
+
+/// A pass.
+#[derive(Debug)]
+pub struct Pass {
+    /// The revision of the source that was looked at, if it was found and has one.
+    pub observed: Option<String>,
+    /// What it came to.
+    pub end: Result<End, Failure>,
+}
+
+/// A pass that came through.
+#[derive(Debug)]
+pub enum End {
+    /// The chart that is on the shelf is the one that is wanted.
+    UpToDate {
+        /// Where it is served now.
+        urls: Urls,
+        /// What it is.
+        made: Made,
+    },
+    /// A chart was stored; also where the newest is always found.
+    Stored(Box<(Artifact, Option<String>, Made)>),
+}
+
+impl Pass {
+    /// A pass that failed.
+    pub fn failed(observed: Option<String>, failure: Failure) -> Self {
+        Self {
+            observed,
+            end: Err(failure),
+        }
+    }
+}
+
+/// The status, events and requeue after a pass that ended at `now`.
+pub fn outcome(
+    object: &HelmChart,
+    pass: Pass,
+    now: Time,
+    requeue_dependency: Duration,
+) -> Outcome<HelmChartStatus> {
+    let mut status = object.status.clone().unwrap_or_default();
+    let recovered = record::had_failed(&status.conditions);
+    if pass.observed.is_some() {
+        status.observed_source_artifact_revision = pass.observed;
+    }
+    if object.spec.verify.is_none() {
+        record::conditions(object, &mut status, &now).remove(SOURCE_VERIFIED);
+    }
+    let mut new = false;
+    let made = match pass.end {
+        Err(failure) => return record::failed(object, status, failure, &now, requeue_dependency),
+        Ok(End::UpToDate { urls, made }) => {
+            if let Some(artifact) = &mut status.artifact {
+                artifact.url = urls.artifact;
+            }
+            status.url = status.url.map(|_| urls.latest);
+            made
+        }
+        Ok(End::Stored(stored)) => {
+            let (artifact, latest, made) = *stored;
+            new = status.artifact.as_ref().map(|a| &a.digest) != Some(&artifact.digest);
+            status.artifact = Some(artifact);
+            status.url = latest.or(status.url);
+            status.observed_chart_name = Some(made.name.clone());
+            status.observed_values_files = match object.spec.ignore_missing_values_files {
+                true => made.values_files.clone(),
+                false => Vec::new(),
+            };
+            made
+        }
+    };
+    let summary = made.summary();
+    record::succeed_as(object, &mut status, made.reason(), &summary, &now);
+    let event = (new || recovered).then(|| Event::normal(made.reason(), summary));
+    let artifact = status.artifact.clone();
+    let mut outcome = record::good(object, status, artifact.as_ref(), event);
+    if made.dependencies > 0 {
+        let text = format!("resolved {} chart dependencies", made.dependencies);
+        outcome
+            .events
+            .insert(0, Event::normal(reason::RESOLVED_DEPENDENCIES, text));
+    }
+    outcome
+}

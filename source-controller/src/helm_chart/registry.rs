@@ -1,0 +1,148 @@
+//! I/O: charts in container registries, as `helm push` puts them there.
+
+use super::repository::{Chosen, Missing};
+use crate::{
+    context::Context,
+    oci::{Access, OciError, Reference, Registry, Repository},
+};
+use helm::index;
+use runtime::telemetry::chain;
+use std::time::Duration;
+use versions::{Range, Version};
+
+/// Media types of Helm's artifacts.
+const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+/// What charts had before.
+const LEGACY: &str = "application/tar+gzip";
+
+/// The version of a chart that is meant below a registry's URL: one written in full is not looked for.
+pub async fn choose(
+    context: &Context,
+    url: &str,
+    access: &Access,
+    name: &str,
+    wanted: &str,
+) -> Result<Chosen, Missing> {
+    let full = format!("{}/{name}", url.trim_end_matches('/'));
+    let external = |text: String| Missing::External(text, None);
+    let place =
+        Repository::parse(&full).map_err(|e| external(format!("invalid chart reference '{full}': {e}")))?;
+    let registry = context.registries.get(&place, access);
+    let registry = registry.map_err(|e| external(chain(&e)))?;
+    if index::concrete(wanted).is_some() {
+        return Ok(Chosen::tagged(name, wanted, registry, place));
+    }
+    let tags = registry.tags(&place).await.map_err(|error| {
+        let text = format!(
+            "could not get tags for {name:?}: could not fetch tags for {full:?}: {}",
+            chain(&error)
+        );
+        Missing::External(text, error.retry_after())
+    })?;
+    let versions: Vec<Version> = tags.iter().filter_map(|tag| version(tag)).collect();
+    if versions.is_empty() {
+        let text = format!(
+            "could not get tags for {name:?}: unable to locate any tags in provided repository: {full}"
+        );
+        return Err(external(text));
+    }
+    let chosen = newest(&versions, wanted).map_err(external)?;
+    Ok(Chosen::tagged(name, &chosen.to_string(), registry, place))
+}
+
+/// The highest version that a constraint admits.
+fn newest<'v>(versions: &'v [Version], wanted: &str) -> Result<&'v Version, String> {
+    if let Some(exact) = versions.iter().find(|version| version.to_string() == wanted) {
+        return Ok(exact);
+    }
+    let range = Range::parse(if wanted.is_empty() { "*" } else { wanted }).map_err(|e| e.to_string())?;
+    let fits = versions.iter().filter(|version| range.admits(version));
+    // Of several alike the first, where those with more build notes come last: so it does not matter how they are listed.
+    let best = fits.max_by(|a, b| a.precedence(b).then_with(|| b.metadata.cmp(&a.metadata)));
+    best.ok_or_else(|| format!("could not locate a version matching provided version string {wanted}"))
+}
+
+/// The version that a tag of a chart names: all three numbers, nothing in front, `_` for `+`.
+fn version(tag: &str) -> Option<Version> {
+    let version = Version::parse(&tag.replace('_', "+")).ok()?;
+    (version.to_string() == version.original).then_some(version)
+}
+
+/// The archive of the chart under a tag, at most `limit` bytes of it.
+pub async fn pull(
+    registry: &Registry,
+    place: &Repository,
+    tag: &str,
+    limit: u64,
+) -> Result<Vec<u8>, (String, Option<Duration>)> {
+    let doing = format!("failed to get 'oci://{place}:{tag}'");
+    let failed = |error: OciError| (format!("{doing}: {}", chain(&error)), error.retry_after());
+    let odd = |problem: &str| (format!("{doing}: {problem}"), None);
+    let digest = registry
+        .resolve(place, &Reference::Tag(tag.to_owned()))
+        .await
+        .map_err(failed)?;
+    let mut manifest = registry.manifest(place, &digest).await.map_err(failed)?;
+    if manifest.is_index() {
+        let chosen = manifest.chosen().map(|chosen| chosen.digest.clone());
+        let chosen = chosen.ok_or_else(|| odd("the index has no manifest for linux/amd64"))?;
+        manifest = registry.manifest(place, &chosen).await.map_err(failed)?;
+    }
+    if manifest
+        .config
+        .as_ref()
+        .is_none_or(|config| config.media_type != CONFIG)
+    {
+        return Err(odd(&format!("could not load config with mediatype {CONFIG}")));
+    }
+    let layer = manifest.layers.iter().rev();
+    let layer = layer
+        .clone()
+        .find(|layer| [CHART, LEGACY].contains(&layer.media_type.as_str()));
+    let layer = layer.ok_or_else(|| {
+        odd(&format!(
+            "manifest does not contain a layer with mediatype {CHART}"
+        ))
+    })?;
+    let mut archive = Vec::new();
+    registry
+        .download(place, layer, limit, &mut archive)
+        .await
+        .map_err(failed)?;
+    Ok(archive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_versions_as_helm_pushes_them() {
+        let tags = [
+            "1.0.0",
+            "v2.0.0",
+            "1.2.0-rc.1",
+            "1.1",
+            "latest",
+            "1.1.0_build.5",
+            "1.1.0",
+            "01.9.0",
+        ];
+        let versions: Vec<Version> = tags.iter().filter_map(|tag| version(tag)).collect();
+        for (wanted, expected) in [
+            ("", Ok("1.1.0")),
+            ("*", Ok("1.1.0")),
+            ("1.1.0+build.5", Ok("1.1.0+build.5")),
+            (">=1.0.0-0", Ok("1.2.0-rc.1")),
+            ("<1.1", Ok("1.0.0")),
+            (
+                "2.x",
+                Err("could not locate a version matching provided version string 2.x"),
+            ),
+        ] {
+            let found = newest(&versions, wanted).map(ToString::to_string);
+            assert_eq!(found.as_deref().map_err(|e| e.as_str()), expected, "{wanted}");
+        }
+    }
+}

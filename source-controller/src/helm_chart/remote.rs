@@ -1,0 +1,214 @@
+//! The chart of a Helm repository: choose the version, download it, package it anew if its values are changed.
+
+use super::{
+    build::{Build, BuildError, Content, Made, Options, Step},
+    repository::{Missing, Repository, Unusable},
+    values,
+};
+use crate::{
+    context::Context,
+    helm_remote::{Access, is_oci, is_static},
+    http::shown,
+    record::Failure,
+    shelf::blocking,
+};
+use crds::{
+    meta::reason,
+    source::{HelmChart, HelmRepository, VerificationProvider, reason as source},
+};
+use helm::{ArchiveLimits, Chart, Metadata};
+use std::sync::Arc;
+
+/// All files of a packaged chart are of this time, in seconds since 1970: the first day that archives of all kinds know.
+pub const MODIFIED: u64 = 315_532_800;
+
+/// What a failure says if the login or the certificates are at fault, as Flux tells it.
+const UNAUTHENTICATED: [&str; 6] = [
+    "401",
+    "unauthorized",
+    "authentication required",
+    "tls",
+    "unknown certificate authority",
+    "invalid peer certificate",
+];
+
+/// The chart that the object wants of a repository.
+pub async fn build(
+    context: &Arc<Context>,
+    object: &HelmChart,
+    repository: &HelmRepository,
+    options: Options,
+) -> Result<Build, Failure> {
+    let access = Access::read(&context.client, repository).await;
+    let access = access.map_err(|problem| Failure::fetch(reason::AUTHENTICATION_FAILED, problem))?;
+    let url = &repository.spec.url;
+    if is_static(repository) != is_oci(url) {
+        return Err(unusable(Unusable::Client(format!(
+            "invalid OCI registry URL: {}",
+            shown(url)
+        ))));
+    }
+    let opened = Repository::open(context, url, access, Some(repository)).map_err(unusable)?;
+    refuse_unsupported(object, repository)?;
+    let built = pull(context, object, &opened, options).await;
+    built.map_err(|(error, new)| {
+        let message = error.message();
+        let failure = if UNAUTHENTICATED.iter().any(|word| message.contains(word)) {
+            let text = format!("failed to authenticate with the Helm repository: {message}");
+            Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+        } else {
+            error.into()
+        };
+        match new {
+            Some(new) => failure.outdated(source::NEW_CHART, new),
+            None => failure,
+        }
+    })
+}
+
+/// What this version cannot do is said before anything is fetched without it.
+fn refuse_unsupported(object: &HelmChart, repository: &HelmRepository) -> Result<(), Failure> {
+    let Some(verify) = &object.spec.verify else {
+        return Ok(());
+    };
+    if !is_static(repository) {
+        return Err(BuildError::new(Step::Verification, "not implemented").into());
+    }
+    let tool = match verify.provider {
+        VerificationProvider::Cosign => "cosign",
+        VerificationProvider::Notation => "notation",
+    };
+    let text = format!("spec.verify: signatures of {tool} cannot be checked by this version");
+    Err(Failure::unverified(source::VERIFICATION_ERROR, text))
+}
+
+fn unusable(problem: Unusable) -> Failure {
+    match problem {
+        Unusable::Url(problem) => {
+            let text = format!("invalid Helm repository URL: {problem}");
+            Failure::fetch(reason::URL_INVALID, text).stalled()
+        }
+        Unusable::Client(problem) => {
+            let text = format!("failed to construct Helm client: {problem}");
+            Failure::fetch(reason::FAILED, text).stalled()
+        }
+    }
+}
+
+/// An error comes with what is new, if that was found out before.
+async fn pull(
+    context: &Arc<Context>,
+    object: &HelmChart,
+    repository: &Repository,
+    options: Options,
+) -> Result<Build, (BuildError, Option<String>)> {
+    let early = |error: BuildError| (error, None);
+    let name = &object.spec.chart;
+    valid_name(name).map_err(early)?;
+    let wanted = object.spec.version.as_deref().unwrap_or_default();
+    let chosen = repository
+        .choose(context, name, wanted)
+        .await
+        .map_err(|missing| {
+            let doing = "failed to get chart version for remote reference";
+            early(match missing {
+                Missing::Reference(problem) => {
+                    BuildError::new(Step::Reference, format!("{doing}: {problem}"))
+                }
+                Missing::External(problem, delay) => {
+                    BuildError::new(Step::Pull, format!("{doing}: {problem}")).not_before(delay)
+                }
+            })
+        })?;
+    let made = Made {
+        name: chosen.name.clone(),
+        version: options.version(&chosen.version).map_err(early)?,
+        packaged: options.changes_chart(),
+        ..Made::default()
+    };
+    if let Some(build) = options.shelved(&made.name, &made.version, made.packaged) {
+        return Ok(build);
+    }
+    let new = made.as_new();
+    let archive = repository.download(&chosen, context.charts.archive).await;
+    let archive = archive.map_err(|(problem, delay)| {
+        let text = format!("failed to download chart for remote reference: {problem}");
+        (
+            BuildError::new(Step::Pull, text).not_before(delay),
+            Some(new.clone()),
+        )
+    })?;
+    let limit = context.charts.file;
+    let work = blocking(move || finish(archive, made, &options, limit)).await;
+    let work = work.map_err(|failure| early(BuildError::new(Step::Unknown, failure.message)))?;
+    work.map_err(|error| (error, Some(new)))
+}
+
+/// Names may have folders, and nothing else that leads elsewhere.
+fn valid_name(name: &str) -> Result<(), BuildError> {
+    let refused = |text: String| Err(BuildError::new(Step::Reference, text));
+    if name.is_empty() {
+        return refused("no name set for remote chart reference".to_owned());
+    }
+    let letter = |c: char| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit();
+    let known = name.chars().all(|c| letter(c) || c == '/' || c == '.');
+    let bad = ["//", "..", "./"].iter().any(|pair| name.contains(pair));
+    if !known || bad || !name.starts_with(letter) {
+        return refused(format!(
+            "invalid chart name '{name}': a valid name must be lower case letters and numbers and MAY be separated with dashes (-), slashes (/) or periods (.)"
+        ));
+    }
+    Ok(())
+}
+
+/// Blocking: checks a chart that was downloaded, and packages it anew if that is wanted.
+fn finish(archive: Vec<u8>, mut made: Made, options: &Options, file_limit: u64) -> Result<Build, BuildError> {
+    if !made.packaged {
+        let metadata = Metadata::of_archive(&archive, file_limit).and_then(Metadata::checked);
+        metadata.map_err(|error| {
+            let text = format!("failed to load chart metadata from written chart: {error}");
+            BuildError::new(Step::Pull, text)
+        })?;
+        return Ok(Build {
+            made,
+            content: Content::New(archive),
+        });
+    }
+    let mut chart = Chart::from_archive(&archive, &ArchiveLimits::default()).map_err(|error| {
+        BuildError::new(Step::Package, format!("failed to load downloaded chart: {error}"))
+    })?;
+    chart.metadata.version.clone_from(&made.version);
+    let merged = values::of_chart(&chart, options)?;
+    made.values_files = values::replace(&mut chart, merged)?;
+    let archive = helm::package(&chart, MODIFIED)
+        .map_err(|error| BuildError::new(Step::Package, format!("failed to package chart: {error}")))?;
+    Ok(Build {
+        made,
+        content: Content::New(archive),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        for (name, good) in [
+            ("web", true),
+            ("charts/web", true),
+            ("a.b-c", true),
+            ("a/", true),
+            ("", false),
+            ("Web", false),
+            ("../web", false),
+            ("a//b", false),
+            ("a/../b", false),
+            ("/web", false),
+            ("web:1", false),
+            ("a\\b", false),
+        ] {
+            assert_eq!(valid_name(name).is_ok(), good, "{name}");
+        }
+    }
+}

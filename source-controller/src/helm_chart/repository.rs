@@ -1,0 +1,218 @@
+//! I/O: a repository that charts and their dependencies come from, over HTTP or a registry.
+
+use super::registry;
+use crate::{
+    context::Context,
+    helm_remote::{self, Access, Failed, Id, Remote, TableError},
+    http::shown,
+    oci::{Registry, Repository as Place},
+    shelf::blocking,
+};
+use crds::{
+    meta::Artifact,
+    source::{HelmRepository, Source as _},
+};
+use helm::index::{ChooseError, Listed};
+use runtime::telemetry::chain;
+use std::{sync::Arc, time::Duration};
+use url::Url;
+
+/// A repository.
+#[derive(Debug)]
+pub struct Repository {
+    place: At,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+enum At {
+    /// With its index on the shelf, or to be had.
+    Http {
+        remote: (Id, Arc<Remote>),
+        stored: Option<Artifact>,
+    },
+    Registry {
+        url: String,
+        access: crate::oci::Access,
+    },
+}
+
+/// A version of a chart in a repository.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The chart's name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    from: From,
+}
+
+#[derive(Debug)]
+enum From {
+    Url(Url),
+    Nowhere,
+    Tag(Arc<Registry>, Place, String),
+}
+
+/// Why there is no such chart.
+#[derive(Debug)]
+pub enum Missing {
+    /// The repository says so.
+    Reference(String),
+    /// The repository cannot be asked.
+    External(String, Option<Duration>),
+}
+
+/// Why a repository cannot be used at all.
+#[derive(Debug)]
+pub enum Unusable {
+    /// Its URL.
+    Url(String),
+    /// Its certificates.
+    Client(String),
+}
+
+impl Repository {
+    /// The repository at a URL, with the access that goes with it; `object` is whose index is on the shelf.
+    pub fn open(
+        context: &Context,
+        url: &str,
+        access: Access,
+        object: Option<&HelmRepository>,
+    ) -> Result<Self, Unusable> {
+        let timeout = access.timeout;
+        let base = helm_url(url)?;
+        if helm_remote::is_oci(url) {
+            let access = crate::oci::Access {
+                keychain: access.keychain,
+                tls: access.tls,
+                proxy: None,
+                insecure: access.insecure,
+            };
+            let url = base.as_str().to_owned();
+            return Ok(Self {
+                place: At::Registry { url, access },
+                timeout,
+            });
+        }
+        let remote = context.remotes.get(&base, &access);
+        let remote = remote.map_err(|e| Unusable::Client(chain(&e)))?;
+        let stored = object.and_then(|object| object.artifact()).cloned();
+        Ok(Self {
+            place: At::Http { remote, stored },
+            timeout,
+        })
+    }
+
+    /// The version of a chart that is meant.
+    pub async fn choose(&self, context: &Arc<Context>, name: &str, wanted: &str) -> Result<Chosen, Missing> {
+        match &self.place {
+            At::Registry { url, access } => {
+                let work = registry::choose(context, url, access, name, wanted);
+                let late = |_| Missing::External(self.late(), None);
+                tokio::time::timeout(self.timeout, work).await.map_err(late)?
+            }
+            At::Http { remote, stored } => {
+                let chosen = self
+                    .listed(context, remote, stored.as_ref(), name, wanted)
+                    .await?;
+                of_index(remote.1.base(), &chosen)
+            }
+        }
+    }
+
+    /// The archive of a chart, at most `limit` bytes of it.
+    pub async fn download(&self, chosen: &Chosen, limit: u64) -> Result<Vec<u8>, (String, Option<Duration>)> {
+        let work = async {
+            match (&chosen.from, &self.place) {
+                (From::Url(url), At::Http { remote, .. }) => {
+                    let archive = remote.1.chart(url, limit).await;
+                    archive.map_err(|error| (chain(&error), error.retry_after()))
+                }
+                (From::Tag(registry, place, tag), _) => registry::pull(registry, place, tag, limit).await,
+                (From::Url(_) | From::Nowhere, _) => {
+                    Err((format!("chart '{}' has no downloadable URLs", chosen.name), None))
+                }
+            }
+        };
+        tokio::time::timeout(self.timeout, work)
+            .await
+            .map_err(|_| (self.late(), None))?
+    }
+
+    async fn listed(
+        &self,
+        context: &Arc<Context>,
+        remote: &(Id, Arc<Remote>),
+        stored: Option<&Artifact>,
+        name: &str,
+        wanted: &str,
+    ) -> Result<Listed, Missing> {
+        let (job, name, wanted) = (context.clone(), name.to_owned(), wanted.to_owned());
+        let found = match stored.cloned() {
+            Some(stored) => blocking(move || job.indexes.choose(&job.storage, &stored, &name, &wanted)).await,
+            None => {
+                let fetched = context.indexes.fetch(remote, self.timeout, false).await;
+                let fetched = fetched.map_err(|error| {
+                    let delay = match &error {
+                        Failed::Remote(error) => error.retry_after(),
+                        Failed::Index(_) | Failed::Disk(_) => None,
+                    };
+                    Missing::External(format!("failed to cache index: {}", chain(&error)), delay)
+                })?;
+                blocking(move || job.indexes.choose_in(&fetched, &name, &wanted)).await
+            }
+        };
+        let found = found.map_err(|failure| Missing::External(failure.message, None))?;
+        found.map_err(|error| match error {
+            TableError::Choose(ChooseError::None(problem)) => Missing::Reference(problem),
+            error => Missing::External(format!("failed to load index: {}", chain(&error)), None),
+        })
+    }
+
+    fn late(&self) -> String {
+        format!(
+            "no answer within the timeout of {}",
+            crds::meta::format_go(self.timeout)
+        )
+    }
+}
+
+impl Chosen {
+    /// A chart under a tag of a registry.
+    pub fn tagged(name: &str, version: &str, registry: Arc<Registry>, place: Place) -> Self {
+        // Tags cannot have `+`; Helm writes `_` instead.
+        let tag = version.replace('+', "_");
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            from: From::Tag(registry, place, tag),
+        }
+    }
+}
+
+fn of_index(base: &Url, listed: &Listed) -> Result<Chosen, Missing> {
+    let from = match listed.urls.first() {
+        None => From::Nowhere,
+        Some(reference) => match helm_remote::resolve(base, reference) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => From::Url(url),
+            Ok(url) => {
+                let text = format!("scheme {:?} not supported", url.scheme());
+                return Err(Missing::External(text, None));
+            }
+            Err(error) => {
+                let text = format!("failed to parse {} as URL: {error}", shown(reference));
+                return Err(Missing::External(text, None));
+            }
+        },
+    };
+    Ok(Chosen {
+        name: listed.name.clone(),
+        version: listed.version.clone(),
+        from,
+    })
+}
+
+fn helm_url(url: &str) -> Result<Url, Unusable> {
+    helm_remote::normalized(url).map_err(|error| Unusable::Url(format!("parse {:?}: {error}", shown(url))))
+}

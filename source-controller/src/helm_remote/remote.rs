@@ -1,0 +1,254 @@
+//! A client of one repository: its index if it changed, and its charts, each under bounds.
+
+use super::{Access, url};
+use crate::http;
+use ::url::Url;
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED},
+    redirect,
+};
+use serde::{Deserialize, Serialize};
+use std::{io::Write, time::Duration};
+use thiserror::Error;
+
+/// What repositories see of us: some let only Helm in, and Flux's requests are Helm's.
+const AGENT: &str = "Helm/4.2.2";
+const MAX_REDIRECTS: usize = 10;
+/// How long until an address answers at all.
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// A client of one repository. It has no timeout of its own: whoever calls it waits with a deadline.
+#[derive(Debug)]
+pub struct Remote {
+    http: Client,
+    base: Url,
+    login: Option<HeaderValue>,
+    pass_credentials: bool,
+}
+
+/// By what a server knows the content that it gave (RFC 9110, "Conditional Requests").
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+/// What came of a request for the index.
+#[derive(Debug)]
+pub enum Answer {
+    /// The server has what it had.
+    Same,
+    /// The content was written.
+    Written(Validators),
+}
+
+/// Why something could not be had. Display has Flux's words where it has some.
+#[derive(Debug, Error)]
+pub enum RemoteError {
+    /// A request could not be sent, or its answer broke off.
+    #[error("Get {url:?}")]
+    Request {
+        /// Where it went.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The answer was not there in time.
+    #[error("Get {url:?}: no answer within the timeout of {}", crds::meta::format_go(*.timeout))]
+    Late {
+        /// Where it was awaited from.
+        url: String,
+        /// How long it was waited for.
+        timeout: Duration,
+    },
+    /// The server refused.
+    #[error("failed to fetch {url} : {status}")]
+    Refused {
+        /// Where it was looked for.
+        url: String,
+        /// The status.
+        status: StatusCode,
+        /// How long the server asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// It is larger than is let in.
+    #[error("{what} exceeds the maximum {what} file size of {limit} bytes")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// How much is let in.
+        limit: u64,
+    },
+    /// There is no client for such certificates.
+    #[error("failed to construct Helm client")]
+    Client(#[source] reqwest::Error),
+    /// The file for the content failed.
+    #[error("cannot write what was downloaded")]
+    Write(#[source] std::io::Error),
+}
+
+impl RemoteError {
+    /// How long the server asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Remote {
+    /// A client of the repository at `base`, which is a normalized URL.
+    pub(super) fn new(base: &Url, access: &Access) -> Result<Self, RemoteError> {
+        let tls = access.tls.clone().unwrap_or_default();
+        let client = http::builder(&tls, None).map_err(RemoteError::Client)?;
+        let client = client
+            .user_agent(AGENT)
+            .connect_timeout(CONNECT)
+            .referer(false)
+            .redirect(policy())
+            .build();
+        let login = access.login.as_ref();
+        Ok(Self {
+            http: client.map_err(RemoteError::Client)?,
+            base: base.clone(),
+            login: login.and_then(|(user, password)| http::basic(user, password)),
+            pass_credentials: access.pass_credentials,
+        })
+    }
+
+    /// The repository's URL.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Writes the index, at most `limit` bytes of it and before the time is over, unless the server has what it had.
+    pub(super) async fn index(
+        &self,
+        known: Option<&Validators>,
+        limit: u64,
+        timeout: Duration,
+        into: &mut (impl Write + Send),
+    ) -> Result<Answer, RemoteError> {
+        let url = url::index(&self.base);
+        let work = self.index_at(&url, known, limit, into);
+        let late = |_| RemoteError::Late {
+            url: http::bare(url.as_str()),
+            timeout,
+        };
+        tokio::time::timeout(timeout, work).await.map_err(late)?
+    }
+
+    async fn index_at(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+        limit: u64,
+        into: &mut (impl Write + Send),
+    ) -> Result<Answer, RemoteError> {
+        let mut conditions = HeaderMap::new();
+        if let Some(known) = known {
+            for (name, value) in [
+                (IF_NONE_MATCH, &known.etag),
+                (IF_MODIFIED_SINCE, &known.last_modified),
+            ] {
+                if let Some(value) = value.as_deref().and_then(|v| HeaderValue::from_str(v).ok()) {
+                    conditions.insert(name, value);
+                }
+            }
+        }
+        let conditional = !conditions.is_empty();
+        let answer = self.get(url, conditions).await?;
+        if answer.status() == StatusCode::NOT_MODIFIED && conditional {
+            return Ok(Answer::Same);
+        }
+        let header = |name| {
+            let value = answer.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let validators = Validators {
+            etag: header(ETAG),
+            last_modified: header(LAST_MODIFIED),
+        };
+        copy(succeeded(answer, url)?, url, "index", limit, into).await?;
+        Ok(Answer::Written(validators))
+    }
+
+    /// The archive of a chart, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// See [`RemoteError`].
+    pub async fn chart(&self, url: &Url, limit: u64) -> Result<Vec<u8>, RemoteError> {
+        let mut archive = Vec::new();
+        let answer = succeeded(self.get(url, HeaderMap::new()).await?, url)?;
+        copy(answer, url, "chart", limit, &mut archive).await?;
+        Ok(archive)
+    }
+
+    /// Sends the login where it belongs: to the repository's own scheme, host and port, or wherever its index says if its
+    /// owner wants so. A redirect to another host loses it: that is reqwest's rule.
+    async fn get(&self, url: &Url, conditions: HeaderMap) -> Result<Response, RemoteError> {
+        let mut request = self.http.get(url.clone()).headers(conditions);
+        let own = url.origin() == self.base.origin();
+        if let Some(login) = self.login.as_ref().filter(|_| own || self.pass_credentials) {
+            request = request.header(reqwest::header::AUTHORIZATION, login);
+        }
+        request.send().await.map_err(|e| failed(url, e))
+    }
+}
+
+/// Redirects are followed, from https to http never.
+fn policy() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let from = attempt.previous().last().map(Url::scheme);
+        if from == Some("https") && attempt.url().scheme() != "https" {
+            return attempt.error("refused to follow a redirect from https to http");
+        }
+        if attempt.previous().len() > MAX_REDIRECTS {
+            return attempt.error("too many redirects");
+        }
+        attempt.follow()
+    })
+}
+
+fn succeeded(answer: Response, url: &Url) -> Result<Response, RemoteError> {
+    if answer.status() == StatusCode::OK {
+        return Ok(answer);
+    }
+    Err(RemoteError::Refused {
+        url: http::bare(url.as_str()),
+        status: answer.status(),
+        retry_after: http::retry_after(&answer),
+    })
+}
+
+async fn copy(
+    mut answer: Response,
+    url: &Url,
+    what: &'static str,
+    limit: u64,
+    into: &mut (impl Write + Send),
+) -> Result<(), RemoteError> {
+    let too_large = || RemoteError::TooLarge { what, limit };
+    if answer.content_length().is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let mut received = 0;
+    while let Some(piece) = answer.chunk().await.map_err(|e| failed(url, e))? {
+        received += piece.len() as u64;
+        if received > limit {
+            return Err(too_large());
+        }
+        into.write_all(&piece).map_err(RemoteError::Write)?;
+    }
+    Ok(())
+}
+
+fn failed(url: &Url, source: reqwest::Error) -> RemoteError {
+    RemoteError::Request {
+        url: http::bare(url.as_str()),
+        source: source.without_url(),
+    }
+}

@@ -1,0 +1,146 @@
+//! The story of a HelmRepository: look on the shelf, have its index, store it in its canonical form, record.
+
+mod record;
+
+use crate::{
+    context::Context,
+    helm_remote::{Access, Failed, Fetched, is_oci, is_static, normalized},
+    http::shown,
+    record::Failure,
+    shelf::{self, blocking},
+    storage::{Storage, Stored},
+};
+use artifact::Digest;
+use crds::{
+    meta::{Artifact, ObjectStatus as _, REQUESTED_AT, reason},
+    source::{HelmRepository, HelmRepositoryStatus, Source as _, reason as source},
+};
+use kube::ResourceExt as _;
+use record::End;
+use runtime::{
+    Key,
+    reconciler::{Cleanup, Outcome, Reconciler},
+    telemetry::chain,
+};
+use std::sync::Arc;
+
+/// Reconciles HelmRepositories.
+#[derive(Debug)]
+pub struct HelmRepositories(pub Arc<Context>);
+
+/// The kind as it stands in paths and messages.
+const KIND: &str = "HelmRepository";
+
+/// The link beside the artifacts that always leads to the newest.
+const LATEST: &str = "index.yaml";
+
+impl Reconciler for HelmRepositories {
+    type Object = HelmRepository;
+
+    async fn reconcile(&self, object: &Arc<HelmRepository>) -> Outcome<HelmRepositoryStatus> {
+        let end = self.pass(object).await;
+        record::outcome(object, end, runtime::reconciler::now(), self.0.requeue_dependency)
+    }
+
+    async fn cleanup(&self, object: &Arc<HelmRepository>) -> Cleanup {
+        shelf::clear(&self.0.storage, KIND, Key::of(&**object)).await
+    }
+
+    fn in_progress(&self, object: &HelmRepository) -> Option<HelmRepositoryStatus> {
+        Some(crate::record::in_progress(object, runtime::reconciler::now()))
+    }
+
+    /// A note on a registry is for others to read.
+    fn is_static(&self, object: &HelmRepository) -> bool {
+        is_static(object)
+    }
+}
+
+impl HelmRepositories {
+    /// One pass. Each step gives what the next one needs, or a reason to stop.
+    async fn pass(&self, object: &Arc<HelmRepository>) -> Result<End, Failure> {
+        // I/O: is what we said we have still there?
+        let shelf = shelf::look(&self.0.storage, object.artifact()).await?;
+        // Pure: what to ask for. I/O: the Secrets that the spec names.
+        let url = url(&object.spec.url)?;
+        let access = Access::read(&self.0.client, object).await;
+        let access = access.map_err(|problem| Failure::fetch(reason::AUTHENTICATION_FAILED, problem))?;
+        let remote = self.0.remotes.get(&url, &access);
+        let remote = remote.map_err(|e| Failure::fetch(reason::FAILED, chain(&e)).stalled())?;
+        // I/O: the index, unless the server or a neighbour has it that nothing has changed.
+        let fetched = self.0.indexes.fetch(&remote, access.timeout, asked(object)).await;
+        let fetched = fetched.map_err(|failed| told(&failed))?;
+        let revision = fetched.revision.to_string();
+        let has = object.artifact().filter(|_| shelf == Some(Stored::Good));
+        if let Some(artifact) = has.filter(|artifact| artifact.revision == revision) {
+            return Ok(End::UpToDate(self.0.storage.urls(&artifact.path, LATEST)));
+        }
+        // I/O, blocking: its stored form goes on the shelf.
+        let (context, object) = (self.0.clone(), object.clone());
+        let work = blocking(move || store(&context.storage, &object, &fetched));
+        work.await?.map_err(|failure| {
+            failure.outdated(source::NEW_REVISION, format!("new index revision '{revision}'"))
+        })
+    }
+}
+
+/// The repository's URL, if it is one that has an index.
+fn url(url: &str) -> Result<::url::Url, Failure> {
+    let invalid = |problem: String| {
+        let text = format!("invalid Helm repository URL: {problem}");
+        Failure::fetch(reason::URL_INVALID, text).stalled()
+    };
+    if is_oci(url) {
+        let text = "'oci' URL scheme cannot be used with 'default' HelmRepository type";
+        return Err(invalid(text.to_owned()));
+    }
+    normalized(url).map_err(|e| invalid(format!("parse {:?}: {e}", shown(url))))
+}
+
+/// Whether somebody asked for a look just now.
+fn asked(object: &HelmRepository) -> bool {
+    let wanted = object.annotations().get(REQUESTED_AT);
+    let handled = object.status.as_ref().and_then(|s| s.last_handled_reconcile_at());
+    wanted.is_some_and(|wanted| Some(wanted.as_str()) != handled)
+}
+
+fn store(storage: &Storage, object: &HelmRepository, fetched: &Fetched) -> Result<End, Failure> {
+    let revision: &Digest = &fetched.revision;
+    let path = Storage::path(KIND, &Key::of(object), &format!("index-{}.yaml", revision.hex()));
+    let stored = storage.write(&path, |out| fetched.copy(out));
+    let (digest, size) = stored.map_err(|e| Failure::storage(source::ARCHIVE_OPERATION_FAILED, &e))?;
+    let artifact = Artifact {
+        digest: digest.to_string(),
+        last_update_time: runtime::reconciler::now(),
+        metadata: None,
+        url: storage.url(&path),
+        path,
+        revision: revision.to_string(),
+        size: i64::try_from(size).ok(),
+    };
+    // What cannot be cleared away now is cleared away next time; a link is a convenience.
+    let _ = storage.collect(&artifact);
+    let latest = storage.link(&artifact.path, LATEST).ok();
+    Ok(End::Stored(Box::new((artifact, latest))))
+}
+
+fn told(failed: &Failed) -> Failure {
+    match failed {
+        Failed::Remote(error) => {
+            let text = format!("failed to fetch Helm repository index: {}", chain(failed));
+            let failure = Failure::fetch(reason::FAILED, text);
+            match error.retry_after() {
+                Some(delay) => failure.not_before(delay),
+                None => failure,
+            }
+        }
+        Failed::Index(_) => {
+            let text = format!(
+                "failed to load Helm repository from index YAML: {}",
+                chain(failed)
+            );
+            Failure::fetch(source::INDEXATION_FAILED, text)
+        }
+        Failed::Disk(_) => Failure::storage_text(source::ARCHIVE_OPERATION_FAILED, chain(failed)),
+    }
+}
