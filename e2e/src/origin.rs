@@ -2,12 +2,16 @@
 
 pub mod authority;
 pub mod git;
+pub mod objects;
 pub mod oci;
 pub mod repository;
+pub mod scripted;
 pub mod ssh;
 
 pub use authority::{Authority, Identity};
 pub use git::{Auth, Counts, GitServer, Tls};
+pub use objects::{GcsServer, S3Server};
 pub use oci::{Artifact, Guard, Registry};
 pub use repository::{Change, Repo, git};
+pub use scripted::{Asked, Scripted};
 pub use ssh::{SshKey, SshServer};

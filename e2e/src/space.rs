@@ -334,6 +334,7 @@ impl<'w> Space<'w> {
         for (api_version, kind) in [
             (SOURCE, "GitRepository"),
             (SOURCE, "OCIRepository"),
+            (SOURCE, "Bucket"),
             (KUSTOMIZE, "Kustomization"),
         ] {
             for object in self

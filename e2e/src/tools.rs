@@ -68,6 +68,32 @@ const REGISTRY: &[Module] = &[Module {
     ldflags: "-s -w",
 }];
 
+const OBJECTS: &[Module] = &[
+    Module {
+        name: "s3",
+        programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "gcs",
+        programs: &[("fake-gcs-server", "github.com/fsouza/fake-gcs-server")],
+        ldflags: "-s -w",
+    },
+];
+
+const SIGNERS: &[Module] = &[
+    Module {
+        name: "cosign",
+        programs: &[("cosign", "github.com/sigstore/cosign/v3/cmd/cosign")],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "notation",
+        programs: &[("notation", "github.com/notaryproject/notation/cmd/notation")],
+        ldflags: "-s -w",
+    },
+];
+
 impl Tools {
     /// Everything the control plane needs, built if missing (about ten minutes on two cores, seconds when cached).
     ///
@@ -83,6 +109,22 @@ impl Tools {
     /// As [`Tools::control_plane`].
     pub fn registry() -> Result<Self> {
         Self::ensure(REGISTRY)
+    }
+
+    /// The object stores that buckets are tried against.
+    ///
+    /// # Errors
+    /// As [`Tools::control_plane`].
+    pub fn objects() -> Result<Self> {
+        Self::ensure(OBJECTS)
+    }
+
+    /// The tools whose signatures are checked.
+    ///
+    /// # Errors
+    /// As [`Tools::control_plane`].
+    pub fn signers() -> Result<Self> {
+        Self::ensure(SIGNERS)
     }
 
     /// The path of a real tool that an engine is compared with: `kustomize` or `helm`.

@@ -1,6 +1,6 @@
 //! What every pass holds.
 
-use crate::{git::Mirrors, oci::Registries, storage::Storage};
+use crate::{bucket::KnownBuckets, cloud::Cloud, git::Mirrors, oci::Registries, storage::Storage};
 use crds::source::GitRepository;
 use kube::Client;
 use runtime::watch::Store;
@@ -16,6 +16,10 @@ pub struct Context {
     pub mirrors: Mirrors,
     /// The clients of container registries.
     pub registries: Registries,
+    /// Identities at cloud providers.
+    pub cloud: Cloud,
+    /// What is in the artifacts of Buckets.
+    pub buckets: KnownBuckets,
     /// The GitRepositories as last seen.
     pub repositories: Arc<Store<GitRepository>>,
     /// How long to wait for an include when no change of it is seen.

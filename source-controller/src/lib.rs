@@ -1,6 +1,8 @@
 //! source-controller: the outside world in, verified artifacts out.
 
 mod args;
+mod bucket;
+mod cloud;
 mod context;
 pub mod git;
 mod git_repository;
@@ -8,8 +10,10 @@ mod http;
 pub mod ignore;
 mod kube_secret;
 mod lock;
+mod objects;
 mod oci;
 mod oci_repository;
+mod pem;
 mod record;
 mod secret;
 mod shelf;
@@ -18,10 +22,11 @@ mod tag;
 
 pub use args::Args;
 
+use bucket::Buckets;
 use context::Context;
 use crds::{
     meta::FluxObject,
-    source::{GitRepository, OCIRepository, Source},
+    source::{Bucket, GitRepository, OCIRepository, Source},
 };
 use git_repository::{GitRepositories, Includes};
 use oci_repository::OciRepositories;
@@ -66,13 +71,16 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
     let own = process.tools.clients.of(&Identity::Controller);
     let (git, oci) = (Kind::<GitRepository>::default(), Kind::<OCIRepository>::default());
-    let healers = vec![git.healer(), oci.healer()];
+    let bucket = Kind::<Bucket>::default();
+    let healers = vec![git.healer(), oci.healer(), bucket.healer()];
     storage::serve(args.storage_addr, storage.clone(), heal(healers)).await?;
     let context = Arc::new(Context {
         client: own,
         storage,
         mirrors,
         registries: oci::Registries::default(),
+        cloud: cloud::Cloud::new(process.tools.clients.of(&Identity::Controller), args.identities()),
+        buckets: bucket::KnownBuckets::default(),
         repositories: git.store.clone(),
         requeue_dependency: process.args.requeue_dependency,
     });
@@ -81,7 +89,8 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     tokio::join!(
         git.run(&process, GitRepositories(context.clone()), move |change| includes
             .changed(change)),
-        oci.run(&process, OciRepositories(context), |_| {}),
+        oci.run(&process, OciRepositories(context.clone()), |_| {}),
+        bucket.run(&process, Buckets(context), |_| {}),
     );
     Ok(())
 }

@@ -51,7 +51,7 @@ impl OciRepositories {
         // I/O: is what we said we have still there?
         let shelf = shelf::look(&self.0.storage, object.artifact()).await?;
         // I/O: the Secrets that the spec names. Pure: what to ask for, and how.
-        let request = request::run(&self.0.client, object).await?;
+        let request = request::run(&self.0, object).await?;
         let late = |_| timeout(&request);
         let work = self.ask(object, &request, shelf == Some(Stored::Good));
         tokio::time::timeout(request.timeout, work).await.map_err(late)?

@@ -3,6 +3,7 @@
 mod api_outage;
 mod artifact_lost;
 mod bad_input;
+mod bucket;
 mod canary;
 mod commit_to_cluster;
 mod control_plane;

@@ -89,6 +89,11 @@ impl Keychain {
         entries.collect::<Result<_, _>>().map(Self)
     }
 
+    /// One login for one registry.
+    pub fn only(registry: &str, login: Login) -> Self {
+        Self(vec![(registry.to_owned(), login)])
+    }
+
     /// Adds the logins of another; those that are here already come first.
     pub fn and(mut self, more: Self) -> Self {
         self.0.extend(more.0);
