@@ -6,6 +6,8 @@ pub mod objects;
 pub mod oci;
 pub mod repository;
 pub mod scripted;
+pub mod signers;
+pub mod sigstore;
 pub mod ssh;
 
 pub use authority::{Authority, Identity};
@@ -14,4 +16,6 @@ pub use objects::{GcsServer, S3Server};
 pub use oci::{Artifact, Guard, Registry};
 pub use repository::{Change, Repo, git};
 pub use scripted::{Asked, Scripted};
+pub use signers::{Cosign, Notation, Style};
+pub use sigstore::Sigstore;
 pub use ssh::{SshKey, SshServer};

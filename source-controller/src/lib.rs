@@ -19,6 +19,7 @@ mod secret;
 mod shelf;
 mod storage;
 mod tag;
+mod verify;
 
 pub use args::Args;
 

@@ -3,6 +3,7 @@
 mod pull;
 mod record;
 mod request;
+mod verification;
 
 use crate::{
     context::Context,
@@ -73,10 +74,13 @@ impl OciRepositories {
             Reference::Tag(tag) => format!("{tag}@{digest}"),
             Reference::Digest(digest) => digest.clone(),
         };
+        let verified =
+            verification::run(&self.0.client, object, request, &registry, &digest, &revision).await?;
         if kept && record::same(object, &revision) {
             let artifact = object.artifact().cloned();
             return Ok(End::UpToDate {
                 url: artifact.map(|a| self.0.storage.url(&a.path)),
+                verified,
             });
         }
         let doing = format!(
@@ -88,7 +92,10 @@ impl OciRepositories {
         let (context, object) = (self.0.clone(), object.clone());
         let archived = blocking(move || pull::archive(&context.storage, &object, pulled, revision)).await?;
         archived
-            .map(|archived| End::Stored(Box::new(archived)))
+            .map(|archived| End::Stored {
+                archived: Box::new(archived),
+                verified,
+            })
             .map_err(|failure| failure.during(doing))
     }
 }

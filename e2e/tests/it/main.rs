@@ -29,6 +29,7 @@ mod tenancy;
 mod unknown_fields;
 mod unreadable;
 mod upgrade;
+mod verify;
 
 #[test]
 fn no_test_file_is_forgotten() {

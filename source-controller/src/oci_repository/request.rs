@@ -13,7 +13,7 @@ use crate::{
 };
 use crds::{
     meta::{LocalReference, reason},
-    source::{OCIRepository, OciLayerOperation, OciProvider, VerificationProvider, reason as source},
+    source::{OCIRepository, OciLayerOperation, OciProvider, reason as source},
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client, ResourceExt as _};
@@ -58,7 +58,6 @@ pub async fn run(context: &Context, object: &OCIRepository) -> Result<Request, F
         let text = format!("URL validation failed for '{}': {e}", spec.url);
         Failure::fetch(reason::URL_INVALID, text).stalled()
     })?;
-    refuse_unsupported(object)?;
     let selector = spec.layer_selector.clone().unwrap_or_default();
     let timeout = spec.timeout.as_ref().and_then(|t| t.get().ok());
     Ok(Request {
@@ -135,19 +134,6 @@ fn wanted(object: &OCIRepository) -> Result<Wanted, Failure> {
     }
     let tag = given(reference.tag).unwrap_or_else(|| "latest".to_owned());
     Ok(Wanted::Exactly(Reference::Tag(tag)))
-}
-
-/// What this version cannot do is said before anything is fetched without it.
-fn refuse_unsupported(object: &OCIRepository) -> Result<(), Failure> {
-    if let Some(verify) = &object.spec.verify {
-        let tool = match verify.provider {
-            VerificationProvider::Cosign => "cosign",
-            VerificationProvider::Notation => "notation",
-        };
-        let text = format!("spec.verify: signatures of {tool} cannot be checked by this version");
-        return Err(Failure::unverified(source::VERIFICATION_ERROR, text));
-    }
-    Ok(())
 }
 
 async fn access(
