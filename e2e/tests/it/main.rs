@@ -5,6 +5,7 @@ mod artifact_lost;
 mod bad_input;
 mod bucket;
 mod canary;
+mod cloud;
 mod commit_to_cluster;
 mod control_plane;
 mod custom_health;
