@@ -12,7 +12,7 @@ pub mod ssh;
 
 pub use authority::{Authority, Identity};
 pub use git::{Auth, Counts, GitServer, Tls};
-pub use objects::{GcsServer, S3Server};
+pub use objects::{AzureServer, GcsServer, S3Server};
 pub use oci::{Artifact, Guard, Registry};
 pub use repository::{Change, Repo, git};
 pub use scripted::{Asked, Scripted};

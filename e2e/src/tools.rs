@@ -119,6 +119,38 @@ impl Tools {
         Self::ensure(OBJECTS)
     }
 
+    /// The folder of Azurite, which speaks as Azure Blob Storage: an npm package, installed if missing; it runs under Node.
+    ///
+    /// # Errors
+    /// When npm is missing, or cannot install it (with what it says).
+    pub fn azurite() -> Result<PathBuf> {
+        let dir = tools_dir()?;
+        std::fs::create_dir_all(&dir)?;
+        let lock = File::create(dir.join(".lock"))?;
+        lock.lock().context("lock the tools folder")?;
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/azurite");
+        let (target, mark) = (dir.join("azurite"), dir.join(".azurite.stamp"));
+        let wanted = std::fs::read(source.join("package-lock.json"))?;
+        let stamp = hex::encode(Sha256::digest(&wanted));
+        if std::fs::read_to_string(&mark).is_ok_and(|found| found == stamp) {
+            return Ok(target);
+        }
+        eprintln!("setting up: installing azurite with npm ci …");
+        std::fs::create_dir_all(&target)?;
+        std::fs::copy(source.join("package.json"), target.join("package.json"))?;
+        std::fs::write(target.join("package-lock.json"), wanted)?;
+        let args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
+        let output = Command::new("npm").args(args).current_dir(&target).output();
+        let output = output.context(
+            "`npm` is missing: install Node 20 or newer with npm, then run the same command again",
+        )?;
+        if !output.status.success() {
+            bail!("npm ci failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        std::fs::write(&mark, stamp)?;
+        Ok(target)
+    }
+
     /// The tools whose signatures are checked.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
-//! Object stores: the real `versitygw` (S3, which checks signatures) and `fake-gcs-server` (Google), on loopback.
+//! Object stores on loopback: the real `versitygw` (S3) and Azurite (Azure), which check signatures, and `fake-gcs-server` (Google).
 
 use anyhow::{Context as _, Result, ensure};
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use std::{path::PathBuf, time::Duration};
 
@@ -234,5 +236,132 @@ impl GcsServer {
             .await?
             .error_for_status()?;
         Ok(())
+    }
+}
+
+/// The account of Azurite. Its name is the first part of the host, as Flux finds it.
+const ACCOUNT: &str = "127";
+/// The key of that account.
+pub const ACCOUNT_KEY: &str = "c2x1aWNlLWtleS0wMDAxLXNsdWljZS1rZXktMDAwMQ==";
+
+/// A server that speaks as Azure Blob Storage, on a free loopback port. It ends when it is dropped.
+#[derive(Debug)]
+pub struct AzureServer {
+    port: u16,
+    http: reqwest::Client,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl AzureServer {
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// When it cannot be installed or does not start; with the end of its log.
+    pub async fn start() -> Result<Self> {
+        let azurite = tokio::task::spawn_blocking(Tools::azurite).await??;
+        let (folder, port) = (tempfile::tempdir()?, free_port()?);
+        let log = folder.path().join("azurite.log");
+        let main = azurite.join("node_modules/azurite/dist/src/blob/main.js");
+        let args = [
+            main.display().to_string(),
+            "--blobHost=127.0.0.1".into(),
+            format!("--blobPort={port}"),
+            "--inMemoryPersistence".into(),
+            "--disableTelemetry".into(),
+        ];
+        let env = [("AZURITE_ACCOUNTS", format!("{ACCOUNT}:{ACCOUNT_KEY}"))];
+        let node = std::path::Path::new("node");
+        let process = Process::start("azurite", node, args, &env, &log)?;
+        let server = Self {
+            port,
+            http: reqwest::Client::builder().no_proxy().build()?,
+            _process: process,
+            _folder: folder,
+        };
+        let answers = async || {
+            ensure!(server._process.alive(), "it has ended");
+            Ok(server
+                .http
+                .get(server.endpoint())
+                .send()
+                .await
+                .is_ok()
+                .then_some(()))
+        };
+        eventually("the Azure server answers", Duration::from_secs(30), answers)
+            .await
+            .with_context(|| format!("its log ends so:\n{}", tail(&log)))?;
+        Ok(server)
+    }
+
+    /// The account's address, as a Bucket's spec has it.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}/{ACCOUNT}", self.port)
+    }
+
+    /// A shared access signature of the account that lets do anything, as the query of a URL.
+    pub fn signature(&self) -> String {
+        let (version, end) = ("2021-12-02", "2099-01-01T00:00:00Z");
+        let text = format!("{ACCOUNT}\nracwdl\nb\nsco\n\n{end}\n\n\n{version}\n\n");
+        let key = hmac::Key::new(
+            hmac::HMAC_SHA256,
+            &STANDARD.decode(ACCOUNT_KEY).unwrap_or_default(),
+        );
+        let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
+        let escaped = signature
+            .replace('+', "%2B")
+            .replace('/', "%2F")
+            .replace('=', "%3D");
+        format!("sv={version}&ss=b&srt=sco&sp=racwdl&se={end}&sig={escaped}")
+    }
+
+    /// Makes a container.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn create(&self, container: &str) -> Result<()> {
+        let url = format!(
+            "{}/{container}?restype=container&{}",
+            self.endpoint(),
+            self.signature()
+        );
+        self.http
+            .put(url)
+            .header("content-length", 0)
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+
+    /// Puts a blob; its name is given as a URL has it.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn put(&self, container: &str, name: &str, content: &str) -> Result<()> {
+        let url = format!("{}/{container}/{name}?{}", self.endpoint(), self.signature());
+        let request = self
+            .http
+            .put(url)
+            .header("x-ms-blob-type", "BlockBlob")
+            .body(content.to_owned());
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// The etag of a blob, as the server says it.
+    ///
+    /// # Errors
+    /// When there is no such blob.
+    pub async fn etag(&self, container: &str, name: &str) -> Result<String> {
+        let url = format!("{}/{container}/{name}?{}", self.endpoint(), self.signature());
+        let answer = self.http.head(url).send().await?.error_for_status()?;
+        Ok(answer
+            .headers()
+            .get("etag")
+            .context("no etag")?
+            .to_str()?
+            .to_owned())
     }
 }

@@ -9,8 +9,8 @@ use e2e::{
     app, expect,
     flux::{KUSTOMIZE, SOURCE, with},
     origin::{
-        Asked, Authority, S3Server, Scripted,
-        objects::{KEYS, REGION},
+        Asked, Authority, AzureServer, S3Server, Scripted,
+        objects::{ACCOUNT_KEY, KEYS, REGION},
     },
     space::Space,
     world::World,
@@ -457,6 +457,70 @@ async fn odd_stores_are_bounded() -> Result<()> {
         again(&space, bucket(&server.address(), &spec(name))).await?;
         let found = files(&ready(&space, &revision).await?).await?;
         ensure!(paths(&found) == ["a.yaml"], "{found:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn blobs_are_read_with_a_key_and_with_a_signature() -> Result<()> {
+    let space = World::shared().await?.space("bucket-azure").await?;
+    let server = AzureServer::start().await?;
+    server.create("app").await?;
+    for (name, content) in [
+        ("a.yaml", app::config_map("a", "1")),
+        ("deploy/b%20c%2B%C3%BC.yaml", app::config_map("b", "1")),
+        (".sourceignore", "*.txt\n".into()),
+        ("x.txt", "text".into()),
+    ] {
+        server.put("app", name, &content).await?;
+    }
+    for (name, data) in [
+        ("key", json!({"accountKey": ACCOUNT_KEY})),
+        ("wrong", json!({"accountKey": "d3Jvbmc="})),
+        ("sas", json!({"sasKey": server.signature()})),
+        (
+            "forged",
+            json!({"sasKey": server.signature().replace("2099", "2098")}),
+        ),
+    ] {
+        space.apply(secret(name, &data)).await?;
+    }
+    let with_secret = |name: &str, bucket_name: &str| {
+        let spec = json!({"provider": "azure", "bucketName": bucket_name, "secretRef": {"name": name}});
+        bucket(&server.endpoint(), &json!({"spec": spec}))
+    };
+    let digest = |lines: &str| format!("sha256:{}", hex::encode(Sha256::digest(lines)));
+    // Etags have their quotes, as in what Flux stores.
+    let (a, b) = (
+        server.etag("app", "a.yaml").await?,
+        server.etag("app", "deploy/b%20c%2B%C3%BC.yaml").await?,
+    );
+    let revision = digest(&format!("a.yaml {a}\ndeploy/b c+ü.yaml {b}\n"));
+    for name in ["key", "sas"] {
+        again(&space, with_secret(name, "app")).await?;
+        let found = files(&ready(&space, &revision).await?).await?;
+        ensure!(
+            paths(&found) == [".sourceignore", "a.yaml", "deploy/b c+ü.yaml"],
+            "{found:?}"
+        );
+        // What is listed is what is stored: nothing is fetched again.
+        let before = space.get(SOURCE, KIND, "app").await?.context("it is there")?;
+        let after = space.handled(SOURCE, KIND, "app").await?;
+        ensure!(
+            before["status"]["artifact"] == after["status"]["artifact"],
+            "{after}"
+        );
+    }
+    for (name, bucket_name, part) in [
+        ("wrong", "app", "failed to confirm existence of 'app' bucket"),
+        ("forged", "app", "failed to confirm existence of 'app' bucket"),
+        ("key", "nowhere", "bucket 'nowhere' not found"),
+    ] {
+        again(&space, with_secret(name, bucket_name)).await?;
+        space
+            .says(SOURCE, KIND, "app", "BucketOperationFailed", part)
+            .await
+            .with_context(|| name.to_owned())?;
     }
     Ok(())
 }
