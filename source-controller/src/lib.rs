@@ -59,6 +59,11 @@ const MIRROR_IDLE: Duration = Duration::from_secs(6 * 3600);
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
+    let identities = args.identities();
+    if !identities.default_account.is_empty() && !identities.object_level {
+        let text = "--default-service-account needs --feature-gates=ObjectLevelWorkloadIdentity=true";
+        return Err(ProcessError::Flag(text.into()));
+    }
     Process::run(NAMES, args.common.clone(), |process| work(process, args)).await
 }
 

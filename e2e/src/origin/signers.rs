@@ -185,6 +185,43 @@ impl Notation {
         Ok(std::fs::read_to_string(self.folder.path().join(path))?)
     }
 
+    /// Takes a key and a chain of certificates, the signer's first, both in PEM, under a name.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn import(&self, name: &str, key: &str, chain: &str) -> Result<()> {
+        let config = self.folder.path().join("notation");
+        std::fs::create_dir_all(config.join("localkeys"))?;
+        let (key_file, chain_file) = (format!("localkeys/{name}.key"), format!("localkeys/{name}.crt"));
+        std::fs::write(config.join(&key_file), key)?;
+        std::fs::write(config.join(&chain_file), chain)?;
+        let listed = config.join("signingkeys.json");
+        let mut keys: serde_json::Value = match std::fs::read(&listed) {
+            Ok(text) => serde_json::from_slice(&text)?,
+            Err(_) => serde_json::json!({"keys": []}),
+        };
+        let entry = serde_json::json!({
+            "name": name, "keyPath": config.join(key_file), "certPath": config.join(chain_file),
+        });
+        keys["keys"]
+            .as_array_mut()
+            .into_iter()
+            .for_each(|all| all.push(entry.clone()));
+        std::fs::write(listed, keys.to_string())?;
+        Ok(())
+    }
+
+    /// Trusts a certificate, in PEM, in the store `ca:<name>`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn trust(&self, name: &str, certificate: &str) -> Result<()> {
+        let store = self.folder.path().join("notation/truststore/x509/ca").join(name);
+        std::fs::create_dir_all(&store)?;
+        std::fs::write(store.join("a.crt"), certificate)?;
+        Ok(())
+    }
+
     /// Signs an artifact with a key, in a format (`jws`, `cose`), and with more flags.
     ///
     /// # Errors

@@ -396,7 +396,17 @@ fn hostile(asked: &Asked) -> Response<Body> {
 #[tokio::test]
 async fn odd_stores_are_bounded() -> Result<()> {
     let space = World::shared().await?.space("bucket-odd").await?;
-    let server = Scripted::start(hostile).await?;
+    let calm = std::sync::atomic::AtomicBool::new(false);
+    let server = Scripted::start(move |asked| {
+        // The first answer of this one is that it is busy.
+        let is_first = asked.path == "/moody/" && !calm.swap(true, std::sync::atomic::Ordering::Relaxed);
+        if is_first {
+            answer(429, &[("retry-after", "1")], "")
+        } else {
+            hostile(asked)
+        }
+    })
+    .await?;
     space
         .apply(secret(
             "keys",
@@ -436,6 +446,19 @@ async fn odd_stores_are_bounded() -> Result<()> {
     space
         .says(SOURCE, KIND, "app", "BucketOperationFailed", part)
         .await?;
+
+    // A store that is busy for a moment is asked again.
+    again(&space, bucket(&server.address(), &spec("moody"))).await?;
+    ready(&space, "sha256:").await?;
+    ensure!(
+        server
+            .asked()
+            .iter()
+            .filter(|asked| asked.path == "/moody/")
+            .count()
+            == 2,
+        "asked twice"
+    );
 
     // Keys lead nowhere: what they name is inside, and is what was asked for.
     again(&space, bucket(&server.address(), &spec("traversal"))).await?;

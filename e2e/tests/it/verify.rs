@@ -5,7 +5,7 @@ use e2e::{
     app, expect,
     flux::{SOURCE, with},
     origin::{
-        Artifact, Cosign, Guard, Notation, Registry, Sigstore, Style,
+        Artifact, Authority, Cosign, Guard, Notation, Registry, Sigstore, Style,
         sigstore::{self, Flaw},
     },
     space::Space,
@@ -622,6 +622,97 @@ async fn what_notation_signed_is_judged_by_the_trust_policy() -> Result<()> {
         space
             .holds("pulled without a word", SOURCE, KIND, "app", silent)
             .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chain_of_certificates_leads_to_a_trusted_one() -> Result<()> {
+    let space = World::shared().await?.space("notation-chain").await?;
+    let registry = Registry::start(&Guard::default()).await?;
+    let notation = Notation::new().await?;
+    let (authority, stranger) = (Authority::new()?, Authority::new()?);
+    let good = authority.signer("good", 48, None)?;
+    let revocable = authority.signer("revocable", 48, Some("http://127.0.0.1:1/crl"))?;
+    let at = |repository: &str, digest: &str| format!("{}/{repository}@{digest}", registry.address());
+    notation.trust("right", &authority.certificate())?;
+    let mut digests = std::collections::BTreeMap::new();
+    for (name, identity) in [("good", &good), ("revocable", &revocable)] {
+        notation.import(name, &identity.key, &identity.certificate)?;
+        for format in ["jws", "cose"] {
+            let repository = format!("{name}-{format}");
+            let digest = push(&registry, &repository, name).await?;
+            notation.sign(name, &at(&repository, &digest), format, &[])?;
+            digests.insert(repository, digest);
+        }
+    }
+    let strict = policy("strict", &json!({}));
+    let lenient = json!({"signatureVerification": {"level": "strict", "override": {"revocation": "skip"}}});
+    let lenient = policy("strict", &lenient);
+    let leaf = good
+        .certificate
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .next()
+        .context("a leaf")?;
+    for (name, certificate, text) in [
+        ("good-jws", authority.certificate(), &strict),
+        ("good-cose", authority.certificate(), &strict),
+        ("good-cose", leaf.to_owned(), &strict),
+        ("revocable-jws", authority.certificate(), &lenient),
+    ] {
+        space
+            .apply(secret(
+                "trust",
+                &json!({"trustpolicy.json": text, "a.pem": certificate}),
+            ))
+            .await?;
+        let verify = json!({"provider": "notation", "secretRef": {"name": "trust"}});
+        again(&space, repository(&registry.url(name), &digests[name], &verify)).await?;
+        accepted(&space, &digests[name])
+            .await
+            .with_context(|| format!("{name} under {text}"))?;
+        ensure!(
+            notation.accepts(text, &at(name, &digests[name]))?,
+            "notation on {name} under {text}"
+        );
+    }
+    for (name, certificate, text, part) in [
+        (
+            "good-jws",
+            stranger.certificate(),
+            &strict,
+            "leads to none that is trusted",
+        ),
+        (
+            "good-cose",
+            stranger.certificate(),
+            &strict,
+            "leads to none that is trusted",
+        ),
+        (
+            "revocable-jws",
+            authority.certificate(),
+            &strict,
+            "whether the signer's certificates were revoked",
+        ),
+        (
+            "revocable-cose",
+            authority.certificate(),
+            &strict,
+            "whether the signer's certificates were revoked",
+        ),
+    ] {
+        space
+            .apply(secret(
+                "trust",
+                &json!({"trustpolicy.json": text, "a.pem": certificate}),
+            ))
+            .await?;
+        let verify = json!({"provider": "notation", "secretRef": {"name": "trust"}});
+        again(&space, repository(&registry.url(name), &digests[name], &verify)).await?;
+        refused(&space, part)
+            .await
+            .with_context(|| format!("{name} under {text}"))?;
     }
     Ok(())
 }
