@@ -9,6 +9,7 @@ pub mod scripted;
 pub mod signers;
 pub mod sigstore;
 pub mod ssh;
+pub mod timestamps;
 
 pub use authority::{Authority, Identity};
 pub use git::{Auth, Counts, GitServer, Tls};
@@ -19,3 +20,4 @@ pub use scripted::{Asked, Scripted};
 pub use signers::{Cosign, Notation, Style};
 pub use sigstore::Sigstore;
 pub use ssh::{SshKey, SshServer};
+pub use timestamps::TimestampServer;

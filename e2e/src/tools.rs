@@ -88,6 +88,14 @@ const SIGNERS: &[Module] = &[
         ldflags: "-s -w",
     },
     Module {
+        name: "timestamp",
+        programs: &[(
+            "timestamp-server",
+            "github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server",
+        )],
+        ldflags: "-s -w",
+    },
+    Module {
         name: "notation",
         programs: &[("notation", "github.com/notaryproject/notation/cmd/notation")],
         ldflags: "-s -w",

@@ -11,6 +11,7 @@ mod der;
 mod key;
 mod notation;
 mod policy;
+mod timestamp;
 
 pub use policy::{Asked, Policy};
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime};
 
-use super::Registry;
+use super::{Registry, TimestampServer};
 
 /// The issuer of identities that it believes.
 pub const ISSUER: &str = "https://issuer.example.com";
@@ -59,6 +59,10 @@ pub enum Flaw {
     Path,
     /// The log's note about its tree is not signed by the log.
     Checkpoint,
+    /// There is no word of an authority of time.
+    Unstamped,
+    /// The word of the authority of time is of another signature.
+    OtherStamp,
 }
 
 /// A key of P-256.
@@ -129,6 +133,26 @@ impl Sigstore {
 
     /// What it is trusted by: `trusted_root.json`.
     pub fn trusted_root(&self) -> String {
+        self.trusted_root_with(None)
+    }
+
+    /// The same, with an authority of time that has these certificates in PEM, the leaf first.
+    pub fn trusted_root_with(&self, times: Option<&str>) -> String {
+        let times = times.map(|chain| {
+            let begin = "-----BEGIN CERTIFICATE-----";
+            let certificates = chain.split(begin).skip(1).map(|block| {
+                let text: String = block
+                    .lines()
+                    .take_while(|line| !line.starts_with("-----"))
+                    .collect();
+                json!({"rawBytes": text})
+            });
+            json!({
+                "subject": {"organization": "test", "commonName": "time in a test"}, "uri": "https://time.example.com",
+                "certChain": {"certificates": certificates.collect::<Vec<_>>()},
+                "validFor": {"start": time(now() - 50 * HOUR)},
+            })
+        });
         let start = time(now() - 50 * HOUR);
         let log = |signer: &Signer, url: &str| {
             json!({
@@ -150,7 +174,7 @@ impl Sigstore {
                 "certChain": {"certificates": [{"rawBytes": STANDARD.encode(self.authority.der())}]},
                 "validFor": {"start": start},
             }],
-            "timestampAuthorities": [],
+            "timestampAuthorities": times.into_iter().collect::<Vec<_>>(),
         })
         .to_string()
     }
@@ -275,11 +299,86 @@ impl Sigstore {
         refer(registry, repository, digest, &bundle.to_string(), predicate).await
     }
 
+    /// Signs an artifact with a bundle whose log (Rekor version 2) has no times, but an authority of time does.
+    ///
+    /// # Errors
+    /// When the registry refuses, or the authority of time.
+    pub async fn sign_second(
+        &self,
+        registry: &Registry,
+        repository: &str,
+        digest: &str,
+        times: &TimestampServer,
+        flaw: Flaw,
+    ) -> Result<()> {
+        let predicate = "https://sigstore.dev/cosign/sign/v1";
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"digest": {"sha256": digest.trim_start_matches("sha256:")}}],
+            "predicateType": predicate, "predicate": {},
+        })
+        .to_string();
+        let kind = "application/vnd.in-toto+json";
+        let message = format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len());
+        let mut signed = self.signed(message.as_bytes(), |_, _| json!({}), flaw)?;
+        let about = match flaw {
+            Flaw::OtherEntry => STANDARD.encode(b"another signature"),
+            _ => STANDARD.encode(&signed.signature),
+        };
+        let entry = json!({
+            "apiVersion": "0.0.2", "kind": "hashedrekord",
+            "spec": {"hashedRekordV002": {
+                "data": {"algorithm": "SHA2_256", "digest": STANDARD.encode(Sha256::digest(&message))},
+                "signature": {
+                    "content": about,
+                    "verifier": {
+                        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                        "x509Certificate": {"rawBytes": STANDARD.encode(&signed.der)},
+                    },
+                },
+            }},
+        });
+        signed.entry = sorted(&entry).to_string().into_bytes();
+        let mut entry = self.entry(&signed, "hashedrekord", flaw)?;
+        entry["kindVersion"]["version"] = json!("0.0.2");
+        entry["logIndex"] = json!("0");
+        for key in ["integratedTime", "inclusionPromise"] {
+            entry.as_object_mut().context("an object")?.remove(key);
+        }
+        let mut material =
+            json!({"certificate": {"rawBytes": STANDARD.encode(&signed.der)}, "tlogEntries": [entry]});
+        if flaw != Flaw::Unstamped {
+            let about = if flaw == Flaw::OtherStamp {
+                &b"another signature"[..]
+            } else {
+                &signed.signature
+            };
+            let token = STANDARD.encode(times.stamp(about).await?);
+            material["timestampVerificationData"] =
+                json!({"rfc3161Timestamps": [{"signedTimestamp": token}]});
+        }
+        let bundle = json!({
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": material,
+            "dsseEnvelope": {
+                "payload": STANDARD.encode(&statement), "payloadType": kind,
+                "signatures": [{"sig": STANDARD.encode(&signed.signature)}],
+            },
+        });
+        refer(registry, repository, digest, &bundle.to_string(), predicate).await
+    }
+
     fn entry(&self, signed: &Signed, kind: &str, flaw: Flaw) -> Result<Value> {
         let leaf = Sha256::digest([&[0][..], &signed.entry].concat());
         let other = Sha256::digest(b"another leaf");
         let root = Sha256::digest([&[1][..], &leaf, &other].concat());
-        let note = format!("rekor.example.com - 1\n2\n{}\n", STANDARD.encode(root));
+        // Logs of the first kind have a number after their name.
+        let origin = if kind == "hashedrekord" {
+            "rekor.example.com"
+        } else {
+            "rekor.example.com - 1"
+        };
+        let note = format!("{origin}\n2\n{}\n", STANDARD.encode(root));
         let by = if flaw == Flaw::Checkpoint {
             &self.certificates
         } else {

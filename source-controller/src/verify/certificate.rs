@@ -16,6 +16,19 @@ use x509_parser::{
 
 /// The extended key usage of code signing (RFC 5280), in DER without tag and length.
 const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
+/// The same of timestamps.
+const TIME_STAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
+
+/// What a key must be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Signing code, and saying so.
+    CodeSigning,
+    /// Signing code, or nothing in particular.
+    CodeSigningOrAny,
+    /// Timestamps.
+    TimeStamping,
+}
 
 /// A certificate in DER that was read once, so that it can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +136,12 @@ impl Certificate {
         usage.is_ok_and(|usage| usage.is_some_and(|usage| usage.value.code_signing))
     }
 
+    /// Who gave it, in DER, and its number: by these, signed messages name it.
+    pub fn issuer_and_serial(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let parsed = self.parsed()?;
+        Some((parsed.issuer().as_raw().to_vec(), parsed.raw_serial().to_vec()))
+    }
+
     /// Its subject as pairs of attribute type (`CN`, `O`…) and value.
     pub fn subject(&self) -> Vec<(String, String)> {
         let Some(parsed) = self.parsed() else {
@@ -156,7 +175,7 @@ impl Certificate {
         anchors: &[&Certificate],
         between: &[&Certificate],
         time: Timestamp,
-        wants_code_signing: bool,
+        usage: Usage,
     ) -> bool {
         let ders: Vec<CertificateDer<'_>> = anchors
             .iter()
@@ -178,10 +197,10 @@ impl Certificate {
         let Ok(seconds) = u64::try_from(time.as_second()) else {
             return false;
         };
-        let usage = if wants_code_signing {
-            KeyUsage::required(CODE_SIGNING)
-        } else {
-            KeyUsage::required_if_present(CODE_SIGNING)
+        let usage = match usage {
+            Usage::CodeSigning => KeyUsage::required(CODE_SIGNING),
+            Usage::CodeSigningOrAny => KeyUsage::required_if_present(CODE_SIGNING),
+            Usage::TimeStamping => KeyUsage::required(TIME_STAMPING),
         };
         let path = end.verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,

@@ -1,4 +1,4 @@
-//! PURE: just enough DER to take an extension out of a certificate: the bytes of all else stay as they are.
+//! PURE: just enough DER to take an extension out of a certificate and to read a timestamp: bytes stay as they are.
 
 use x509_parser::{der_parser::oid::Oid, prelude::FromDer as _};
 
@@ -8,13 +8,40 @@ const EXTENSIONS: u8 = 0xa3;
 const SEQUENCE: u8 = 0x30;
 
 /// An element.
-struct Element<'d> {
-    tag: u8,
-    content: &'d [u8],
+#[derive(Debug, Clone, Copy)]
+pub struct Element<'d> {
+    /// Its tag.
+    pub tag: u8,
+    /// What is in it.
+    pub content: &'d [u8],
     /// All of it.
-    raw: &'d [u8],
+    pub raw: &'d [u8],
     /// What follows it.
     after: &'d [u8],
+}
+
+impl<'d> Element<'d> {
+    /// Reads an element that is all there is.
+    pub fn only(der: &'d [u8]) -> Option<Self> {
+        element(der).filter(|element| element.after.is_empty())
+    }
+
+    /// The elements in it, in order; `None` if something else is there.
+    pub fn parts(&self) -> Option<Vec<Element<'d>>> {
+        let (mut rest, mut found) = (self.content, Vec::new());
+        while !rest.is_empty() {
+            let part = element(rest)?;
+            rest = part.after;
+            found.push(part);
+        }
+        Some(found)
+    }
+
+    /// An object identifier in dots.
+    pub fn oid(&self) -> Option<String> {
+        let (rest, id) = Oid::from_der(self.raw).ok()?;
+        rest.is_empty().then(|| id.to_id_string())
+    }
 }
 
 /// The extensions of a TBSCertificate: identifier in dots, and DER.
@@ -81,7 +108,8 @@ fn element(der: &[u8]) -> Option<Element<'_>> {
     })
 }
 
-fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
+/// An element with this content.
+pub fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
     let length = content.len();
     if length < 0x80 {

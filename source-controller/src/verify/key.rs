@@ -99,6 +99,7 @@ impl PublicKey {
     pub fn signed(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         let algorithm: &dyn VerificationAlgorithm = match (self.kind, scheme) {
             (Kind::P256, Scheme::Sha256) => &alg::ECDSA_P256_SHA256_ASN1,
+            (Kind::P256, Scheme::Sha384) => &alg::ECDSA_P256_SHA384_ASN1,
             (Kind::P384, Scheme::Sha256) => &alg::ECDSA_P384_SHA256_ASN1,
             (Kind::P384, Scheme::Sha384) => &alg::ECDSA_P384_SHA384_ASN1,
             (Kind::P521, Scheme::Sha256) => &alg::ECDSA_P521_SHA256_ASN1,

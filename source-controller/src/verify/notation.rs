@@ -5,7 +5,11 @@ mod trust_policy;
 
 pub use trust_policy::TrustPolicy;
 
-use super::{Verdict, VerifyError, certificate::Certificate, reference};
+use super::{
+    Verdict, VerifyError,
+    certificate::{Certificate, Usage},
+    reference, timestamp,
+};
 use crate::oci::{OciError, Registry, Repository};
 use envelope::{Envelope, Scheme};
 use jiff::Timestamp;
@@ -129,7 +133,10 @@ fn judge(
     let checks = [
         (Check::Authenticity, authenticity(envelope, statement, trusted)),
         (Check::Expiry, expiry(envelope, now)),
-        (Check::AuthenticTimestamp, timestamp(envelope, now)),
+        (
+            Check::AuthenticTimestamp,
+            signed_in_time(envelope, statement, trusted, now),
+        ),
         (Check::Revocation, revocation(envelope)),
     ];
     for (check, outcome) in checks {
@@ -185,7 +192,12 @@ fn authenticity(envelope: &Envelope, statement: &Statement, trusted: &[Certifica
     if anchor > 0 {
         let between: Vec<&Certificate> = envelope.chain[1..anchor].iter().collect();
         // Whether certificates count is another question: here, they must have when they say they signed.
-        if !leaf.leads_to(&[&envelope.chain[anchor]], &between, envelope.signing_time, false) {
+        if !leaf.leads_to(
+            &[&envelope.chain[anchor]],
+            &between,
+            envelope.signing_time,
+            Usage::CodeSigningOrAny,
+        ) {
             return Err("the signer's certificate leads to none that is trusted".into());
         }
     }
@@ -203,18 +215,35 @@ fn expiry(envelope: &Envelope, now: Timestamp) -> Result<(), String> {
     }
 }
 
-/// The certificates count: now, or when a signing authority says that it signed. Timestamps of others are not read.
-fn timestamp(envelope: &Envelope, now: Timestamp) -> Result<(), String> {
-    let time = match envelope.scheme {
-        Scheme::X509 => now,
-        Scheme::SigningAuthority => envelope.signing_time,
+/// The certificates count: now, or when they signed, by the word of whoever is trusted for that.
+fn signed_in_time(
+    envelope: &Envelope,
+    statement: &Statement,
+    trusted: &[Certificate],
+    now: Timestamp,
+) -> Result<(), String> {
+    let count_at = |time: Timestamp| {
+        let all = envelope
+            .chain
+            .iter()
+            .all(|certificate| certificate.is_valid_at(time));
+        all.then_some(())
+            .ok_or_else(|| format!("a certificate of the signer does not count at {time}"))
     };
-    let all = envelope
-        .chain
-        .iter()
-        .all(|certificate| certificate.is_valid_at(time));
-    all.then_some(())
-        .ok_or_else(|| format!("a certificate of the signer does not count at {time}"))
+    match envelope.scheme {
+        Scheme::SigningAuthority => count_at(envelope.signing_time),
+        Scheme::X509 if !statement.has_store("tsa") => count_at(now),
+        Scheme::X509 if statement.asks_when_expired() && count_at(now).is_ok() => Ok(()),
+        Scheme::X509 => {
+            let token = envelope
+                .timestamp
+                .as_ref()
+                .ok_or("the signature has no timestamp")?;
+            let anchors: Vec<&Certificate> = trusted.iter().collect();
+            let time = timestamp::check(token, envelope.signature(), &anchors, &[])?;
+            count_at(time)
+        }
+    }
 }
 
 /// Certificates that name somebody to ask whether they were revoked cannot be checked: nobody is asked.

@@ -16,6 +16,8 @@ const PAYLOAD: &str = "application/vnd.in-toto+json";
 const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// So many subjects of a statement are looked at.
 const MAX_SUBJECTS: usize = 1024;
+/// So many timestamps are looked at.
+const MAX_TIMESTAMPS: usize = 8;
 /// So many certificates may come along.
 const MAX_CHAIN: usize = 8;
 
@@ -59,6 +61,19 @@ struct Material {
     x509_certificate_chain: Option<Chain>,
     #[serde(default)]
     tlog_entries: Vec<JsonEntry>,
+    timestamp_verification_data: Option<Timestamps>,
+}
+
+#[derive(Deserialize)]
+struct Timestamps {
+    #[serde(default, rename = "rfc3161Timestamps")]
+    tokens: Vec<Token>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Token {
+    signed_timestamp: String,
 }
 
 #[derive(Deserialize)]
@@ -79,11 +94,19 @@ struct JsonEntry {
     log_index: Value,
     log_id: LogId,
     #[serde(default)]
+    kind_version: KindVersion,
+    #[serde(default)]
     integrated_time: Value,
     inclusion_promise: Option<Promise>,
     inclusion_proof: Option<JsonProof>,
     #[serde(default)]
     canonicalized_body: String,
+}
+
+#[derive(Default, Deserialize)]
+struct KindVersion {
+    #[serde(default)]
+    version: String,
 }
 
 #[derive(Deserialize)]
@@ -215,9 +238,19 @@ impl Material {
         }
         let mut certificates = certificates.into_iter();
         let entries = self.tlog_entries.into_iter().map(JsonEntry::entry);
+        let timestamps = self
+            .timestamp_verification_data
+            .into_iter()
+            .flat_map(|data| data.tokens);
+        let timestamps = timestamps
+            .take(MAX_TIMESTAMPS)
+            .map(|token| STANDARD.decode(token.signed_timestamp).ok());
         Ok(Evidence {
             certificate: certificates.next(),
             between: certificates.collect(),
+            timestamps: timestamps
+                .collect::<Option<_>>()
+                .ok_or("a timestamp is not base64")?,
             entries: entries
                 .collect::<Option<_>>()
                 .ok_or("a log entry cannot be read")?,
@@ -246,6 +279,7 @@ impl JsonEntry {
         };
         Some(Entry {
             log: STANDARD.decode(&self.log_id.key_id).ok()?,
+            is_second: self.kind_version.version == "0.0.2",
             index: number(&self.log_index)?,
             time: number(&self.integrated_time)?,
             body: STANDARD.decode(&self.canonicalized_body).ok()?,

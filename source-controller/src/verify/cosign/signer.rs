@@ -4,7 +4,10 @@ use super::{
     Trust, identity, sct,
     tlog::{Entry, Expected},
 };
-use crate::verify::certificate::Certificate;
+use crate::verify::{
+    certificate::{Certificate, Usage},
+    timestamp,
+};
 use jiff::Timestamp;
 
 /// What came with a signature.
@@ -16,6 +19,8 @@ pub struct Evidence {
     pub between: Vec<Certificate>,
     /// Entries of logs.
     pub entries: Vec<Entry>,
+    /// The word of others on when it was signed (RFC 3161).
+    pub timestamps: Vec<Vec<u8>>,
 }
 
 /// So many entries of logs are looked at.
@@ -48,12 +53,17 @@ pub fn check(
     let expected = Expected {
         signature,
         certificate,
+        message,
         payload,
     };
-    // When: by a log's word, and by no other.
+    // When: by a log's word, or by that of an authority of time where the log gives none.
     let mut time: Result<Timestamp, String> = Err("the signature has no entry of a transparency log".into());
     for entry in evidence.entries.iter().take(MAX_ENTRIES) {
-        time = entry.check(root, expected);
+        time = if entry.is_second {
+            stamped(evidence, root, signature).and_then(|time| entry.check_second(root, expected, time))
+        } else {
+            entry.check(root, expected)
+        };
         if time.is_ok() {
             break;
         }
@@ -71,6 +81,27 @@ pub fn check(
     signed
         .then_some(())
         .ok_or_else(|| "the signature is wrong".into())
+}
+
+/// When an authority of time says that it saw the signature.
+fn stamped(evidence: &Evidence, root: &super::TrustedRoot, signature: &[u8]) -> Result<Timestamp, String> {
+    let mut found = Err("the signature has no timestamp, which entries of such logs need".to_owned());
+    for token in &evidence.timestamps {
+        for authority in &root.timestamp_authorities {
+            let Some((anchor, given)) = authority.chain.split_last() else {
+                continue;
+            };
+            let given: Vec<&Certificate> = given.iter().collect();
+            found = timestamp::check(token, signature, &[anchor], &given);
+            if let Ok(time) = found {
+                if authority.counted_at(time) {
+                    return Ok(time);
+                }
+                found = Err("the authority of time did not count when it gave the timestamp".into());
+            }
+        }
+    }
+    found
 }
 
 /// Whom of the trusted authorities the certificate is from.
@@ -96,7 +127,7 @@ fn issuer(
             continue;
         }
         let between: Vec<&Certificate> = given.iter().chain(&evidence.between).collect();
-        if certificate.leads_to(&[anchor], &between, time, true) {
+        if certificate.leads_to(&[anchor], &between, time, Usage::CodeSigning) {
             let all = between.iter().copied().chain([anchor]);
             let issuer = all.into_iter().find(|link| certificate.is_issued_by(link));
             return issuer

@@ -95,6 +95,7 @@ impl Signature {
                 certificate,
                 between,
                 entries: entries.into_iter().collect(),
+                timestamps: Vec::new(),
             },
         })
     }
@@ -137,5 +138,6 @@ fn entry(text: &str) -> Result<Entry, String> {
                 .map_err(|_| odd())?,
         ),
         proof: None,
+        is_second: false,
     })
 }

@@ -1,4 +1,6 @@
-//! PURE: entries of a transparency log (Rekor version 1): that the log has them, since when, and what they say.
+//! PURE: entries of a transparency log (Rekor): that the log has them, since when, and what they say.
+
+mod second;
 
 use super::trusted_root::{Log, TrustedRoot};
 use crate::{
@@ -28,6 +30,8 @@ pub struct Entry {
     pub promise: Option<Vec<u8>>,
     /// The path to a tree that the log has signed.
     pub proof: Option<Proof>,
+    /// Whether it is of the second kind of logs (Rekor version 2), which have no times and no promises.
+    pub is_second: bool,
 }
 
 /// A path in a log's tree (RFC 6962, section 2.1.1).
@@ -52,7 +56,9 @@ pub struct Expected<'a> {
     pub signature: &'a [u8],
     /// The certificate that came with it.
     pub certificate: &'a Certificate,
-    /// What was signed: the payload.
+    /// What was signed, to the byte.
+    pub message: &'a [u8],
+    /// What of it such an entry has: the payload.
     pub payload: &'a [u8],
 }
 
@@ -81,7 +87,7 @@ impl Entry {
             return Err("the log's signature of the entry (inclusion promise) is wrong".into());
         }
         if let Some(proof) = &self.proof {
-            proof.check(&self.body, log)?;
+            proof.check(hash(&[&[0], &self.body]), log)?;
         }
         says(&self.body, expected)?;
         Ok(time)
@@ -100,8 +106,7 @@ impl Entry {
 }
 
 impl Proof {
-    fn check(&self, body: &[u8], log: &Log) -> Result<(), String> {
-        let leaf = hash(&[&[0], body]);
+    fn check(&self, leaf: Vec<u8>, log: &Log) -> Result<(), String> {
         let root = root(self.index, self.size, leaf, &self.hashes);
         if root.as_deref() != Some(self.root.as_slice()) {
             return Err("the log entry is not in the log's tree (inclusion proof)".into());

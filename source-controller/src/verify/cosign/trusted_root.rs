@@ -15,6 +15,8 @@ pub struct TrustedRoot {
     pub certificate_logs: Vec<Log>,
     /// Those who give certificates (Fulcio).
     pub authorities: Vec<Authority>,
+    /// Those who say when something was signed.
+    pub timestamp_authorities: Vec<Authority>,
 }
 
 /// A log, and when its key counted.
@@ -27,10 +29,10 @@ pub struct Log {
     valid: Period,
 }
 
-/// Who gives certificates, and when they counted.
+/// Who gives certificates or timestamps, and when they counted.
 #[derive(Debug)]
 pub struct Authority {
-    /// Between the leaves and the root, and the root at the end.
+    /// Between the leaves and the root, and the root at the end; of timestamps, the leaf first.
     pub chain: Vec<Certificate>,
     valid: Period,
 }
@@ -52,6 +54,8 @@ struct Json {
     ctlogs: Vec<JsonLog>,
     #[serde(default)]
     certificate_authorities: Vec<JsonAuthority>,
+    #[serde(default)]
+    timestamp_authorities: Vec<JsonAuthority>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +143,11 @@ impl TrustedRoot {
                 .ctlogs
                 .into_iter()
                 .filter_map(|l| log(l).transpose())
+                .collect::<Result<_, _>>()?,
+            timestamp_authorities: json
+                .timestamp_authorities
+                .into_iter()
+                .map(authority)
                 .collect::<Result<_, _>>()?,
             authorities: json
                 .certificate_authorities

@@ -23,6 +23,9 @@ const AUTHENTIC_TIME: &str = "io.cncf.notary.authenticSigningTime";
 /// Header: until when the signature counts.
 const EXPIRY: &str = "io.cncf.notary.expiry";
 
+/// Header, not signed: the word of somebody else on when it was signed.
+const TIMESTAMP: &str = "io.cncf.notary.timestampSignature";
+
 /// How a signer is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -47,6 +50,8 @@ pub struct Envelope {
     pub expiry: Option<Timestamp>,
     /// The signer's certificate and those above it; there is at least one.
     pub chain: Vec<Certificate>,
+    /// The word of somebody else on when it was signed (RFC 3161).
+    pub timestamp: Option<Vec<u8>>,
     /// What the signature is over.
     message: Vec<u8>,
     signature: Vec<u8>,
@@ -65,6 +70,8 @@ struct Headers {
     time: Option<Timestamp>,
     authentic_time: Option<Timestamp>,
     expiry: Option<Timestamp>,
+    /// Not signed, unlike all else here.
+    timestamp: Option<Vec<u8>>,
 }
 
 impl Envelope {
@@ -84,6 +91,11 @@ impl Envelope {
     pub fn leaf(&self) -> &Certificate {
         // There is one: `assemble` refuses an empty chain.
         &self.chain[0]
+    }
+
+    /// The signature itself.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
     }
 
     /// Whether the signer's key made the signature.
@@ -147,6 +159,7 @@ fn assemble(
         scheme,
         signing_time: time.ok_or("the envelope does not say when it was signed")?,
         expiry: headers.expiry,
+        timestamp: headers.timestamp,
         message,
         signature,
         algorithm: headers

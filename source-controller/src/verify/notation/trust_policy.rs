@@ -38,6 +38,8 @@ pub struct Statement {
     skip: bool,
     actions: BTreeMap<Check, Action>,
     stores: Vec<String>,
+    /// Whether timestamps are looked at only when a certificate has expired.
+    when_expired: bool,
     /// Each as attributes that a subject must have; nothing for everybody.
     identities: Option<Vec<Vec<(String, String)>>>,
 }
@@ -67,6 +69,8 @@ struct Verification {
     level: String,
     #[serde(default)]
     r#override: BTreeMap<String, String>,
+    #[serde(default, rename = "verifyTimestamp")]
+    timestamp: String,
 }
 
 impl TrustPolicy {
@@ -133,6 +137,11 @@ impl Statement {
             .any(|store| store.split_once(':').is_some_and(|(found, _)| found == kind))
     }
 
+    /// Whether timestamps are looked at only when a certificate has expired (`verifyTimestamp: afterCertExpiry`).
+    pub fn asks_when_expired(&self) -> bool {
+        self.when_expired
+    }
+
     /// Whether somebody of this subject is trusted.
     pub fn trusts(&self, subject: &[(String, String)]) -> bool {
         let Some(identities) = &self.identities else {
@@ -183,6 +192,11 @@ fn statement(json: JsonStatement) -> Result<Statement, String> {
         };
         actions.insert(check, action);
     }
+    let when_expired = match json.signature_verification.timestamp.as_str() {
+        "" | "always" => false,
+        "afterCertExpiry" => true,
+        other => return Err(bad(&format!("has {other:?} for verifyTimestamp"))),
+    };
     if json.registry_scopes.is_empty() {
         return Err(bad("has zero registry scopes"));
     }
@@ -205,6 +219,7 @@ fn statement(json: JsonStatement) -> Result<Statement, String> {
         skip,
         actions,
         stores: json.trust_stores,
+        when_expired,
         identities,
     })
 }

@@ -1,6 +1,6 @@
 //! PURE: COSE with one signer (RFC 9052, section 4.2), with Notation's headers.
 
-use super::{AUTHENTIC_TIME, EXPIRY, Envelope, Headers, SCHEME, TIME, assemble};
+use super::{AUTHENTIC_TIME, EXPIRY, Envelope, Headers, SCHEME, TIME, TIMESTAMP, assemble};
 use crate::verify::key::Scheme;
 use ciborium::Value;
 use jiff::Timestamp;
@@ -28,12 +28,16 @@ fn read(text: &[u8]) -> Option<Result<Envelope, String>> {
     let [protected, unprotected, payload, signature] = <[Value; 4]>::try_from(parts).ok()?;
     let (protected, payload) = (protected.into_bytes().ok()?, payload.into_bytes().ok()?);
     let (unprotected, signature) = (unprotected.into_map().ok()?, signature.into_bytes().ok()?);
-    let headers = headers(&protected)?;
+    let mut headers = headers(&protected)?;
     let number = |label: i64| Value::Integer(label.into());
-    let chain = unprotected
-        .into_iter()
-        .find(|(label, _)| *label == number(CHAIN))
-        .map(|(_, value)| value);
+    let mut chain = None;
+    for (label, value) in unprotected {
+        if label == number(CHAIN) {
+            chain = Some(value);
+        } else if label.as_text() == Some(TIMESTAMP) {
+            headers.timestamp = Some(value.into_bytes().ok()?);
+        }
+    }
     let chain = match chain? {
         Value::Bytes(one) => vec![one],
         Value::Array(all) => all

@@ -1,6 +1,6 @@
 //! PURE: JWS in JSON, flattened (RFC 7515, section 7.2.2), with Notation's headers.
 
-use super::{AUTHENTIC_TIME, EXPIRY, Envelope, Headers, SCHEME, TIME, assemble};
+use super::{AUTHENTIC_TIME, EXPIRY, Envelope, Headers, SCHEME, TIME, TIMESTAMP, assemble};
 use crate::verify::key::Scheme;
 use base64::{
     Engine as _,
@@ -20,6 +20,8 @@ struct Json {
 #[derive(Deserialize)]
 struct Header {
     x5c: Vec<String>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 pub(super) fn parse(text: &[u8]) -> Result<Envelope, String> {
@@ -67,6 +69,14 @@ pub(super) fn parse(text: &[u8]) -> Result<Envelope, String> {
         time: time(TIME)?,
         authentic_time: time(AUTHENTIC_TIME)?,
         expiry: time(EXPIRY)?,
+        timestamp: match json.header.more.get(TIMESTAMP) {
+            None => None,
+            Some(value) => Some(
+                STANDARD
+                    .decode(value.as_str().ok_or_else(odd)?)
+                    .map_err(|_| odd())?,
+            ),
+        },
     };
     let chain = json
         .header
