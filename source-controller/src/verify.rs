@@ -85,3 +85,6 @@ fn told(problems: &[String]) -> String {
         _ => format!(": {}", told.join("; ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,8 @@ use super::{
     reference, timestamp,
 };
 use crate::oci::{OciError, Registry, Repository};
-use envelope::{Envelope, Scheme};
+pub(super) use envelope::Envelope;
+use envelope::Scheme;
 use jiff::Timestamp;
 use serde::Deserialize;
 use trust_policy::{Action, Check, Statement};
