@@ -122,7 +122,7 @@ async fn envelope(
 }
 
 /// What an envelope comes to under a statement. Integrity must always hold; of the rest the statement says what a failure means.
-fn judge(
+pub(super) fn judge(
     envelope: &Envelope,
     digest: &str,
     statement: &Statement,

@@ -1,9 +1,10 @@
 //! What comes from a registry is anybody's: whatever it is changed to, it is refused, and nothing breaks.
 
 use super::{
+    Verdict,
     certificate::{Certificate, Usage},
     cosign::{Identity, TrustedRoot},
-    notation::{Envelope, TrustPolicy},
+    notation::{Envelope, TrustPolicy, judge},
     timestamp,
 };
 use base64::{
@@ -15,7 +16,10 @@ use crds::source::OidcIdentity;
 use golden::{Random, seconds};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto::sign};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType, date_time_ymd,
+};
 use std::time::{Duration, Instant};
 
 /// How long each input is changed at random, where nobody asks for longer.
@@ -55,6 +59,8 @@ fn signer() -> (KeyPair, Vec<u8>) {
 }
 
 const PAYLOAD: &[u8] = br#"{"targetArtifact":{"digest":"sha256:00"}}"#;
+/// When all here is signed.
+const TIME: &str = "2026-11-24T00:00:00Z";
 const KIND: &str = "application/vnd.cncf.notary.payload.v1+json";
 
 fn signed(message: &[u8], key: &KeyPair) -> String {
@@ -63,14 +69,28 @@ fn signed(message: &[u8], key: &KeyPair) -> String {
 }
 
 fn jws(key: &KeyPair, certificate: &[u8]) -> Vec<u8> {
+    jws_with(key, &[certificate], "")
+}
+
+/// A JWS with a chain of certificates, and with more in its signed headers.
+fn jws_with(key: &KeyPair, chain: &[&[u8]], more: &str) -> Vec<u8> {
+    let crit = if more.contains("io.cncf.notary.expiry") {
+        r#","io.cncf.notary.expiry""#
+    } else {
+        ""
+    };
+    let chain: Vec<String> = chain
+        .iter()
+        .map(|der| format!("{:?}", STANDARD.encode(der)))
+        .collect();
+    let chain = chain.join(",");
     let protected = URL_SAFE_NO_PAD.encode(format!(
-        r#"{{"alg":"ES256","cty":"{KIND}","crit":["io.cncf.notary.signingScheme"],"io.cncf.notary.signingScheme":"notary.x509","io.cncf.notary.signingTime":"2026-11-24T00:00:00Z"}}"#
+        r#"{{"alg":"ES256","cty":"{KIND}","crit":["io.cncf.notary.signingScheme"{crit}]{more},"io.cncf.notary.signingScheme":"notary.x509","io.cncf.notary.signingTime":"{TIME}"}}"#
     ));
     let payload = URL_SAFE_NO_PAD.encode(PAYLOAD);
     let signature = signed(format!("{protected}.{payload}").as_bytes(), key);
     format!(
-        r#"{{"payload":"{payload}","protected":"{protected}","header":{{"x5c":["{}"]}},"signature":"{signature}"}}"#,
-        STANDARD.encode(certificate)
+        r#"{{"payload":"{payload}","protected":"{protected}","header":{{"x5c":[{chain}]}},"signature":"{signature}"}}"#
     )
     .into_bytes()
 }
@@ -181,4 +201,101 @@ fn patterns_of_identities_take_no_time() {
         subject: String::new(),
     };
     assert!(Identity::parse(&odd).is_err());
+}
+
+/// A certificate with its key: by another, if there is one; for a time in years.
+fn certificate(
+    name: &str,
+    by: Option<&CertifiedIssuer<'static, KeyPair>>,
+    years: (i32, i32),
+) -> (KeyPair, Vec<u8>) {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+    let key = KeyPair::generate().unwrap();
+    let made = match by {
+        Some(issuer) => params.signed_by(&key, issuer).unwrap(),
+        None => params.self_signed(&key).unwrap(),
+    };
+    let der = made.der().to_vec();
+    (key, der)
+}
+
+#[test]
+fn who_signed_and_when_is_judged_by_the_policy() {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "authority");
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let root = authority.der().to_vec();
+    let trusted = [Certificate::from_der(&root).unwrap()];
+    let (good_key, good) = certificate("good", Some(&authority), (2020, 2040));
+    let (old_key, old) = certificate("old", Some(&authority), (2020, 2027));
+    let (evil_key, evil) = certificate("evil", None, (2020, 2040));
+    let (now, later): (Timestamp, Timestamp) = (
+        "2026-11-25T00:00:00Z".parse().unwrap(),
+        "2028-01-01T00:00:00Z".parse().unwrap(),
+    );
+    let ends = r#","io.cncf.notary.expiry":"2026-11-26T00:00:00Z""#;
+    let plugin = r#","io.cncf.notary.verificationPlugin":"x""#;
+    let policy = |level: &str| {
+        let text = format!(
+            r#"{{"version":"1.0","trustPolicies":[{{"name":"a","registryScopes":["*"],"signatureVerification":{{"level":"{level}"}},"trustStores":["ca:x"],"trustedIdentities":["*"]}}]}}"#
+        );
+        TrustPolicy::parse(text.as_bytes()).unwrap()
+    };
+    let mut check = |key: &KeyPair, chain: &[&[u8]], more: &str, level: &str, at: Timestamp| {
+        let envelope = Envelope::parse("application/jose+json", &jws_with(key, chain, more))?;
+        let policy = policy(level);
+        judge(
+            &envelope,
+            "sha256:00",
+            policy.statement("r/app").unwrap(),
+            &trusted,
+            at,
+        )
+    };
+    let verified = Ok(Verdict::Verified);
+    let is_refused = |found: Result<Verdict, String>, part: &str| {
+        let problem = found.unwrap_err();
+        assert!(problem.contains(part), "{problem}");
+    };
+    assert_eq!(check(&good_key, &[&good, &root], "", "strict", now), verified);
+    assert_eq!(check(&good_key, &[&good, &root], ends, "strict", now), verified);
+    // A chain that only claims to lead to the trusted certificate, which everybody has.
+    is_refused(
+        check(&evil_key, &[&evil, &root], "", "strict", now),
+        "leads to none that is trusted",
+    );
+    is_refused(
+        check(&evil_key, &[&evil], "", "strict", now),
+        "leads to none that is trusted",
+    );
+    assert_eq!(
+        check(&evil_key, &[&evil, &root], "", "audit", now),
+        Ok(Verdict::Ignored)
+    );
+    // Somebody else's certificate before one's own signature.
+    is_refused(
+        check(&evil_key, &[&good, &root], "", "audit", now),
+        "the signature is wrong",
+    );
+    // What has expired: the certificate, the signature.
+    is_refused(
+        check(&old_key, &[&old, &root], "", "strict", later),
+        "does not count at",
+    );
+    assert_eq!(check(&old_key, &[&old, &root], "", "permissive", later), verified);
+    is_refused(
+        check(&good_key, &[&good, &root], ends, "strict", later),
+        "has expired",
+    );
+    assert_eq!(
+        check(&good_key, &[&good, &root], ends, "permissive", later),
+        verified
+    );
+    // What a header says that nobody understands is of no weight unless it must be understood.
+    assert_eq!(check(&good_key, &[&good, &root], plugin, "strict", now), verified);
 }
