@@ -246,7 +246,7 @@ fn who_signed_and_when_is_judged_by_the_policy() {
         );
         TrustPolicy::parse(text.as_bytes()).unwrap()
     };
-    let mut check = |key: &KeyPair, chain: &[&[u8]], more: &str, level: &str, at: Timestamp| {
+    let check = |key: &KeyPair, chain: &[&[u8]], more: &str, level: &str, at: Timestamp| {
         let envelope = Envelope::parse("application/jose+json", &jws_with(key, chain, more))?;
         let policy = policy(level);
         judge(

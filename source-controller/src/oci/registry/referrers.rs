@@ -96,13 +96,9 @@ impl Registry {
     }
 }
 
-/// What registries without the API answer.
+/// What registries without the API answer: that there is no such thing, or that one may not, as to anything unknown. That one
+/// should come later is no such answer.
 fn has_no_api(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::NOT_FOUND
-            | StatusCode::BAD_REQUEST
-            | StatusCode::NOT_ACCEPTABLE
-            | StatusCode::METHOD_NOT_ALLOWED
-    )
+    (status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS)
+        || status == StatusCode::NOT_IMPLEMENTED
 }
