@@ -1,21 +1,26 @@
 //! An instance of Sigstore in a test's hand: an authority that gives certificates to identities, a log of certificates and a
 //! log of signatures. What it makes is what cosign accepts, and each part can be made wrong.
 
-use anyhow::{Context as _, Result};
+mod bundle;
+mod signing;
+
+pub use bundle::refer;
+
+use anyhow::Result;
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData as _,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime};
 
-use super::{Registry, TimestampServer};
+use super::Registry;
 
 /// The issuer of identities that it believes.
 pub const ISSUER: &str = "https://issuer.example.com";
@@ -245,315 +250,12 @@ impl Sigstore {
         let tag = format!("{}.sig", digest.replace(':', "-"));
         registry.manifest(repository, &tag, &manifest).await.map(drop)
     }
-
-    /// Signs an artifact with a bundle that refers to it, with a flaw.
-    ///
-    /// # Errors
-    /// When the registry refuses.
-    pub async fn sign_bundle(
-        &self,
-        registry: &Registry,
-        repository: &str,
-        digest: &str,
-        flaw: Flaw,
-    ) -> Result<()> {
-        let predicate = match flaw {
-            Flaw::Attestation => "https://slsa.dev/provenance/v1",
-            _ => "https://sigstore.dev/cosign/sign/v1",
-        };
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"digest": {"sha256": digest.trim_start_matches("sha256:")}}],
-            "predicateType": predicate, "predicate": {},
-        })
-        .to_string();
-        let kind = "application/vnd.in-toto+json";
-        let message = format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len());
-        let entry = |certificate: &str, signature: &[u8]| {
-            let envelope = json!({
-                "payload": STANDARD.encode(&statement), "payloadType": kind,
-                "signatures": [{"sig": STANDARD.encode(signature)}],
-            });
-            json!({
-                "apiVersion": "0.0.1", "kind": "dsse",
-                "spec": {
-                    "envelopeHash": {"algorithm": "sha256", "value": hex::encode(Sha256::digest(envelope.to_string()))},
-                    "payloadHash": {"algorithm": "sha256", "value": hex::encode(Sha256::digest(&statement))},
-                    "signatures": [{"signature": STANDARD.encode(signature), "verifier": STANDARD.encode(certificate)}],
-                },
-            })
-        };
-        let signed = self.signed(message.as_bytes(), entry, flaw)?;
-        let mut material = json!({"certificate": {"rawBytes": STANDARD.encode(&signed.der)}});
-        if flaw != Flaw::NoEntry {
-            material["tlogEntries"] = json!([self.entry(&signed, "dsse", flaw)?]);
-        }
-        let bundle = json!({
-            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "verificationMaterial": material,
-            "dsseEnvelope": {
-                "payload": STANDARD.encode(&statement), "payloadType": kind,
-                "signatures": [{"sig": STANDARD.encode(&signed.signature)}],
-            },
-        });
-        refer(registry, repository, digest, &bundle.to_string(), predicate).await
-    }
-
-    /// Signs an artifact with a bundle whose log (Rekor version 2) has no times, but an authority of time does.
-    ///
-    /// # Errors
-    /// When the registry refuses, or the authority of time.
-    pub async fn sign_second(
-        &self,
-        registry: &Registry,
-        repository: &str,
-        digest: &str,
-        times: &TimestampServer,
-        flaw: Flaw,
-    ) -> Result<()> {
-        let predicate = "https://sigstore.dev/cosign/sign/v1";
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"digest": {"sha256": digest.trim_start_matches("sha256:")}}],
-            "predicateType": predicate, "predicate": {},
-        })
-        .to_string();
-        let kind = "application/vnd.in-toto+json";
-        let message = format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len());
-        let mut signed = self.signed(message.as_bytes(), |_, _| json!({}), flaw)?;
-        let about = match flaw {
-            Flaw::OtherEntry => STANDARD.encode(b"another signature"),
-            _ => STANDARD.encode(&signed.signature),
-        };
-        let entry = json!({
-            "apiVersion": "0.0.2", "kind": "hashedrekord",
-            "spec": {"hashedRekordV002": {
-                "data": {"algorithm": "SHA2_256", "digest": STANDARD.encode(Sha256::digest(&message))},
-                "signature": {
-                    "content": about,
-                    "verifier": {
-                        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-                        "x509Certificate": {"rawBytes": STANDARD.encode(&signed.der)},
-                    },
-                },
-            }},
-        });
-        signed.entry = sorted(&entry).to_string().into_bytes();
-        let mut entry = self.entry(&signed, "hashedrekord", flaw)?;
-        entry["kindVersion"]["version"] = json!("0.0.2");
-        entry["logIndex"] = json!("0");
-        for key in ["integratedTime", "inclusionPromise"] {
-            entry.as_object_mut().context("an object")?.remove(key);
-        }
-        let mut material =
-            json!({"certificate": {"rawBytes": STANDARD.encode(&signed.der)}, "tlogEntries": [entry]});
-        if flaw != Flaw::Unstamped {
-            let about = if flaw == Flaw::OtherStamp {
-                &b"another signature"[..]
-            } else {
-                &signed.signature
-            };
-            let token = STANDARD.encode(times.stamp(about).await?);
-            material["timestampVerificationData"] =
-                json!({"rfc3161Timestamps": [{"signedTimestamp": token}]});
-        }
-        let bundle = json!({
-            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "verificationMaterial": material,
-            "dsseEnvelope": {
-                "payload": STANDARD.encode(&statement), "payloadType": kind,
-                "signatures": [{"sig": STANDARD.encode(&signed.signature)}],
-            },
-        });
-        refer(registry, repository, digest, &bundle.to_string(), predicate).await
-    }
-
-    fn entry(&self, signed: &Signed, kind: &str, flaw: Flaw) -> Result<Value> {
-        let leaf = Sha256::digest([&[0][..], &signed.entry].concat());
-        let other = Sha256::digest(b"another leaf");
-        let root = Sha256::digest([&[1][..], &leaf, &other].concat());
-        // Logs of the first kind have a number after their name.
-        let origin = if kind == "hashedrekord" {
-            "rekor.example.com"
-        } else {
-            "rekor.example.com - 1"
-        };
-        let note = format!("{origin}\n2\n{}\n", STANDARD.encode(root));
-        let by = if flaw == Flaw::Checkpoint {
-            &self.certificates
-        } else {
-            &self.signatures
-        };
-        let seal = [&by.id()[..4], &by.sign(note.as_bytes())?].concat();
-        let path = if flaw == Flaw::Path {
-            Sha256::digest(b"elsewhere")
-        } else {
-            other
-        };
-        Ok(json!({
-            "logIndex": "7", "logId": {"keyId": STANDARD.encode(self.signatures.id())},
-            "kindVersion": {"kind": kind, "version": "0.0.1"},
-            "integratedTime": signed.time.to_string(),
-            "inclusionPromise": {"signedEntryTimestamp": STANDARD.encode(&signed.promise)},
-            "inclusionProof": {
-                "logIndex": "0", "rootHash": STANDARD.encode(root), "treeSize": "2",
-                "hashes": [STANDARD.encode(path)],
-                "checkpoint": {"envelope": format!("{note}\n— rekor.example.com {}\n", STANDARD.encode(seal))},
-            },
-            "canonicalizedBody": STANDARD.encode(&signed.entry),
-        }))
-    }
-
-    fn signed(&self, message: &[u8], entry: impl Fn(&str, &[u8]) -> Value, flaw: Flaw) -> Result<Signed> {
-        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let signer = Signer::of(&pair)?;
-        let der = self.certificate(&pair, flaw)?;
-        let certificate = format!(
-            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-            wrapped(&STANDARD.encode(&der))
-        );
-        let signature = match flaw {
-            Flaw::Signature => signer.sign(b"something else")?,
-            _ => signer.sign(message)?,
-        };
-        let about = match flaw {
-            Flaw::OtherEntry => signer.sign(b"another signature")?,
-            _ => signature.clone(),
-        };
-        // Keys in order and without spaces: that is how logs write their entries.
-        let entry = sorted(&entry(&certificate, &about)).to_string().into_bytes();
-        let time = if flaw == Flaw::Late {
-            now() - HOUR
-        } else {
-            now() - 10
-        };
-        let promised = format!(
-            r#"{{"body":"{}","integratedTime":{time},"logID":"{}","logIndex":7}}"#,
-            STANDARD.encode(&entry),
-            hex::encode(self.signatures.id()),
-        );
-        let promise = match flaw {
-            Flaw::Promise => self.signatures.sign(b"another promise")?,
-            _ => self.signatures.sign(promised.as_bytes())?,
-        };
-        Ok(Signed {
-            certificate,
-            der,
-            signature,
-            entry,
-            time,
-            promise,
-        })
-    }
-
-    /// A certificate for the identity, for ten minutes, with a timestamp of the log of certificates.
-    fn certificate(&self, pair: &KeyPair, flaw: Flaw) -> Result<Vec<u8>> {
-        let make = |timestamp: Option<Vec<u8>>| -> Result<Vec<u8>> {
-            let mut params = CertificateParams::default();
-            params.subject_alt_names = vec![SanType::URI(SUBJECT.try_into()?)];
-            params.serial_number = Some(SerialNumber::from_slice(&[7; 8]));
-            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            params.extended_key_usages = vec![match flaw {
-                Flaw::Usage => ExtendedKeyUsagePurpose::ServerAuth,
-                _ => ExtendedKeyUsagePurpose::CodeSigning,
-            }];
-            (params.not_before, params.not_after) = period(now() - 60, now() + 540);
-            let text = ISSUER.as_bytes();
-            let mut extensions = vec![
-                CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 57264, 1, 1], text.to_vec()),
-                CustomExtension::from_oid_content(
-                    &[1, 3, 6, 1, 4, 1, 57264, 1, 8],
-                    [&[0x0c, u8::try_from(text.len())?][..], text].concat(),
-                ),
-            ];
-            extensions.extend(timestamp.map(|timestamp| {
-                CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2], timestamp)
-            }));
-            params.custom_extensions = extensions;
-            Ok(params.signed_by(pair, &self.authority)?.der().to_vec())
-        };
-        let before = make(None)?;
-        if flaw == Flaw::NoTimestamp {
-            return Ok(before);
-        }
-        let tbs = match flaw {
-            Flaw::Timestamp => b"another certificate",
-            _ => first_element(&before).context("no TBSCertificate")?,
-        };
-        let issuer = Sha256::digest(self.authority.key().subject_public_key_info());
-        let milliseconds = u64::try_from(now() - 30)? * 1000;
-        let message = [
-            &[0, 0][..],
-            &milliseconds.to_be_bytes(),
-            &[0, 1],
-            &issuer,
-            &u32::try_from(tbs.len())?.to_be_bytes()[1..],
-            tbs,
-            &[0, 0],
-        ]
-        .concat();
-        let vector = |bytes: &[u8]| -> Result<Vec<u8>> {
-            Ok([&u16::try_from(bytes.len())?.to_be_bytes()[..], bytes].concat())
-        };
-        let one = [
-            &[0][..],
-            &self.certificates.id(),
-            &milliseconds.to_be_bytes(),
-            &[0, 0, 4, 3],
-            &vector(&self.certificates.sign(&message)?)?,
-        ]
-        .concat();
-        let list = vector(&vector(&one)?)?;
-        let octets = match u8::try_from(list.len())? {
-            short @ ..0x80 => [&[0x04, short][..], &list].concat(),
-            long => [&[0x04, 0x81, long][..], &list].concat(),
-        };
-        make(Some(octets))
-    }
 }
 
 impl std::fmt::Debug for Sigstore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sigstore")
     }
-}
-
-/// Puts a bundle into a registry, as what refers to an artifact.
-///
-/// # Errors
-/// When the registry refuses.
-pub async fn refer(
-    registry: &Registry,
-    repository: &str,
-    digest: &str,
-    bundle: &str,
-    predicate: &str,
-) -> Result<()> {
-    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
-    let mut layer = registry.blob(repository, bundle.as_bytes()).await?;
-    layer["mediaType"] = json!(kind);
-    let mut config = registry.blob(repository, b"{}").await?;
-    config["mediaType"] = json!("application/vnd.oci.empty.v1+json");
-    let subject = registry.get(repository, digest).await?.to_string();
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": config, "layers": [layer], "artifactType": kind,
-        "subject": {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": subject.len()},
-        "annotations": {"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": predicate},
-    });
-    let size = manifest.to_string().len();
-    let tag = digest.replace(':', "-");
-    let referrer = registry
-        .manifest(repository, &format!("bundle-{size}"), &manifest)
-        .await?;
-    let index = json!({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [{
-            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": referrer, "size": size,
-            "artifactType": kind,
-        }],
-    });
-    registry.manifest(repository, &tag, &index).await.map(drop)
 }
 
 fn sorted(value: &Value) -> Value {
@@ -563,33 +265,6 @@ fn sorted(value: &Value) -> Value {
     let mut pairs: Vec<(String, Value)> = map.iter().map(|(k, v)| (k.clone(), sorted(v))).collect();
     pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
     Value::Object(pairs.into_iter().collect())
-}
-
-/// The first element inside a DER sequence.
-fn first_element(der: &[u8]) -> Option<&[u8]> {
-    let header = |der: &[u8]| match *der.get(1)? {
-        short @ ..0x80 => Some((2, usize::from(short))),
-        long => {
-            let count = usize::from(long & 0x7f);
-            let bytes = der.get(2..2 + count)?;
-            Some((
-                2 + count,
-                bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
-            ))
-        }
-    };
-    let inside = &der[header(der)?.0..];
-    let (start, length) = header(inside)?;
-    inside.get(..start + length)
-}
-
-fn wrapped(base64: &str) -> String {
-    let lines: Vec<String> = base64
-        .as_bytes()
-        .chunks(64)
-        .map(|line| String::from_utf8_lossy(line).into_owned())
-        .collect();
-    lines.join("\n")
 }
 
 fn now() -> i64 {

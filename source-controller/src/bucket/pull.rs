@@ -1,5 +1,7 @@
 //! I/O: the listing of a bucket, the content of its objects, and their archive on the shelf.
 
+mod unchanged;
+
 use super::{
     KIND, failed,
     index::{Index, places},
@@ -10,7 +12,6 @@ use crate::{
     ignore::{self, Ignore},
     objects::{self, Found, Listed, ObjectsError},
     record::Failure,
-    shelf::blocking,
     storage::Storage,
 };
 use artifact::{Entry, EntryKind, pack};
@@ -18,13 +19,12 @@ use crds::{
     meta::Artifact,
     source::{Bucket, reason},
 };
-use flate2::read::GzDecoder;
 use futures::{StreamExt as _, TryStreamExt as _};
 use runtime::Key;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::HashSet,
     fs::File,
-    io::{self, BufReader, BufWriter, Write as _},
+    io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -162,7 +162,7 @@ pub async fn run(
         .into_iter()
         .map(|(path, key)| (path, key.to_owned()))
         .collect();
-    let old = unchanged(storage, &numbered, &index, known, folder.path()).await?;
+    let old = unchanged::run(storage, &numbered, &index, known, folder.path()).await?;
     let size = AtomicU64::new(old.size);
     let fetch = async |number: usize, key: &str| -> Result<Option<String>, ObjectsError> {
         let Found::Object { etag, body } = request.store.read(key).await? else {
@@ -218,58 +218,6 @@ pub async fn run(
         }
     }
     Ok(Pulled { index, files, folder })
-}
-
-/// Files that were taken from the artifact on the shelf.
-#[derive(Debug, Default)]
-struct Old {
-    files: HashSet<usize>,
-    size: u64,
-}
-
-/// Takes from the artifact on the shelf what has the etag that it had then. What cannot be taken is fetched.
-async fn unchanged(
-    storage: &Storage,
-    numbered: &[(String, String)],
-    index: &Index,
-    known: Option<Arc<Known>>,
-    folder: &Path,
-) -> Result<Old, Failure> {
-    let Some(known) = known else {
-        return Ok(Old::default());
-    };
-    let now: BTreeMap<&str, &str> = index.iter().collect();
-    let same = |key: &str| now.get(key).copied() == known.etags.get(key).map(String::as_str);
-    let wanted: HashMap<Vec<u8>, usize> = numbered
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, key))| now.contains_key(key.as_str()) && same(key))
-        .map(|(number, (path, _))| (path.as_bytes().to_vec(), number))
-        .collect();
-    let (storage, folder) = (storage.clone(), folder.to_owned());
-    blocking(move || take(&storage, &known.artifact, &wanted, &folder).unwrap_or_default()).await
-}
-
-/// Blocking: writes files of an artifact under their numbers.
-fn take(
-    storage: &Storage,
-    artifact: &Artifact,
-    wanted: &HashMap<Vec<u8>, usize>,
-    folder: &Path,
-) -> Option<Old> {
-    let archive = storage.open_artifact(artifact).ok()?;
-    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(archive)));
-    let mut old = Old::default();
-    for entry in archive.entries().ok()? {
-        let mut entry = entry.ok()?;
-        let number = wanted.get(entry.path_bytes().as_ref()).copied();
-        let Some(number) = number.filter(|_| entry.header().entry_type().is_file()) else {
-            continue;
-        };
-        old.size += io::copy(&mut entry, &mut File::create(file(folder, number)).ok()?).ok()?;
-        old.files.insert(number);
-    }
-    Some(old)
 }
 
 /// Blocking: puts the files on the shelf.

@@ -1,7 +1,10 @@
 //! Tokens of Google: for a service account's key, an identity of the machine (metadata server), or a federated token.
 
+mod exchange;
+
 use super::{Cloud, CloudError, Who, account::Account, call, client, env, is_safe};
 use crate::{http::Tls, oci::Login, secret::Secret};
+use exchange::Exchange;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use regex::Regex;
 use reqwest::Client;
@@ -61,22 +64,6 @@ struct Issued {
     access_token: String,
     #[serde(default)]
     expires_in: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Impersonated {
-    access_token: String,
-    expire_time: String,
-}
-
-/// A token that is exchanged for one of Google's (RFC 8693).
-struct Exchange<'a> {
-    url: &'a str,
-    audience: &'a str,
-    kind: &'a str,
-    token: &'a Secret,
-    impersonation: Option<String>,
 }
 
 impl Cloud {
@@ -249,34 +236,6 @@ impl Issued {
             self.expires_in
         };
         Ok((Secret::new(self.access_token), Duration::from_secs(life)))
-    }
-}
-
-impl Exchange<'_> {
-    async fn grant(&self, http: &Client) -> Result<(Secret, Duration), CloudError> {
-        let token = String::from_utf8_lossy(self.token.expose());
-        let pairs = [
-            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
-            ("audience", self.audience),
-            ("scope", SCOPES),
-            (
-                "requested_token_type",
-                "urn:ietf:params:oauth:token-type:access_token",
-            ),
-            ("subject_token", &token),
-            ("subject_token_type", self.kind),
-        ];
-        let issued: Issued = call::json(call::form(http, self.url, &pairs)).await?;
-        let Some(url) = &self.impersonation else {
-            return issued.grant();
-        };
-        let body = serde_json::json!({"scope": SCOPES.split(' ').collect::<Vec<_>>(), "lifetime": "3600s"});
-        let request = http.post(url).bearer_auth(&issued.access_token).json(&body);
-        let found: Impersonated = call::json(request).await?;
-        let end: Result<jiff::Timestamp, _> = found.expire_time.parse();
-        let left = end.map_or(0, |end| end.as_second() - jiff::Timestamp::now().as_second());
-        let life = Duration::from_secs(u64::try_from(left).unwrap_or_default());
-        Ok((Secret::new(found.access_token), life))
     }
 }
 
