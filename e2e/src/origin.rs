@@ -3,13 +3,23 @@
 pub mod authority;
 pub mod git;
 pub mod helm;
+pub mod objects;
 pub mod oci;
 pub mod repository;
+pub mod scripted;
+pub mod signers;
+pub mod sigstore;
 pub mod ssh;
+pub mod timestamps;
 
 pub use authority::{Authority, Identity};
 pub use git::{Auth, Counts, GitServer, Tls};
 pub use helm::{HelmServer, Page, Seen};
+pub use objects::{AzureServer, GcsServer, S3Server};
 pub use oci::{Artifact, Guard, Registry};
 pub use repository::{Change, Repo, git};
+pub use scripted::{Asked, Scripted};
+pub use signers::{Cosign, Notation, Style};
+pub use sigstore::Sigstore;
 pub use ssh::{SshKey, SshServer};
+pub use timestamps::TimestampServer;

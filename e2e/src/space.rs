@@ -336,6 +336,7 @@ impl<'w> Space<'w> {
             (SOURCE, "OCIRepository"),
             (SOURCE, "HelmRepository"),
             (SOURCE, "HelmChart"),
+            (SOURCE, "Bucket"),
             (KUSTOMIZE, "Kustomization"),
         ] {
             for object in self

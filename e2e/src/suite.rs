@@ -36,6 +36,8 @@ pub struct Options {
     pub source: Vec<String>,
     /// For kustomize-controller.
     pub kustomize: Vec<String>,
+    /// Variables of source-controller's environment.
+    pub env: Vec<(&'static str, String)>,
 }
 
 /// A controller as a process under its own ServiceAccount.
@@ -77,7 +79,8 @@ impl Suite {
             format!("--storage-adv-addr={files}"),
         ];
         source.extend(options.source.iter().cloned());
-        let source = Controller::new(plane, cluster, &folder, "source-controller", source).await?;
+        let mut source = Controller::new(plane, cluster, &folder, "source-controller", source).await?;
+        source.env.extend(options.env.iter().cloned());
         let kustomize = options.kustomize.clone();
         let kustomize = Controller::new(plane, cluster, &folder, "kustomize-controller", kustomize).await?;
         let suite = Self {

@@ -68,6 +68,40 @@ const REGISTRY: &[Module] = &[Module {
     ldflags: "-s -w",
 }];
 
+const OBJECTS: &[Module] = &[
+    Module {
+        name: "s3",
+        programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "gcs",
+        programs: &[("fake-gcs-server", "github.com/fsouza/fake-gcs-server")],
+        ldflags: "-s -w",
+    },
+];
+
+const SIGNERS: &[Module] = &[
+    Module {
+        name: "cosign",
+        programs: &[("cosign", "github.com/sigstore/cosign/v3/cmd/cosign")],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "timestamp",
+        programs: &[(
+            "timestamp-server",
+            "github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server",
+        )],
+        ldflags: "-s -w",
+    },
+    Module {
+        name: "notation",
+        programs: &[("notation", "github.com/notaryproject/notation/cmd/notation")],
+        ldflags: "-s -w",
+    },
+];
+
 impl Tools {
     /// Everything the control plane needs, built if missing (about ten minutes on two cores, seconds when cached).
     ///
@@ -83,6 +117,54 @@ impl Tools {
     /// As [`Tools::control_plane`].
     pub fn registry() -> Result<Self> {
         Self::ensure(REGISTRY)
+    }
+
+    /// The object stores that buckets are tried against.
+    ///
+    /// # Errors
+    /// As [`Tools::control_plane`].
+    pub fn objects() -> Result<Self> {
+        Self::ensure(OBJECTS)
+    }
+
+    /// The folder of Azurite, which speaks as Azure Blob Storage: an npm package, installed if missing; it runs under Node.
+    ///
+    /// # Errors
+    /// When npm is missing, or cannot install it (with what it says).
+    pub fn azurite() -> Result<PathBuf> {
+        let dir = tools_dir()?;
+        std::fs::create_dir_all(&dir)?;
+        let lock = File::create(dir.join(".lock"))?;
+        lock.lock().context("lock the tools folder")?;
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/azurite");
+        let (target, mark) = (dir.join("azurite"), dir.join(".azurite.stamp"));
+        let wanted = std::fs::read(source.join("package-lock.json"))?;
+        let stamp = hex::encode(Sha256::digest(&wanted));
+        if std::fs::read_to_string(&mark).is_ok_and(|found| found == stamp) {
+            return Ok(target);
+        }
+        eprintln!("setting up: installing azurite with npm ci …");
+        std::fs::create_dir_all(&target)?;
+        std::fs::copy(source.join("package.json"), target.join("package.json"))?;
+        std::fs::write(target.join("package-lock.json"), wanted)?;
+        let args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
+        let output = Command::new("npm").args(args).current_dir(&target).output();
+        let output = output.context(
+            "`npm` is missing: install Node 20 or newer with npm, then run the same command again",
+        )?;
+        if !output.status.success() {
+            bail!("npm ci failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        std::fs::write(&mark, stamp)?;
+        Ok(target)
+    }
+
+    /// The tools whose signatures are checked.
+    ///
+    /// # Errors
+    /// As [`Tools::control_plane`].
+    pub fn signers() -> Result<Self> {
+        Self::ensure(SIGNERS)
     }
 
     /// The path of a real tool that an engine is compared with: `kustomize` or `helm`.

@@ -1,6 +1,7 @@
 //! The flags of source-controller, with Flux's names and defaults.
 
 use crate::{context::ChartLimits, git, helm_remote, storage::Retention};
+use crate::{cloud, git, storage::Retention};
 use artifact::Algorithm;
 use clap::Parser;
 use runtime::args::{CommonArgs, address, duration};
@@ -55,7 +56,7 @@ pub struct Args {
     /// How often to look for tables that have been in memory for too long.
     #[arg(long, default_value = "1m", value_parser = duration)]
     pub helm_cache_purge_interval: Duration,
-    /// Accepted for compatibility: an identity for cloud providers is not used yet.
+    /// The ServiceAccount that stands at a cloud provider for objects that name none.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
 }
@@ -96,6 +97,16 @@ impl Args {
         ChartLimits {
             archive: self.helm_chart_max_size,
             file: self.helm_chart_file_max_size,
+        }
+    }
+
+    /// Whose identities are used at cloud providers, and how long what they are exchanged for is kept.
+    pub fn identities(&self) -> cloud::Settings {
+        cloud::Settings {
+            object_level: self.common.feature("ObjectLevelWorkloadIdentity", false),
+            default_account: self.default_service_account.clone(),
+            most: self.common.token_cache_max_size,
+            life: self.common.token_cache_max_duration,
         }
     }
 

@@ -1,6 +1,8 @@
 //! What every pass holds.
 
 use crate::{
+    bucket::KnownBuckets,
+    cloud::Cloud,
     git::Mirrors,
     helm_remote::{Indexes, Remotes},
     oci::Registries,
@@ -21,6 +23,10 @@ pub struct Context {
     pub mirrors: Mirrors,
     /// The clients of container registries.
     pub registries: Registries,
+    /// Identities at cloud providers.
+    pub cloud: Cloud,
+    /// What is in the artifacts of Buckets.
+    pub known_buckets: KnownBuckets,
     /// The GitRepositories as last seen.
     pub repositories: Arc<Store<GitRepository>>,
     /// The clients of Helm repositories over HTTP.

@@ -173,6 +173,24 @@ pub(crate) fn address(url: &str) -> String {
         .unwrap_or_default()
 }
 
+/// A URL without its query: it may hold a login.
+pub(crate) fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    bare(url.as_str())
+}
+
+/// A text whose URLs have no queries.
+pub(crate) fn without_queries(text: &str) -> String {
+    let plain = |word: &str| {
+        let at = word.find("http://").or_else(|| word.find("https://"));
+        let query = at.and_then(|at| Some(at + word[at..].find('?')?));
+        query.map_or(word, |query| &word[..query]).to_owned()
+    };
+    let words: Vec<String> = text.split(' ').map(plain).collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -69,6 +69,15 @@ impl Ignore {
         Ignore { patterns }
     }
 
+    /// The rules of one text after the other and no defaults: those of a Bucket.
+    pub fn plain<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Ignore {
+        let mut patterns = Vec::new();
+        for text in texts {
+            read(text, "", &mut patterns);
+        }
+        Ignore { patterns }
+    }
+
     /// Whether a path (clean, relative to the root) is left out. The root itself never is.
     #[must_use]
     pub fn excludes(&self, path: &[u8], is_dir: bool) -> bool {

@@ -1,6 +1,8 @@
 //! source-controller: the outside world in, verified artifacts out.
 
 mod args;
+mod bucket;
+mod cloud;
 mod context;
 pub mod git;
 mod git_repository;
@@ -11,16 +13,20 @@ mod http;
 pub mod ignore;
 mod kube_secret;
 mod lock;
+mod objects;
 mod oci;
 mod oci_repository;
+mod pem;
 mod record;
 mod secret;
 mod shelf;
 mod storage;
 mod tag;
+mod verify;
 
 pub use args::Args;
 
+use bucket::Buckets;
 use context::Context;
 use crds::{
     meta::FluxObject,
@@ -58,6 +64,11 @@ const IDLE: Duration = Duration::from_secs(6 * 3600);
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
+    let identities = args.identities();
+    if !identities.default_account.is_empty() && !identities.object_level {
+        let text = "--default-service-account needs --feature-gates=ObjectLevelWorkloadIdentity=true";
+        return Err(ProcessError::Flag(text.into()));
+    }
     Process::run(NAMES, args.common.clone(), |process| work(process, args)).await
 }
 
@@ -75,7 +86,13 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let (git, oci) = (Kind::<GitRepository>::default(), Kind::<OCIRepository>::default());
     let (repositories, charts) = (Kind::<HelmRepository>::default(), Kind::<HelmChart>::default());
     let buckets = Kind::<Bucket>::default();
-    let healers = vec![git.healer(), oci.healer(), repositories.healer(), charts.healer()];
+    let healers = vec![
+        git.healer(),
+        oci.healer(),
+        repositories.healer(),
+        charts.healer(),
+        buckets.healer(),
+    ];
     let missing = heal(healers);
     storage::serve(args.storage_addr, storage.clone(), missing.clone()).await?;
     let context = Arc::new(Context {
@@ -86,6 +103,8 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         remotes: helm_remote::Remotes::default(),
         indexes,
         charts: args.chart_limits(),
+        cloud: cloud::Cloud::new(process.tools.clients.of(&Identity::Controller), args.identities()),
+        known_buckets: bucket::KnownBuckets::default(),
         repositories: git.store.clone(),
         helm_repositories: repositories.store.clone(),
         buckets: buckets.store.clone(),
@@ -106,13 +125,8 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         oci.run(&process, OciRepositories(context.clone()), |_| {}),
         repositories.run(&process, HelmRepositories(context.clone()), move |change| of_helm
             .source(change)),
-        // No controller acts on Buckets here; charts are made of those of others.
-        async {
-            tokio::select! {
-                () = buckets.follow(&process, move |change| of_buckets.source(change), |_| {}) => {}
-                () = process.stopped() => {}
-            }
-        },
+        buckets.run(&process, Buckets(context.clone()), move |change| of_buckets
+            .source(change)),
         charts.run(&process, HelmCharts::new(context), move |change| of_charts
             .chart(change)),
     );

@@ -14,6 +14,7 @@ mod registry;
 
 pub use error::OciError;
 pub use keychain::{CONFIG as DOCKER_CONFIG, Keychain, Login};
+pub use manifest::Descriptor;
 pub use name::{Reference, Repository};
 pub use registries::{Access, Registries};
 pub use registry::Registry;

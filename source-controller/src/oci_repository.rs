@@ -3,6 +3,7 @@
 mod pull;
 mod record;
 mod request;
+mod verification;
 
 use crate::{
     context::Context,
@@ -51,7 +52,7 @@ impl OciRepositories {
         // I/O: is what we said we have still there?
         let shelf = shelf::look(&self.0.storage, object.artifact()).await?;
         // I/O: the Secrets that the spec names. Pure: what to ask for, and how.
-        let request = request::run(&self.0.client, object).await?;
+        let request = request::run(&self.0, object).await?;
         let late = |_| timeout(&request);
         let work = self.ask(object, &request, shelf == Some(Stored::Good));
         tokio::time::timeout(request.timeout, work).await.map_err(late)?
@@ -73,10 +74,13 @@ impl OciRepositories {
             Reference::Tag(tag) => format!("{tag}@{digest}"),
             Reference::Digest(digest) => digest.clone(),
         };
+        let verified =
+            verification::run(&self.0.client, object, request, &registry, &digest, &revision).await?;
         if kept && record::same(object, &revision) {
             let artifact = object.artifact().cloned();
             return Ok(End::UpToDate {
                 url: artifact.map(|a| self.0.storage.url(&a.path)),
+                verified,
             });
         }
         let doing = format!(
@@ -88,7 +92,10 @@ impl OciRepositories {
         let (context, object) = (self.0.clone(), object.clone());
         let archived = blocking(move || pull::archive(&context.storage, &object, pulled, revision)).await?;
         archived
-            .map(|archived| End::Stored(Box::new(archived)))
+            .map(|archived| End::Stored {
+                archived: Box::new(archived),
+                verified,
+            })
             .map_err(|failure| failure.during(doing))
     }
 }

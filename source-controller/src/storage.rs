@@ -24,6 +24,9 @@ pub const MIRRORS: &str = ".mirrors";
 /// The folder of Helm indexes beside the artifacts; never served.
 pub const INDEXES: &str = ".indexes";
 
+/// The folder of what is being put together beside the artifacts; never served, and empty after a start.
+const WORK: &str = ".work";
+
 /// What of an object's artifacts is kept (Flux flags `--artifact-retention-*`).
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -119,6 +122,8 @@ impl Storage {
             .ok()
             .filter(|r| r.is_dir())
             .ok_or_else(|| StorageError::Root(root.to_owned()))?;
+        // What was under way when the last process ended is of no use to this one.
+        let _ = fs::remove_dir_all(root.join(WORK));
         Ok(Self(Arc::new(Shelf {
             root,
             advertised,
@@ -244,6 +249,21 @@ impl Storage {
     pub fn open_artifact(&self, artifact: &Artifact) -> Result<File, StorageError> {
         let path = self.file(&artifact.path);
         File::open(&path).map_err(|source| StorageError::Read { path, source })
+    }
+
+    /// The algorithm of artifact digests (Flux flag `--artifact-digest-algo`).
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
+    }
+
+    /// A folder for files that are being put together; it goes when it is dropped.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn workspace(&self) -> io::Result<tempfile::TempDir> {
+        let work = self.0.root.join(WORK);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&work)?;
+        tempfile::tempdir_in(work)
     }
 
     /// A file without a name for what is not checked yet; it goes when it is closed.

@@ -58,6 +58,47 @@ impl Authority {
         )
     }
 
+    /// A certificate of one who signs code, for so many hours that begin an hour ago; with an address where it says
+    /// which certificates were revoked, if wanted. What comes is the certificate with the authority's behind it, and the key.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn signer(&self, name: &str, hours: i64, crl: Option<&str>) -> Result<Identity> {
+        let mut params = CertificateParams::default();
+        let (country, state, organization) = (
+            DnType::CountryName,
+            DnType::StateOrProvinceName,
+            DnType::OrganizationName,
+        );
+        for (kind, value) in [
+            (country, "US"),
+            (state, "WA"),
+            (organization, "Sluice"),
+            (DnType::CommonName, name),
+        ] {
+            params.distinguished_name.push(kind, value);
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+        let now = std::time::SystemTime::now();
+        let hour = std::time::Duration::from_secs(3600);
+        params.not_before = (now - hour).into();
+        params.not_after = (now - hour + hour * u32::try_from(hours)?).into();
+        params.crl_distribution_points = crl
+            .map(|url| rcgen::CrlDistributionPoint {
+                uris: vec![url.to_owned()],
+            })
+            .into_iter()
+            .collect();
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Identity {
+            certificate: format!("{}{}", certificate.pem(), self.certificate()),
+            key: key.serialize_pem(),
+        })
+    }
+
     fn sign(
         &self,
         mut params: CertificateParams,

@@ -178,6 +178,19 @@ impl Registry {
         Ok(format!("sha256:{}", hex::encode(Sha256::digest(text))))
     }
 
+    /// A manifest or index as it is served.
+    ///
+    /// # Errors
+    /// When the registry refuses.
+    pub async fn get(&self, repository: &str, reference: &str) -> Result<Value> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let types = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+        let answer = self
+            .send(self.request(reqwest::Method::GET, &path).header("accept", types))
+            .await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
     /// Deletes what a digest names.
     ///
     /// # Errors
@@ -221,7 +234,11 @@ impl Registry {
         json!({"auths": {self.address(): login}}).to_string()
     }
 
-    async fn blob(&self, repository: &str, content: &[u8]) -> Result<Value> {
+    /// Uploads a blob and gives its digest and size, as a descriptor has them.
+    ///
+    /// # Errors
+    /// When the registry refuses.
+    pub async fn blob(&self, repository: &str, content: &[u8]) -> Result<Value> {
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(content)));
         let path = format!("/v2/{repository}/blobs/uploads/");
         let begin = self.send(self.request(reqwest::Method::POST, &path)).await?;

@@ -23,6 +23,7 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
     let world = World::start(&Options {
         source: chatty.clone(),
         kustomize: chatty,
+        ..Options::default()
     })
     .await?;
     let space = world.space("canary").await?;

@@ -3,7 +3,9 @@
 mod api_outage;
 mod artifact_lost;
 mod bad_input;
+mod bucket;
 mod canary;
+mod cloud;
 mod commit_to_cluster;
 mod control_plane;
 mod custom_health;
@@ -30,6 +32,7 @@ mod tenancy;
 mod unknown_fields;
 mod unreadable;
 mod upgrade;
+mod verify;
 
 #[test]
 fn no_test_file_is_forgotten() {

@@ -313,16 +313,9 @@ async fn what_cannot_be_pulled_says_why() -> Result<()> {
         (
             &open,
             "app",
-            json!({"verify": {"provider": "cosign"}}),
-            "VerificationError",
-            "cosign",
-        ),
-        (
-            &open,
-            "app",
             json!({"provider": "aws"}),
             "AuthenticationFailed",
-            "spec.provider",
+            "invalid AWS registry",
         ),
         (
             &guarded,

@@ -75,6 +75,7 @@ async fn a_controller_may_be_kept_to_its_own_namespace() -> Result<()> {
     let world = World::start(&Options {
         source: own.clone(),
         kustomize: own,
+        ..Options::default()
     })
     .await?;
     let (outside, inside) = (world.space("elsewhere").await?, world.space(NAMESPACE).await?);

@@ -83,6 +83,11 @@ pub enum OciError {
 }
 
 impl OciError {
+    /// Whether the registry says that there is no such thing.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+
     /// How long the registry asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -104,6 +104,11 @@ impl Keychain {
         self.0.iter().any(|(address, _)| fits(&host(address), registry))
     }
 
+    /// One login for one registry.
+    pub fn only(registry: &str, login: Login) -> Self {
+        Self(vec![(registry.to_owned(), login)])
+    }
+
     /// Adds the logins of another; those that are here already come first.
     pub fn and(mut self, more: Self) -> Self {
         self.0.extend(more.0);

@@ -23,6 +23,12 @@ pub struct Descriptor {
     /// Its size in bytes.
     #[serde(default)]
     pub size: u64,
+    /// What it is an artifact of, where it is a referrer.
+    #[serde(default, deserialize_with = "or_none")]
+    pub artifact_type: String,
+    /// Notes of whoever made it.
+    #[serde(default, deserialize_with = "or_none")]
+    pub annotations: BTreeMap<String, String>,
     #[serde(default)]
     platform: Option<Platform>,
 }
@@ -40,8 +46,13 @@ struct Platform {
 pub struct Manifest {
     /// What it is, where it says so itself.
     pub media_type: String,
-    /// What the layers are made of, where it says so.
+    /// What it is an artifact of, where it says so itself.
+    #[serde(deserialize_with = "or_none")]
+    pub artifact_type: String,
+    /// The configuration, whose media type says what an artifact is that has no type of its own.
     pub config: Option<Descriptor>,
+    /// What it refers to.
+    pub subject: Option<Descriptor>,
     /// The layers, in order.
     #[serde(deserialize_with = "or_none")]
     pub layers: Vec<Descriptor>,

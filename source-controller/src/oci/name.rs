@@ -90,7 +90,7 @@ impl Repository {
     }
 
     /// Whether plain HTTP is what one expects there: the machine itself, and names that never leave it.
-    pub(super) fn is_local(&self) -> bool {
+    pub fn is_local(&self) -> bool {
         let host = match self.registry.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
             _ => self.registry.as_str(),

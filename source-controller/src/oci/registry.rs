@@ -1,5 +1,6 @@
 //! A client of one registry, for one login: resolves, lists and downloads (OCI Distribution Spec 1.1, pull).
 
+mod referrers;
 mod tokens;
 
 use super::{

@@ -1,7 +1,10 @@
 //! PURE: what a pass over an OCIRepository came to → the status, what to tell, and when to look again.
 
 use super::pull::Archived;
-use crate::record::{self, Failure};
+use crate::{
+    record::{self, Failure},
+    verify::Verdict,
+};
 use crds::{
     meta::{Artifact, OCI_REVISION, reason},
     source::{
@@ -24,9 +27,16 @@ pub enum End {
     UpToDate {
         /// Where it is served now.
         url: Option<String>,
+        /// What was found of its signature, if that was looked at.
+        verified: Option<Verdict>,
     },
     /// An artifact was stored.
-    Stored(Box<Archived>),
+    Stored {
+        /// The artifact.
+        archived: Box<Archived>,
+        /// What was found of its signature, if that was looked at.
+        verified: Option<Verdict>,
+    },
 }
 
 /// Whether an artifact of this revision would be made of the same as the one that is there.
@@ -51,14 +61,15 @@ pub fn outcome(
     let mut status = object.status.clone().unwrap_or_default();
     let recovered = record::had_failed(&status.conditions);
     let mut new = false;
-    match end {
+    let verified = match end {
         Err(failure) => return record::failed(object, status, failure, &now, requeue_dependency),
-        Ok(End::UpToDate { url }) => {
+        Ok(End::UpToDate { url, verified }) => {
             if let (Some(artifact), Some(url)) = (&mut status.artifact, url) {
                 artifact.url = url;
             }
+            verified
         }
-        Ok(End::Stored(archived)) => {
+        Ok(End::Stored { archived, verified }) => {
             new = status.artifact.as_ref().map(|a| &a.digest) != Some(&archived.artifact.digest);
             status.artifact = Some(archived.artifact);
             status.url = archived.latest;
@@ -66,13 +77,19 @@ pub fn outcome(
             status
                 .observed_layer_selector
                 .clone_from(&object.spec.layer_selector);
+            verified
         }
-    }
+    };
     let artifact = status.artifact.clone();
     let revision = artifact.as_ref().map(|a| a.revision.as_str());
     let message = format!("stored artifact for digest '{}'", revision.unwrap_or_default());
-    if object.spec.verify.is_none() {
-        record::conditions(object, &mut status, &now).remove(SOURCE_VERIFIED);
+    let text = format!("verified signature of revision {}", revision.unwrap_or_default());
+    let mut conditions = record::conditions(object, &mut status, &now);
+    match (&object.spec.verify, verified) {
+        (None, _) | (Some(_), Some(Verdict::Ignored)) => conditions.remove(SOURCE_VERIFIED),
+        (Some(_), Some(Verdict::Verified)) => conditions.mark_true(SOURCE_VERIFIED, reason::SUCCEEDED, text),
+        // It was found to be right before, and nothing of it has changed.
+        (Some(_), None) => {}
     }
     record::succeed(object, &mut status, &message, &now);
     let event = match &artifact {

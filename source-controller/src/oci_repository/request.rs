@@ -2,6 +2,8 @@
 
 use super::told;
 use crate::{
+    cloud::{CloudError, Who},
+    context::Context,
     http::{Proxy, Tls},
     kube_secret::{self, Data},
     oci::{Access, Keychain, Reference, Registry, Repository},
@@ -11,7 +13,7 @@ use crate::{
 };
 use crds::{
     meta::{LocalReference, reason},
-    source::{OCIRepository, OciLayerOperation, OciProvider, VerificationProvider, reason as source},
+    source::{OCIRepository, OciLayerOperation, OciProvider, reason as source},
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client, ResourceExt as _};
@@ -50,17 +52,16 @@ enum Wanted {
 }
 
 /// Reads what the spec names and says what to ask the registry for.
-pub async fn run(client: &Client, object: &OCIRepository) -> Result<Request, Failure> {
+pub async fn run(context: &Context, object: &OCIRepository) -> Result<Request, Failure> {
     let spec = &object.spec;
     let repository = Repository::parse(&spec.url).map_err(|e| {
         let text = format!("URL validation failed for '{}': {e}", spec.url);
         Failure::fetch(reason::URL_INVALID, text).stalled()
     })?;
-    refuse_unsupported(object)?;
     let selector = spec.layer_selector.clone().unwrap_or_default();
     let timeout = spec.timeout.as_ref().and_then(|t| t.get().ok());
     Ok(Request {
-        access: access(client, object).await?,
+        access: access(context, object, &repository).await?,
         wanted: wanted(object)?,
         repository,
         media_type: selector.media_type.filter(|m| !m.is_empty()),
@@ -135,26 +136,12 @@ fn wanted(object: &OCIRepository) -> Result<Wanted, Failure> {
     Ok(Wanted::Exactly(Reference::Tag(tag)))
 }
 
-/// What this version cannot do is said before anything is fetched without it.
-fn refuse_unsupported(object: &OCIRepository) -> Result<(), Failure> {
-    let provider = object.spec.provider.unwrap_or_default();
-    if provider != OciProvider::Generic {
-        let text = "spec.provider: identities of aws, azure and gcp are not supported by this version";
-        return Err(Failure::fetch(reason::AUTHENTICATION_FAILED, text));
-    }
-    if let Some(verify) = &object.spec.verify {
-        let tool = match verify.provider {
-            VerificationProvider::Cosign => "cosign",
-            VerificationProvider::Notation => "notation",
-        };
-        let text = format!("spec.verify: signatures of {tool} cannot be checked by this version");
-        return Err(Failure::unverified(source::VERIFICATION_ERROR, text));
-    }
-    Ok(())
-}
-
-async fn access(client: &Client, object: &OCIRepository) -> Result<Access, Failure> {
-    let spec = &object.spec;
+async fn access(
+    context: &Context,
+    object: &OCIRepository,
+    repository: &Repository,
+) -> Result<Access, Failure> {
+    let (client, spec) = (&context.client, &object.spec);
     let namespace = object.namespace().unwrap_or_default();
     let named = async |reference: Option<&LocalReference>| match reference {
         Some(reference) => read(client, &namespace, &reference.name).await.map(Some),
@@ -162,6 +149,7 @@ async fn access(client: &Client, object: &OCIRepository) -> Result<Access, Failu
     };
     let unusable = |e: &dyn std::error::Error| Failure::fetch(reason::AUTHENTICATION_FAILED, chain(e));
     let mut keychain = Keychain::default();
+    let mut secrets = usize::from(spec.secret_ref.is_some());
     if let Some((name, data)) = named(spec.secret_ref.as_ref()).await? {
         let found = Keychain::from_secret(Credentials {
             name: &name,
@@ -181,6 +169,7 @@ async fn access(client: &Client, object: &OCIRepository) -> Result<Access, Failu
                 data: &data,
             });
             keychain = keychain.and(found.map_err(|e| unusable(&e))?);
+            secrets += 1;
         }
     }
     let tls = named(spec.cert_secret_ref.as_ref()).await?;
@@ -197,12 +186,40 @@ async fn access(client: &Client, object: &OCIRepository) -> Result<Access, Failu
             data: &data,
         })
     });
+    let proxy = proxy.transpose().map_err(|e| unusable(&e))?;
+    let provider = spec.provider.unwrap_or_default();
+    // A login in a Secret weighs more than the provider's.
+    if provider != OciProvider::Generic && secrets == 0 {
+        let who = Who {
+            namespace: &namespace,
+            account,
+            proxy: proxy.as_ref(),
+        };
+        let login = context.cloud.registry(provider, &who, repository).await;
+        let login = login.map_err(|e| no_identity(provider, &e))?;
+        keychain = Keychain::only(&repository.registry, login);
+    }
     Ok(Access {
         keychain,
         tls,
-        proxy: proxy.transpose().map_err(|e| unusable(&e))?,
+        proxy,
         insecure: spec.insecure,
     })
+}
+
+/// The provider gave no login.
+fn no_identity(provider: OciProvider, error: &CloudError) -> Failure {
+    if matches!(error, CloudError::Gate) {
+        return Failure::fetch(reason::FEATURE_GATE_DISABLED, error.to_string()).stalled();
+    }
+    let provider = match provider {
+        OciProvider::Generic => "generic",
+        OciProvider::Aws => "aws",
+        OciProvider::Azure => "azure",
+        OciProvider::Gcp => "gcp",
+    };
+    let text = format!("failed to get credential from {provider}: {}", chain(error));
+    Failure::fetch(reason::AUTHENTICATION_FAILED, text)
 }
 
 /// The names of a ServiceAccount's image pull secrets.

@@ -1,0 +1,315 @@
+//! Identities at cloud providers: each protocol against a peer that plays the provider's part, and what they open.
+
+mod peer;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    app, expect,
+    flux::{SOURCE, with},
+    origin::{
+        Artifact, GcsServer, S3Server, Scripted,
+        objects::{KEYS, REGION},
+    },
+    space::Space,
+    suite::Options,
+    world::World,
+};
+use peer::{Application, Clouds};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+const BUCKET: &str = "Bucket";
+const OCI: &str = "OCIRepository";
+
+fn secret(name: &str, data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
+}
+
+fn source(kind: &str, spec: &Value) -> Value {
+    let plain =
+        json!({"apiVersion": SOURCE, "kind": kind, "metadata": {"name": "app"}, "spec": {"interval": "1h"}});
+    with(plain, &json!({"spec": spec}))
+}
+
+async fn again(space: &Space<'_>, kind: &str, spec: &Value) -> Result<()> {
+    let _ = space.delete(SOURCE, kind, "app").await;
+    space.gone(SOURCE, kind, "app").await?;
+    space.apply(source(kind, spec)).await
+}
+
+async fn ready(space: &Space<'_>, kind: &str, spec: &Value) -> Result<Value> {
+    again(space, kind, spec).await?;
+    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    space
+        .holds(&format!("ready: {spec}"), SOURCE, kind, "app", ready)
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn identities_open_buckets_and_registries() -> Result<()> {
+    let application = Application::new()?;
+    let artifact = Artifact::of_files(&[("a.yaml", &app::config_map("a", "1"))])?;
+    let layer = artifact.layers[0].1.clone();
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "layers": [{"mediaType": "x", "digest": format!("sha256:{}", hex::encode(Sha256::digest(&layer))), "size": layer.len()}],
+    });
+    let clouds = Arc::new(Clouds {
+        public: application.public.clone(),
+        manifest: manifest.to_string(),
+        layer,
+    });
+    let peer = Scripted::start(move |asked| clouds.answer(asked)).await?;
+    let gcs = GcsServer::start().await?;
+    let environment = tempfile::NamedTempFile::new()?;
+    let own = json!({
+        "containerRegistryDNSSuffix": peer.address(), "resourceManagerEndpoint": "https://management.example.com",
+        "tokenAudience": "https://management.example.com",
+    });
+    std::fs::write(environment.path(), own.to_string())?;
+    let url = peer.url();
+    let world = World::start(&Options {
+        source: vec![
+            "--feature-gates=ObjectLevelWorkloadIdentity=true".into(),
+            "--log-level=trace".into(),
+        ],
+        env: vec![
+            ("AWS_REGION", REGION.into()),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.clone()),
+            ("AWS_ENDPOINT_URL_STS", format!("{url}/sts")),
+            ("AWS_ENDPOINT_URL_ECR", format!("{url}/ecr")),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", url.clone()),
+            ("AZURE_AUTHORITY_HOST", url.clone()),
+            (
+                "AZURE_ENVIRONMENT_FILEPATH",
+                environment.path().display().to_string(),
+            ),
+            ("GCE_METADATA_HOST", peer.address()),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_STS", format!("{url}/gcpsts/")),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", url.clone()),
+            ("STORAGE_EMULATOR_HOST", gcs.endpoint()),
+        ],
+        ..Options::default()
+    })
+    .await?;
+    let space = world.space("cloud").await?;
+    let account = |name: &str, notes: Value| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "annotations": notes}});
+    space
+        .apply(account("reader", json!({
+            "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/reader",
+            "azure.workload.identity/tenant-id": "tenant", "azure.workload.identity/client-id": "client",
+            "gcp.auth.fluxcd.io/workload-identity-provider": "projects/1/locations/global/workloadIdentityPools/p/providers/q",
+            "iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com",
+        })))
+        .await?;
+    space.apply(account("nobody", json!({}))).await?;
+    let (tenant, client) = ("tenant", "client");
+    let both = format!("{}{}", application.certificate, application.private);
+    for (name, data) in [
+        ("ldap", json!({"username": "me", "password": "right"})),
+        ("ldap-wrong", json!({"username": "me", "password": "canary"})),
+        ("sas", json!({"sasKey": "?sv=1&sig=canary%2Fsas%3D"})),
+        ("sas-wrong", json!({"sasKey": "sv=1&sig=canary"})),
+        ("managed", json!({"clientId": "managed"})),
+        (
+            "secret",
+            json!({"tenantId": tenant, "clientId": client, "clientSecret": "right", "authorityHost": url}),
+        ),
+        (
+            "secret-wrong",
+            json!({"tenantId": tenant, "clientId": client, "clientSecret": "canary", "authorityHost": url}),
+        ),
+        (
+            "certificate",
+            json!({"tenantId": tenant, "clientId": client, "clientCertificate": both, "authorityHost": url}),
+        ),
+        (
+            "unsafe",
+            json!({"tenantId": tenant, "clientId": client, "clientSecret": "canary", "authorityHost": "http://example.com"}),
+        ),
+        ("proxy", json!({"address": url})),
+        (
+            "key",
+            json!({"serviceaccount": json!({
+            "type": "service_account", "client_email": "reader@project.iam.gserviceaccount.com", "private_key_id": "k",
+            "private_key": application.private, "token_uri": format!("{url}/gcp/token"),
+        }).to_string()}),
+        ),
+        (
+            "program",
+            json!({"serviceaccount": json!({
+            "type": "external_account", "credential_source": {"file": "/var/run/secrets/canary"},
+        }).to_string()}),
+        ),
+    ] {
+        space.apply(secret(name, &data)).await?;
+    }
+    let s3 = S3Server::start(None).await?;
+    s3.create("app").await?;
+    s3.put("app", "a.yaml", app::config_map("a", "1")).await?;
+    gcs.create("app").await?;
+    gcs.put("app", "a.yaml", &app::config_map("a", "1")).await?;
+    gcs.put("app", "b/c.yaml", &app::config_map("c", "1")).await?;
+
+    let amazon = json!({"provider": "aws", "bucketName": "app", "endpoint": s3.endpoint(), "insecure": true, "region": REGION});
+    let google = json!({"provider": "gcp", "bucketName": "app", "endpoint": "storage.googleapis.com"});
+    let azure = json!({"provider": "azure", "bucketName": "app", "endpoint": format!("{url}/blobs")});
+    let minio = with(
+        amazon.clone(),
+        &json!({"provider": "generic", "sts": {"provider": "ldap", "endpoint": format!("{url}/sts")}}),
+    );
+    let named = |name: &str| json!({"secretRef": {"name": name}});
+    let acting = |name: &str| json!({"serviceAccountName": name});
+    for (what, more) in [
+        (&amazon, json!({})),
+        (&amazon, acting("reader")),
+        (&minio, json!({"sts": named("ldap")})),
+        (&google, named("key")),
+        (&azure, named("sas")),
+        (&azure, named("managed")),
+        (&azure, named("secret")),
+        (&azure, named("certificate")),
+        (&azure, acting("reader")),
+    ] {
+        ready(&space, BUCKET, &with(what.clone(), &more)).await?;
+    }
+    let refused = "AuthenticationFailed";
+    let failed = "BucketOperationFailed";
+    for (what, more, reason, part) in [
+        (
+            &amazon,
+            acting("nobody"),
+            refused,
+            "invalid eks.amazonaws.com/role-arn annotation",
+        ),
+        (
+            &amazon,
+            acting("absent"),
+            refused,
+            "failed to get service account 'cloud/absent'",
+        ),
+        (
+            &amazon,
+            json!({"sts": {"provider": "aws", "endpoint": "https://sts.example.com"}}),
+            refused,
+            "invalid STS endpoint",
+        ),
+        (
+            &minio,
+            json!({"sts": named("ldap-wrong")}),
+            failed,
+            "failed to get credentials from",
+        ),
+        (
+            &google,
+            named("program"),
+            refused,
+            "is no key of a service account",
+        ),
+        (
+            &google,
+            json!({"bucketName": "nowhere", "secretRef": {"name": "key"}}),
+            failed,
+            "bucket 'nowhere' not found",
+        ),
+        (
+            &azure,
+            named("sas-wrong"),
+            failed,
+            "might lack sufficient permissions",
+        ),
+        (
+            &azure,
+            named("secret-wrong"),
+            refused,
+            "failed to create token credential from 'secret-wrong' Secret",
+        ),
+        (
+            &azure,
+            named("unsafe"),
+            refused,
+            "is no authority: it must be an https URL",
+        ),
+        (&azure, acting("nobody"), refused, "azure tenant ID is not set"),
+    ] {
+        let spec = with(what.clone(), &more);
+        again(&space, BUCKET, &spec).await?;
+        let told = space.says(SOURCE, BUCKET, "app", reason, part).await;
+        let told = told.with_context(|| format!("case {spec}"))?;
+        ensure!(
+            !told.message.contains("canary%") && !told.message.contains("sig="),
+            "{told:?}"
+        );
+    }
+
+    // Registries of the providers, over a proxy that leads to all of them.
+    let through = json!({"insecure": true, "proxySecretRef": {"name": "proxy"}});
+    let elastic = json!({"url": "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com/app", "provider": "aws"});
+    let cases = [
+        with(elastic.clone(), &through),
+        with(
+            json!({"url": "oci://gcr.io/org/app", "provider": "gcp"}),
+            &through,
+        ),
+        with(
+            json!({"url": "oci://eu.gcr.io/org/app", "provider": "gcp", "serviceAccountName": "reader"}),
+            &through,
+        ),
+        json!({"url": format!("oci://{}/app", peer.address()), "provider": "azure"}),
+    ];
+    for spec in &cases {
+        ready(&space, OCI, spec).await?;
+    }
+    // What is got for an identity is kept: a second pass asks for nothing of it.
+    let exchanges = || {
+        peer.asked()
+            .iter()
+            .filter(|asked| asked.path == "/oauth2/exchange" || asked.path.starts_with("/metadata/"))
+            .count()
+    };
+    let before = exchanges();
+    space.handled(SOURCE, OCI, "app").await?;
+    ensure!(
+        exchanges() == before && before > 0,
+        "tokens are kept: {before} {}",
+        exchanges()
+    );
+    for (spec, part) in [
+        (
+            json!({"url": "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.org/app", "provider": "aws"}),
+            "invalid AWS registry",
+        ),
+        (
+            json!({"url": "oci://gcr.io.evil.org/app", "provider": "gcp"}),
+            "invalid GCP registry",
+        ),
+        (
+            json!({"url": "oci://app.azurecr.io.evil.org/app", "provider": "azure"}),
+            "invalid Azure registry",
+        ),
+        (
+            with(elastic, &acting("nobody")),
+            "failed to get credential from aws: invalid eks.amazonaws.com/role-arn",
+        ),
+    ] {
+        again(&space, OCI, &spec).await?;
+        space
+            .says(SOURCE, OCI, "app", refused, part)
+            .await
+            .with_context(|| spec.to_string())?;
+    }
+    // Nothing of a secret is in the log, however much that tells.
+    let log = std::fs::read_to_string(world.suite.source.log())?;
+    for word in [
+        KEYS.1,
+        "canary%2Fsas",
+        "canary/sas",
+        "google-key",
+        "ecr-password",
+        "BEGIN PRIVATE",
+    ] {
+        ensure!(!log.contains(word), "the log tells '{word}'");
+    }
+    Ok(())
+}

@@ -1,0 +1,298 @@
+//! I/O: the listing of a bucket, the content of its objects, and their archive on the shelf.
+
+mod unchanged;
+
+use super::{
+    KIND, failed,
+    index::{Index, places},
+    known::Known,
+    request::Request,
+};
+use crate::{
+    ignore::{self, Ignore},
+    objects::{self, Found, Listed, ObjectsError},
+    record::Failure,
+    storage::Storage,
+};
+use artifact::{Entry, EntryKind, pack};
+use crds::{
+    meta::Artifact,
+    source::{Bucket, reason},
+};
+use futures::{StreamExt as _, TryStreamExt as _};
+use runtime::Key;
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tempfile::TempDir;
+
+/// So many objects go into an archive at the most.
+const MAX_OBJECTS: usize = 100_000;
+/// All of them together are never larger, in bytes: whoever reads the archive takes no more either.
+const MAX_BYTES: u64 = 1 << 30;
+/// A file with ignore rules is never larger, in bytes.
+const MAX_RULES: u64 = 1 << 20;
+/// So many objects are fetched at once.
+const AT_ONCE: usize = 16;
+/// The longest etag, in bytes.
+const MAX_ETAG: usize = 256;
+
+/// The link beside the artifacts that always leads to the newest.
+const LATEST: &str = "latest.tar.gz";
+
+/// What a bucket has.
+#[derive(Debug)]
+pub struct Listing {
+    /// What goes into the archive, beside the rules.
+    pub index: Index,
+    /// Its file with ignore rules.
+    rules: Option<Vec<u8>>,
+}
+
+/// Objects that were fetched: files under numbers, in a folder that goes with this.
+#[derive(Debug)]
+pub struct Pulled {
+    index: Index,
+    /// Path in the archive, and number of the file.
+    files: Vec<(String, usize)>,
+    folder: TempDir,
+}
+
+/// An artifact that was stored.
+#[derive(Debug)]
+pub struct Archived {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// What it was made of.
+    pub index: Index,
+    /// Where the newest is always found.
+    pub latest: Option<String>,
+}
+
+/// Lists the objects that the spec means.
+pub async fn list(request: &Request) -> Result<Listing, Failure> {
+    let bucket = &request.bucket;
+    let unsure = |error: &ObjectsError| match error {
+        ObjectsError::NoBucket => {
+            let text = format!("bucket '{bucket}' not found");
+            Failure::fetch(reason::BUCKET_OPERATION_FAILED, text)
+        }
+        other => failed(
+            &format!("failed to confirm existence of '{bucket}' bucket"),
+            other,
+        ),
+    };
+    let first = request
+        .store
+        .page(&request.prefix, None)
+        .await
+        .map_err(|e| unsure(&e))?;
+    let rules = rules(request).await?;
+    let texts = [rules.as_deref(), request.ignore.as_deref().map(str::as_bytes)];
+    let ignore = Ignore::plain(texts.into_iter().flatten());
+    let (mut index, mut size) = (Index::default(), 0_u64);
+    let visit = |Listed { key, etag, size: its }| {
+        // What ends in a slash stands for a folder.
+        if key.ends_with('/') || key == ignore::FILE || ignore.excludes(key.as_bytes(), false) {
+            return Ok(());
+        }
+        if etag.len() > MAX_ETAG || key.len() > artifact::MAX_LENGTH {
+            return Err(ObjectsError::Answer(
+                "a key or an etag is longer than stores have them".into(),
+            ));
+        }
+        size = size.saturating_add(its.unwrap_or_default());
+        index.insert(key, etag);
+        if index.len() > MAX_OBJECTS {
+            let text = format!("more than {MAX_OBJECTS} objects; narrow it with spec.prefix or spec.ignore");
+            return Err(ObjectsError::Answer(text));
+        }
+        if size > MAX_BYTES {
+            return Err(too_large());
+        }
+        Ok(())
+    };
+    let doing = format!(
+        "indexation of objects from bucket '{bucket}' failed: listing objects from bucket '{bucket}' failed"
+    );
+    let listed = objects::list(&request.store, &request.prefix, first, visit).await;
+    listed.map_err(|e| failed(&doing, &e))?;
+    Ok(Listing { index, rules })
+}
+
+/// The ignore rules at the bucket's root, whatever the prefix.
+async fn rules(request: &Request) -> Result<Option<Vec<u8>>, Failure> {
+    let read = async || {
+        let Found::Object { body, .. } = request.store.read(ignore::FILE).await? else {
+            return Ok(None);
+        };
+        let (mut text, size) = (Vec::new(), AtomicU64::new(0));
+        body.save(&mut text, |more| admit(&size, more, MAX_RULES)).await?;
+        Ok(Some(text))
+    };
+    let doing = format!("failed to get Etag for '{}' object", ignore::FILE);
+    read().await.map_err(|e| failed(&doing, &e))
+}
+
+/// Fetches what is listed, but for what is known from the artifact on the shelf.
+pub async fn run(
+    storage: &Storage,
+    request: &Request,
+    listing: Listing,
+    known: Option<Arc<Known>>,
+) -> Result<Pulled, Failure> {
+    let doing = format!("fetch from bucket '{}' failed", request.bucket);
+    let Listing { mut index, rules } = listing;
+    let disk = |e: io::Error| {
+        let text = format!("cannot keep what is downloaded: {e}");
+        Failure::storage_text(reason::ARCHIVE_OPERATION_FAILED, text)
+    };
+    let folder = storage.workspace().map_err(disk)?;
+    let keys = index.iter().map(|(key, _)| key);
+    let placed = places(keys.chain(rules.is_some().then_some(ignore::FILE)))
+        .map_err(|e| Failure::fetch(reason::BUCKET_OPERATION_FAILED, format!("{doing}: {e}")))?;
+    let numbered: Vec<(String, String)> = placed
+        .into_iter()
+        .map(|(path, key)| (path, key.to_owned()))
+        .collect();
+    let old = unchanged::run(storage, &numbered, &index, known, folder.path()).await?;
+    let size = AtomicU64::new(old.size);
+    let fetch = async |number: usize, key: &str| -> Result<Option<String>, ObjectsError> {
+        let Found::Object { etag, body } = request.store.read(key).await? else {
+            return Ok(None);
+        };
+        let file = File::create(file(folder.path(), number)).map_err(ObjectsError::Write)?;
+        let mut writer = BufWriter::new(file);
+        body.save(&mut writer, |more| admit(&size, more, MAX_BYTES))
+            .await?;
+        writer.flush().map_err(ObjectsError::Write)?;
+        Ok(Some(etag))
+    };
+    let is_rules = |key: &str| rules.is_some() && key == ignore::FILE;
+    let wanted: Vec<(usize, String)> = numbered
+        .iter()
+        .enumerate()
+        .filter(|(number, (_, key))| !old.files.contains(number) && !is_rules(key))
+        .map(|(number, (_, key))| (number, key.clone()))
+        .collect();
+    let fetch_one = async |number: usize, key: String| {
+        let etag = fetch(number, &key).await.map_err(|e| {
+            let doing = format!("{doing}: failed to get '{}' object", key.escape_debug());
+            failed(&doing, &e)
+        })?;
+        Ok::<_, Failure>((number, key, etag))
+    };
+    let fetched: Vec<(usize, String, Option<String>)> = futures::stream::iter(wanted)
+        .map(|(number, key)| fetch_one(number, key))
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut gone = HashSet::new();
+    for (number, key, etag) in fetched {
+        match etag {
+            // What the answer says is what was fetched.
+            Some(etag) if !etag.is_empty() && etag.len() <= MAX_ETAG => index.insert(key, etag),
+            Some(_) => {}
+            None => {
+                index.remove(&key);
+                gone.insert(number);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    for (number, (path, key)) in numbered.into_iter().enumerate() {
+        if key == ignore::FILE
+            && let Some(rules) = &rules
+        {
+            std::fs::write(file(folder.path(), number), rules).map_err(disk)?;
+        }
+        if !gone.contains(&number) {
+            files.push((path, number));
+        }
+    }
+    Ok(Pulled { index, files, folder })
+}
+
+/// Blocking: puts the files on the shelf.
+pub fn archive(storage: &Storage, object: &Bucket, pulled: Pulled) -> Result<Archived, Failure> {
+    let revision = pulled.index.digest(storage.algorithm());
+    let text = revision.to_string();
+    let hex = text.split_once(':').map_or("", |(_, hex)| hex);
+    let path = Storage::path(KIND, &Key::of(object), &format!("{hex}.tar.gz"));
+    let stored = storage.write(&path, |writer| pack(entries(&pulled), writer).map(drop));
+    let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
+    let artifact = Artifact {
+        digest: digest.to_string(),
+        last_update_time: runtime::reconciler::now(),
+        metadata: None,
+        url: storage.url(&path),
+        path,
+        revision: text,
+        size: i64::try_from(size).ok(),
+    };
+    // What cannot be cleared away now is cleared away next time; a link is a convenience.
+    let _ = storage.collect(&artifact);
+    let latest = storage.link(&artifact.path, LATEST).ok();
+    Ok(Archived {
+        artifact,
+        index: pulled.index,
+        latest,
+    })
+}
+
+/// The files with the folders that they are in, in the order of archives.
+fn entries(pulled: &Pulled) -> impl Iterator<Item = io::Result<Entry<File>>> {
+    let mut open: Vec<&str> = Vec::new();
+    pulled.files.iter().flat_map(move |(path, number)| {
+        let folders: Vec<&str> = path.match_indices('/').map(|(end, _)| &path[..end]).collect();
+        let new: Vec<&str> = folders.iter().filter(|f| !open.contains(f)).copied().collect();
+        open = folders;
+        let folders = new.into_iter().map(|folder| {
+            Ok(Entry {
+                path: folder.as_bytes().to_vec(),
+                kind: EntryKind::Directory,
+            })
+        });
+        let content = File::open(file(pulled.folder.path(), *number)).and_then(|content| {
+            Ok(Entry {
+                path: path.as_bytes().to_vec(),
+                kind: EntryKind::File {
+                    size: content.metadata()?.len(),
+                    executable: false,
+                    content,
+                },
+            })
+        });
+        folders.chain(std::iter::once(content)).collect::<Vec<_>>()
+    })
+}
+
+/// A file in the folder: keys are never names on our disk.
+fn file(folder: &Path, number: usize) -> PathBuf {
+    folder.join(number.to_string())
+}
+
+/// Whether so many more bytes may come in.
+fn admit(size: &AtomicU64, more: u64, limit: u64) -> Result<(), ObjectsError> {
+    if size.fetch_add(more, Ordering::Relaxed) + more > limit {
+        return Err(ObjectsError::TooLarge {
+            what: "what is fetched".into(),
+            limit,
+        });
+    }
+    Ok(())
+}
+
+fn too_large() -> ObjectsError {
+    ObjectsError::TooLarge {
+        what: "all that the bucket has".into(),
+        limit: MAX_BYTES,
+    }
+}

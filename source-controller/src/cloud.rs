@@ -1,0 +1,166 @@
+//! Identities at cloud providers: the controller's own, or that of a ServiceAccount, and what they are exchanged for.
+//!
+//! Each provider's protocol is spoken directly; where its SDKs read an endpoint from the environment, so do we.
+
+mod account;
+pub mod aws;
+pub mod azure;
+mod call;
+pub mod gcp;
+mod kept;
+pub mod sigv4;
+
+use crate::{
+    http::{Proxy, Tls},
+    oci::{Login, Repository},
+    secret::Secret,
+};
+use crds::source::OciProvider;
+use kept::Kept;
+use reqwest::{Client, redirect};
+use sigv4::Keys;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long until a provider's address answers at all.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The identities that this controller may use, and what it got for them.
+pub struct Cloud {
+    kube: kube::Client,
+    settings: Settings,
+    keys: Kept<Keys>,
+    tokens: Kept<Secret>,
+    logins: Kept<Login>,
+}
+
+/// What flags say of identities.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether objects may name a ServiceAccount (feature `ObjectLevelWorkloadIdentity`).
+    pub object_level: bool,
+    /// The ServiceAccount of objects that name none (Flux flag `--default-service-account`).
+    pub default_account: String,
+    /// So many tokens are kept of each kind (Flux flag `--token-cache-max-size`).
+    pub most: usize,
+    /// And never longer than this (Flux flag `--token-cache-max-duration`).
+    pub life: Duration,
+}
+
+/// On whose behalf a provider is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Who<'a> {
+    /// The object's namespace.
+    pub namespace: &'a str,
+    /// The ServiceAccount that it names.
+    pub account: Option<&'a str>,
+    /// Through which proxy.
+    pub proxy: Option<&'a Proxy>,
+}
+
+/// Why there is no identity, or nothing to be had for it. Display has no secret in it.
+#[derive(Debug, Error)]
+pub enum CloudError {
+    /// The feature is off.
+    #[error(
+        "to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature \
+         gate in the controller"
+    )]
+    Gate,
+    /// What is needed is not set up, or not as it must be.
+    #[error("{0}")]
+    Setup(String),
+    /// A request could not be sent, or its answer broke off.
+    #[error("POST {url}")]
+    Request {
+        /// Where it went.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The provider refused.
+    #[error("{url}: {problem}")]
+    Refused {
+        /// Who refused.
+        url: String,
+        /// What it said.
+        problem: String,
+    },
+    /// The answer is not what was asked for.
+    #[error("{0}: the answer holds no credentials")]
+    Answer(String),
+    /// There is no client for such a proxy.
+    #[error("cannot make a client")]
+    Client(#[source] reqwest::Error),
+    /// A private key cannot be used. What it says is not told.
+    #[error("the private key cannot be used")]
+    Key(#[source] jsonwebtoken::errors::Error),
+}
+
+impl Cloud {
+    /// Identities by these settings; ServiceAccounts are read, and their tokens asked for, with this client.
+    pub fn new(kube: kube::Client, settings: Settings) -> Self {
+        Self {
+            keys: Kept::new(settings.most, settings.life),
+            tokens: Kept::new(settings.most, settings.life),
+            logins: Kept::new(settings.most, settings.life),
+            kube,
+            settings,
+        }
+    }
+
+    /// A login for a registry of a provider's; other registries get none.
+    ///
+    /// # Errors
+    /// See [`CloudError`]; [`CloudError::Setup`] if the registry is not the provider's.
+    pub async fn registry(
+        &self,
+        provider: OciProvider,
+        who: &Who<'_>,
+        repository: &Repository,
+    ) -> Result<Login, CloudError> {
+        match provider {
+            OciProvider::Generic => Ok(Login::Anonymous),
+            OciProvider::Aws => self.ecr(who, &repository.registry).await,
+            OciProvider::Azure => self.acr(who, repository).await,
+            OciProvider::Gcp => self.gar(who, &repository.registry).await,
+        }
+    }
+
+    /// Whether an object may name a ServiceAccount.
+    pub fn object_level(&self) -> bool {
+        self.settings.object_level
+    }
+}
+
+impl std::fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cloud")
+    }
+}
+
+/// A client for token services. They are spoken to where they are: no redirect is followed.
+fn client(tls: &Tls, proxy: Option<&Proxy>) -> Result<Client, CloudError> {
+    let builder = crate::http::builder(tls, proxy).map_err(CloudError::Client)?;
+    let builder = builder
+        .connect_timeout(CONNECT)
+        .redirect(redirect::Policy::none());
+    builder.build().map_err(CloudError::Client)
+}
+
+/// A variable of the environment that is set to something.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether a secret may go to a URL: over TLS, or to this machine.
+fn is_safe(url: &url::Url) -> bool {
+    let local = match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && local)
+}

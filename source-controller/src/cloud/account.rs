@@ -1,0 +1,87 @@
+//! I/O: the ServiceAccount that acts for an object, and a token of it for a provider.
+
+use super::{Cloud, CloudError, Who};
+use crate::{kube_secret::cause, secret::Secret};
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::ServiceAccount,
+};
+use kube::{Api, api::PostParams};
+use std::collections::BTreeMap;
+
+/// A ServiceAccount.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    annotations: BTreeMap<String, String>,
+}
+
+/// A token of a ServiceAccount.
+pub(super) type Token = Secret;
+
+impl Account {
+    /// The value of an annotation.
+    pub(super) fn note(&self, key: &str) -> Option<&str> {
+        self.annotations.get(key).map(String::as_str)
+    }
+
+    /// `namespace/name`.
+    pub(super) fn full(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+impl Cloud {
+    /// The ServiceAccount that acts for an object: the one that it names, or the one that a flag names; `None` if the
+    /// controller itself does.
+    pub(super) async fn account(&self, who: &Who<'_>) -> Result<Option<Account>, CloudError> {
+        let named = who.account.filter(|name| !name.is_empty());
+        if named.is_some() && !self.settings.object_level {
+            return Err(CloudError::Gate);
+        }
+        let default = Some(self.settings.default_account.as_str());
+        let Some(name) = named.or(default.filter(|name| !name.is_empty())) else {
+            return Ok(None);
+        };
+        let (namespace, name) = (who.namespace.to_owned(), name.to_owned());
+        let api = Api::<ServiceAccount>::namespaced(self.kube.clone(), &namespace);
+        let found = api.get(&name).await.map_err(|error| {
+            let text = format!(
+                "failed to get service account '{namespace}/{name}': {}",
+                cause(error)
+            );
+            CloudError::Setup(text)
+        })?;
+        Ok(Some(Account {
+            namespace,
+            name,
+            annotations: found.metadata.annotations.unwrap_or_default(),
+        }))
+    }
+
+    /// A token of a ServiceAccount for an audience.
+    pub(super) async fn token(&self, account: &Account, audience: &str) -> Result<Token, CloudError> {
+        let api = Api::<ServiceAccount>::namespaced(self.kube.clone(), &account.namespace);
+        let request = TokenRequest {
+            spec: Some(TokenRequestSpec {
+                audiences: Some(vec![audience.to_owned()]),
+                ..TokenRequestSpec::default()
+            }),
+            ..TokenRequest::default()
+        };
+        let params = PostParams::default();
+        let answer = api.create_token_request(&account.name, &params, &request).await;
+        let answer = answer.map_err(|error| {
+            let text = format!(
+                "failed to create kubernetes token for service account '{}': {}",
+                account.full(),
+                cause(error)
+            );
+            CloudError::Setup(text)
+        })?;
+        Ok(Secret::new(
+            answer.status.unwrap_or_default().token.unwrap_or_default(),
+        ))
+    }
+}

@@ -1,0 +1,129 @@
+//! Keys at Amazon: from the environment, a web identity, the container, or the machine (IMDSv2), as its SDKs look for them.
+
+mod ecr;
+mod machine;
+mod sts;
+
+use super::{Cloud, CloudError, Who, client, env, sigv4::Keys};
+use crate::{http::Tls, secret::Secret};
+use regex::Regex;
+use std::time::Duration;
+pub use sts::ldap;
+
+/// Keys without an end are looked up again after so long.
+const STATIC: Duration = Duration::from_secs(15 * 60);
+/// The annotation that names a ServiceAccount's role.
+const ROLE: &str = "eks.amazonaws.com/role-arn";
+const ROLE_PATTERN: &str = r"^arn:aws[\w-]*:iam::[0-9]{1,30}:role/.{1,200}$";
+const STS_PATTERN: &str = r"^https://(.+\.)?sts(-fips)?(\.[^.]+)?(\.vpce)?\.amazonaws\.com$";
+
+impl Cloud {
+    /// Keys for an object. `region` and `endpoint` are of the token service, where the object says.
+    ///
+    /// # Errors
+    /// See [`CloudError`].
+    pub async fn aws(
+        &self,
+        who: &Who<'_>,
+        region: Option<&str>,
+        endpoint: Option<&str>,
+    ) -> Result<Keys, CloudError> {
+        if let Some(endpoint) = endpoint
+            && !matches(STS_PATTERN, endpoint)
+        {
+            let text = format!("invalid STS endpoint: '{endpoint}'. must match {STS_PATTERN}");
+            return Err(CloudError::Setup(text));
+        }
+        let account = self.account(who).await?;
+        let region = region.filter(|region| !region.is_empty()).map(str::to_owned);
+        let via = who
+            .proxy
+            .map(|proxy| proxy.address.to_string())
+            .unwrap_or_default();
+        let Some(account) = account else {
+            let region = region.or_else(|| env("AWS_REGION")).ok_or_else(|| {
+                CloudError::Setup(
+                    "AWS_REGION environment variable is not set in the Flux controller. if you have properly configured \
+                     IAM Roles for Service Accounts (IRSA) or EKS Pod Identity, please delete/replace the controller pod \
+                     so the EKS admission controllers can inject this environment variable, or set it manually if the \
+                     cluster is not EKS"
+                        .into(),
+                )
+            })?;
+            let question = ["aws", region.as_str(), endpoint.unwrap_or_default(), via.as_str()];
+            let http = client(&Tls::default(), who.proxy)?;
+            return self.keys.get(&question, own(&http, &region, endpoint)).await;
+        };
+        let region = region.ok_or_else(|| {
+            CloudError::Setup(
+                "an AWS region is required for authenticating with a service account. please configure one in the object \
+                 spec"
+                    .into(),
+            )
+        })?;
+        let role = account.note(ROLE).unwrap_or_default();
+        if !matches(ROLE_PATTERN, role) {
+            let text = format!("invalid {ROLE} annotation: '{role}'. must match {ROLE_PATTERN}");
+            return Err(CloudError::Setup(text));
+        }
+        let full = account.full();
+        let question = [
+            "aws",
+            region.as_str(),
+            endpoint.unwrap_or_default(),
+            via.as_str(),
+            full.as_str(),
+            role,
+        ];
+        let ask = async {
+            let token = self.token(&account, "sts.amazonaws.com").await?;
+            let http = client(&Tls::default(), who.proxy)?;
+            let session = format!("{}.{}.{region}.fluxcd.io", account.name, account.namespace);
+            sts::web_identity(&http, &region, endpoint, role, &session, &token).await
+        };
+        self.keys.get(&question, ask).await
+    }
+}
+
+/// The controller's own keys.
+async fn own(
+    http: &reqwest::Client,
+    region: &str,
+    endpoint: Option<&str>,
+) -> Result<(Keys, Duration), CloudError> {
+    if let (Some(id), Some(secret)) = (env("AWS_ACCESS_KEY_ID"), env("AWS_SECRET_ACCESS_KEY")) {
+        let keys = Keys {
+            id,
+            secret: Secret::new(secret),
+            session: env("AWS_SESSION_TOKEN").map(Secret::new),
+        };
+        return Ok((keys, STATIC));
+    }
+    if let (Some(file), Some(role)) = (env("AWS_WEB_IDENTITY_TOKEN_FILE"), env("AWS_ROLE_ARN")) {
+        let token = read(&file)?;
+        let session = env("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| "source-controller".into());
+        return sts::web_identity(http, region, endpoint, &role, &session, &token).await;
+    }
+    machine::keys(http).await
+}
+
+/// A file that the environment names.
+fn read(file: &str) -> Result<Secret, CloudError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| CloudError::Setup(format!("cannot read '{file}', which the environment names: {e}")))?;
+    Ok(Secret::new(text.trim()))
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+}
+
+/// How long until a time in RFC 3339; nothing if it has passed or is none.
+fn until(time: &str) -> Duration {
+    let end = time
+        .parse::<jiff::Timestamp>()
+        .map(jiff::Timestamp::as_second)
+        .unwrap_or_default();
+    let left = end.saturating_sub(jiff::Timestamp::now().as_second());
+    Duration::from_secs(u64::try_from(left).unwrap_or_default())
+}

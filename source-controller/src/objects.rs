@@ -1,0 +1,120 @@
+//! Object stores: which objects a bucket has, and their content, by the protocol of each provider.
+//!
+//! 1. [`Store::page`] lists, [`list`] goes through all pages under bounds.
+//! 2. [`Store::read`] asks for one object; [`Body`] gives its content piece by piece.
+
+mod azure;
+mod error;
+mod gcs;
+mod s3;
+mod send;
+
+pub use azure::{Azure, AzureLogin};
+pub use error::ObjectsError;
+pub use gcs::Gcs;
+pub use s3::S3;
+pub use send::Body;
+
+/// So many objects of a listing are looked at.
+const MAX_LISTED: usize = 1_000_000;
+/// So many pages of a listing are read, however few objects are on them.
+const MAX_PAGES: usize = 10_000;
+
+/// A store, and how to get in.
+#[derive(Debug)]
+pub enum Store {
+    /// What speaks S3.
+    S3(S3),
+    /// Google Cloud Storage.
+    Gcs(Gcs),
+    /// Azure Blob Storage.
+    Azure(Azure),
+}
+
+/// An object as a listing has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its etag, without quotes where Flux has it so.
+    pub etag: String,
+    /// Its size in bytes, where the listing says.
+    pub size: Option<u64>,
+}
+
+/// A page of a listing.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The objects.
+    pub objects: Vec<Listed>,
+    /// Where to go on.
+    pub next: Option<String>,
+}
+
+/// An object that was asked for.
+#[derive(Debug)]
+pub enum Found {
+    /// It is there.
+    Object {
+        /// Its etag, as in [`Listed`].
+        etag: String,
+        /// Its content.
+        body: Body,
+    },
+    /// It is not there (any more).
+    Gone,
+}
+
+impl Store {
+    /// A page of the objects whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// See [`ObjectsError`]; [`ObjectsError::NoBucket`] if there is no such bucket.
+    pub async fn page(&self, prefix: &str, from: Option<&str>) -> Result<Page, ObjectsError> {
+        match self {
+            Self::S3(store) => store.page(prefix, from).await,
+            Self::Gcs(store) => store.page(prefix, from).await,
+            Self::Azure(store) => store.page(prefix, from).await,
+        }
+    }
+
+    /// Asks for an object.
+    ///
+    /// # Errors
+    /// See [`ObjectsError`].
+    pub async fn read(&self, key: &str) -> Result<Found, ObjectsError> {
+        match self {
+            Self::S3(store) => store.read(key).await,
+            Self::Gcs(store) => store.read(key).await,
+            Self::Azure(store) => store.read(key).await,
+        }
+    }
+}
+
+/// Goes through all objects whose keys begin with `prefix`, after the first page of them.
+///
+/// # Errors
+/// See [`ObjectsError`]; also when there are more than a million objects, or pages without end.
+pub async fn list(
+    store: &Store,
+    prefix: &str,
+    first: Page,
+    mut visit: impl FnMut(Listed) -> Result<(), ObjectsError>,
+) -> Result<(), ObjectsError> {
+    let (mut page, mut pages, mut seen) = (first, 0, 0);
+    loop {
+        pages += 1;
+        seen += page.objects.len();
+        if seen > MAX_LISTED || pages > MAX_PAGES {
+            return Err(ObjectsError::TooMany);
+        }
+        for object in page.objects {
+            visit(object)?;
+        }
+        let Some(from) = page.next else { return Ok(()) };
+        page = store.page(prefix, Some(&from)).await?;
+        if page.next.as_ref() == Some(&from) {
+            return Err(ObjectsError::Answer("the listing goes round in a circle".into()));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Google Cloud Storage by its JSON API (version 1).
+
+use super::{
+    Found, Listed, ObjectsError, Page,
+    send::{self, Refusal, send},
+};
+use crate::{cloud::sigv4, secret::Secret};
+use reqwest::{Client, Response, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
+
+/// So often an object that changes under our hands is asked for anew.
+const TRIES: usize = 3;
+
+/// A bucket in Google's store.
+#[derive(Debug)]
+pub struct Gcs {
+    http: Client,
+    /// `…/storage/v1/b/<bucket>`
+    base: String,
+    token: Option<Secret>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Listing {
+    items: Vec<Item>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Item {
+    name: String,
+    etag: String,
+    generation: String,
+    size: String,
+}
+
+impl Gcs {
+    /// A bucket; `place` is the store's address, `https://storage.googleapis.com` unless one is tried out.
+    ///
+    /// # Errors
+    /// A place that is no URL.
+    pub fn new(http: Client, place: &str, bucket: &str, token: Option<Secret>) -> Result<Self, ObjectsError> {
+        let base = format!(
+            "{}/storage/v1/b/{}",
+            place.trim_end_matches('/'),
+            sigv4::part(bucket)
+        );
+        // A bucket `..` would lead elsewhere.
+        if Url::parse(&base).map(|url| url.to_string()).ok().as_ref() != Some(&base) {
+            return Err(ObjectsError::Endpoint(place.to_owned()));
+        }
+        Ok(Self { http, base, token })
+    }
+
+    pub(super) async fn page(&self, prefix: &str, from: Option<&str>) -> Result<Page, ObjectsError> {
+        let mut query = vec![
+            ("fields", "items(name,etag,size),nextPageToken"),
+            ("maxResults", "1000"),
+            ("prefix", prefix),
+        ];
+        query.extend(from.map(|from| ("pageToken", from)));
+        let answer = match self.ask(&format!("{}/o", self.base), &query).await? {
+            Ok(answer) => answer,
+            Err(refusal) if refusal.status == StatusCode::NOT_FOUND => return Err(ObjectsError::NoBucket),
+            Err(refusal) => return Err(refusal.told()),
+        };
+        let listing: Listing = json(answer).await?;
+        let objects = listing.items.into_iter().map(|item| Listed {
+            size: item.size.parse().ok(),
+            key: item.name,
+            etag: item.etag,
+        });
+        Ok(Page {
+            objects: objects.collect(),
+            next: listing.next_page_token.filter(|token| !token.is_empty()),
+        })
+    }
+
+    /// The content and the etag are those of one generation.
+    pub(super) async fn read(&self, key: &str) -> Result<Found, ObjectsError> {
+        let url = format!("{}/o/{}", self.base, sigv4::part(key));
+        if matches!(key, "." | "..") {
+            return Err(ObjectsError::Key(key.to_owned()));
+        }
+        for _ in 0..TRIES {
+            let item = match self.ask(&url, &[("fields", "etag,generation")]).await? {
+                Ok(answer) => json::<Item>(answer).await?,
+                Err(refusal) if refusal.status == StatusCode::NOT_FOUND => return Ok(Found::Gone),
+                Err(refusal) => return Err(refusal.told()),
+            };
+            let query = [("alt", "media"), ("ifGenerationMatch", item.generation.as_str())];
+            match self.ask(&url, &query).await? {
+                Ok(answer) => {
+                    return Ok(Found::Object {
+                        etag: item.etag,
+                        body: answer.into(),
+                    });
+                }
+                Err(refusal) if refusal.status == StatusCode::PRECONDITION_FAILED => {}
+                Err(refusal) => return Err(refusal.told()),
+            }
+        }
+        Err(ObjectsError::Answer(format!("the object '{key}' keeps changing")))
+    }
+
+    async fn ask(
+        &self,
+        url: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Result<Response, Refusal>, ObjectsError> {
+        let mut url = Url::parse(url).map_err(|_| ObjectsError::Endpoint(url.to_owned()))?;
+        url.set_query(Some(&sigv4::query(query)));
+        let make = |http: &Client| {
+            let request = http.get(url.clone());
+            let login = self
+                .token
+                .as_ref()
+                .and_then(|token| crate::http::bearer(token.expose()));
+            Ok(match login {
+                Some(login) => request.header(reqwest::header::AUTHORIZATION, login),
+                None => request,
+            })
+        };
+        send(&self.http, make).await
+    }
+}
+
+async fn json<T: DeserializeOwned>(answer: Response) -> Result<T, ObjectsError> {
+    let body = send::read(answer).await?;
+    serde_json::from_slice(&body).map_err(|e| ObjectsError::Answer(format!("the answer cannot be read: {e}")))
+}

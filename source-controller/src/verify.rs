@@ -1,0 +1,90 @@
+//! Signatures of what is in registries: whose must be there, and whether one is.
+//!
+//! 1. [`Policy::read`] (I/O) reads the Secrets that a spec names, [`Policy`] is what they say.
+//! 2. [`verify`] (I/O) fetches what claims to be a signature; whether it is one is decided by pure code below.
+//!
+//! Nothing is verified unless something was found that is: every way out but one says so.
+
+mod certificate;
+mod cosign;
+mod der;
+mod key;
+mod notation;
+mod policy;
+mod timestamp;
+
+pub use policy::{Asked, Policy};
+
+use crate::oci::{OciError, Registry, Repository};
+use jiff::Timestamp;
+use thiserror::Error;
+
+/// What became of a verification that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A signature is right.
+    Verified,
+    /// The policy says that none is needed, or that a wrong one does no harm.
+    Ignored,
+}
+
+/// Why an artifact is not verified.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    /// What the verification needs cannot be read, or says nothing.
+    #[error("{0}")]
+    Policy(String),
+    /// The registry could not be asked.
+    #[error("cannot read the signatures of '{reference}'")]
+    Registry {
+        /// Of what.
+        reference: String,
+        /// Why.
+        #[source]
+        source: OciError,
+    },
+    /// There is no signature that is right. What was wrong with each that is there is told.
+    #[error("no matching signatures were found for '{reference}'{}", told(.problems))]
+    NoMatch {
+        /// Of what.
+        reference: String,
+        /// What was wrong.
+        problems: Vec<String>,
+    },
+}
+
+/// So many problems are told.
+const MAX_TOLD: usize = 4;
+
+/// Checks that the artifact with a digest bears a signature as the policy wants it, at a moment.
+///
+/// # Errors
+/// See [`VerifyError`].
+pub async fn verify(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &str,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Verdict, VerifyError> {
+    match policy {
+        Policy::Cosign(trust) => cosign::verify(registry, repository, digest, trust).await,
+        Policy::Notation(policy) => notation::verify(registry, repository, digest, policy, now).await,
+    }
+}
+
+/// An artifact as messages name it.
+fn reference(repository: &Repository, digest: &str) -> String {
+    format!("{repository}@{digest}")
+}
+
+fn told(problems: &[String]) -> String {
+    let told: Vec<&str> = problems.iter().take(MAX_TOLD).map(String::as_str).collect();
+    match told.len() {
+        0 => String::new(),
+        _ => format!(": {}", told.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
