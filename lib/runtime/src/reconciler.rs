@@ -40,6 +40,11 @@ pub trait Reconciler: Send + Sync + 'static {
         None
     }
 
+    /// Called when the status of a pass is written: what a pass has only prepared may begin, its intent is on record.
+    fn recorded(&self, key: &Key) {
+        let _ = key;
+    }
+
     /// Forgets what is remembered of an object that is gone.
     fn forget(&self, key: &Key) {
         let _ = key;
@@ -261,6 +266,7 @@ impl<R: Reconciler> Shell<R> {
             // Without the record of it, the pass has not happened: it is repeated, and is idempotent.
             return self.failed(key, "cannot write the status", &error);
         }
+        self.reconciler.recorded(key);
         self.tell(&object, &outcome.events);
         let success = outcome.error.is_none();
         self.again(key, outcome.requeue, success);
