@@ -13,6 +13,7 @@ mod deploy;
 mod drift;
 mod file_server;
 mod health;
+mod helm_release;
 mod ignore;
 mod layers;
 mod leadership;

@@ -29,7 +29,7 @@ pub async fn run(helm: &Helm, object: &Arc<HelmRelease>) -> Cleanup {
         if !running.uninstalls {
             running.cancel.send_replace(true);
         }
-        return later(Vec::new(), None, Requeue::After(LOST));
+        return later(Vec::new(), None, Requeue::Await(LOST));
     }
     let mut events = Vec::new();
     let ended = ledger::lock(&memory)
@@ -48,7 +48,7 @@ pub async fn run(helm: &Helm, object: &Arc<HelmRelease>) -> Cleanup {
         None => match uninstall(&helm.context, object).await {
             Ok(Some(job)) => {
                 act::begin(helm, &Key::of(&**object), &memory, job);
-                return later(events, None, Requeue::After(LOST));
+                return later(events, None, Requeue::Await(LOST));
             }
             Ok(None) => {}
             Err(text) => {

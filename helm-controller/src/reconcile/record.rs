@@ -279,7 +279,7 @@ impl<'a> Draft<'a> {
                 let interval = spec::interval(self.object);
                 self.outcome(Requeue::Interval(interval), None)
             }
-            End::Acting => self.outcome(Requeue::After(LOST), None),
+            End::Acting => self.outcome(Requeue::Await(LOST), None),
             End::Again => self.outcome(Requeue::After(Duration::ZERO), None),
             End::Retry(error) => {
                 if let Some(ready) =

@@ -284,10 +284,10 @@ mod tests {
     fn objects_and_hooks_carry_the_origin_and_come_out_in_order() {
         let text = "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: d}\nspec: {template: {metadata: {labels: {a: b}}}}\n---\n# only words\n---\n\
                     apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: t, annotations: {helm.sh/hook: test}}\n";
-        let spec = json!({"commonMetadata": {"labels": {"team": "a", HELM_NAME: "forged"}, "annotations": {"n": "1"}}});
+        let spec = json!({"commonMetadata": {"labels": {"team": "a", HELM_NAME: "forged"}, "annotations": {"note": "1"}}});
         let done = run(&object(spec), &files(text)).unwrap();
         let texts: Vec<&str> = done.manifests.iter().map(|m| m.content.as_str()).collect();
-        let meta = "  annotations:\n    n: \"1\"\n  labels:\n    helm.toolkit.fluxcd.io/name: web\n    helm.toolkit.fluxcd.io/namespace: apps\n    team: a\n";
+        let meta = "  annotations:\n    note: \"1\"\n  labels:\n    helm.toolkit.fluxcd.io/name: web\n    helm.toolkit.fluxcd.io/namespace: apps\n    team: a\n";
         assert_eq!(
             texts,
             [

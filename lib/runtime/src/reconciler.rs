@@ -472,7 +472,9 @@ impl<R: Reconciler> Shell<R> {
     }
 
     fn again(&self, key: &Key, requeue: Requeue, success: bool) {
-        let failures = if success {
+        let failures = if let Requeue::Await(limit) = requeue {
+            return self.queue.add_after(key.clone(), limit);
+        } else if success {
             self.queue.succeeded(key);
             1
         } else {
@@ -480,7 +482,7 @@ impl<R: Reconciler> Shell<R> {
         };
         let delay = match requeue {
             Requeue::Interval(interval) => jitter(interval, self.tools.jitter, rand::random()),
-            Requeue::After(delay) => delay,
+            Requeue::After(delay) | Requeue::Await(delay) => delay,
             Requeue::Backoff => self.tools.backoff.delay(failures),
             Requeue::BackoffUpTo(limit) => self.tools.backoff.delay(failures).min(limit),
             Requeue::BackoffFrom(least) => {
