@@ -133,17 +133,20 @@ impl Ownership {
     }
 }
 
-/// The JSON patch (RFC 6902) that turns what `manager` set by updates into what it applied, if it set anything: fields
-/// that it no longer applies then go.
-pub fn migration(live: &Value, manager: &'static str) -> Option<Value> {
+/// The JSON patch (RFC 6902) that turns what `manager` set by updates, and what `others` set in any way, into what it
+/// applied, if they set anything: fields that it no longer applies then go.
+pub fn migration(live: &Value, manager: &'static str, others: &[String]) -> Option<Value> {
     let all = entries(live);
-    let by_update =
-        |e: &&Value| text(e, "manager") == manager && text(e, "operation") == "Update" && !is_subresource(e);
-    all.iter().find(by_update)?;
+    let is_ours = |e: &Value| {
+        let name = text(e, "manager");
+        !is_subresource(e) && (name == manager || others.iter().any(|o| o == name))
+    };
+    let settled = |e: &Value| text(e, "manager") == manager && text(e, "operation") == "Apply";
+    all.iter().find(|e| is_ours(e) && !settled(e))?;
     let mut ours: Option<Value> = None;
     let mut rest = Vec::new();
     for entry in all {
-        if text(entry, "manager") != manager || is_subresource(entry) {
+        if !is_ours(entry) {
             rest.push(entry.clone());
             continue;
         }
@@ -151,6 +154,7 @@ pub fn migration(live: &Value, manager: &'static str) -> Option<Value> {
         match &mut ours {
             None => {
                 let mut first = entry.clone();
+                first["manager"] = manager.into();
                 first["operation"] = "Apply".into();
                 ours = Some(first);
             }
@@ -302,11 +306,13 @@ mod tests {
             entry("helm-controller", "Apply", json!({"f:data": {"f:b": {}}})),
             entry("kubectl-edit", "Update", json!({"f:data": {"f:x": {}}})),
         ]));
-        let patch = migration(&object, "helm-controller").unwrap();
+        let patch = migration(&object, "helm-controller", &[]).unwrap();
         let folded = patch[1]["value"].as_array().unwrap();
         assert_eq!((folded.len(), &folded[1]["operation"]), (2, &json!("Apply")));
         assert_eq!(folded[1]["fieldsV1"], json!({"f:data": {"f:a": {}, "f:b": {}}}));
-        assert_eq!(migration(&object, "other"), None);
+        assert_eq!(migration(&object, "other", &[]), None);
+        let all = migration(&object, "helm-controller", &["kubectl-edit".to_owned()]).unwrap();
+        assert_eq!(all[1]["value"].as_array().unwrap().len(), 1);
     }
 
     #[test]

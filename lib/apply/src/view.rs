@@ -7,7 +7,7 @@ pub use live::{Live, OwnerLabels};
 use crate::{discovery::Resource, fields::Ownership};
 use futures::StreamExt as _;
 use kube::{
-    api::DynamicObject,
+    api::{DynamicObject, TypeMeta},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -235,7 +235,7 @@ async fn follow(client: kube::Client, scope: Scope, owner: OwnerLabels, watch: W
         match event {
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
-                if let Some(live) = watch.insert(&value(object), true) {
+                if let Some(live) = watch.insert(&value(object, &scope), true) {
                     listed.insert(live.key.clone());
                 }
             }
@@ -251,7 +251,7 @@ async fn follow(client: kube::Client, scope: Scope, owner: OwnerLabels, watch: W
                 watch.state.send_replace(State::Synced);
             }
             Ok(Event::Apply(object)) => {
-                watch.insert(&value(object), true);
+                watch.insert(&value(object, &scope), true);
             }
             Ok(Event::Delete(object)) => watch.remove(&key(&object)),
             Err(error) => {
@@ -288,7 +288,13 @@ fn failed(watch: &Watch, error: &watcher::Error) -> bool {
     false
 }
 
-fn value(object: DynamicObject) -> Value {
+/// An object as JSON. In a list the API server leaves out what all items are; health depends on it.
+fn value(mut object: DynamicObject, scope: &Scope) -> Value {
+    let api = &scope.resource.api;
+    object.types.get_or_insert_with(|| TypeMeta {
+        api_version: api.api_version.clone(),
+        kind: api.kind.clone(),
+    });
     serde_json::to_value(object).unwrap_or_default()
 }
 
