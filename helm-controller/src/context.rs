@@ -52,6 +52,8 @@ pub struct Settings {
     pub retry_by_default: bool,
     /// The defaults of Helm 3 where the spec does not say.
     pub helm3_defaults: bool,
+    /// Field managers whose fields are taken over before drift is looked for.
+    pub overrides: Vec<String>,
     /// The version of a chart from a registry is its own, without the digest.
     pub plain_versions: bool,
 }
@@ -67,6 +69,7 @@ impl From<&Args> for Settings {
             additive_ready_expr: feature("AdditiveCELDependencyCheck"),
             retry_by_default: feature("DefaultToRetryOnFailure"),
             helm3_defaults: feature("UseHelm3Defaults"),
+            overrides: args.override_manager.clone(),
             plain_versions: feature("DisableChartDigestTracking"),
         }
     }

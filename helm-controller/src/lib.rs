@@ -128,5 +128,13 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         .sources
         .synced(own_watch, shell.run(concurrency, process.stopped()))
         .await;
+    // Actions that write are finished. Those that wait leave their release pending, and the next process carries on.
+    let all = context.places.acquire_many(concurrency.into());
+    if tokio::time::timeout(args.graceful_shutdown_timeout, all)
+        .await
+        .is_err()
+    {
+        tracing::error!("actions did not end in time");
+    }
     Ok(())
 }

@@ -160,3 +160,6 @@ fn after_failure(
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

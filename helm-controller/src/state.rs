@@ -108,3 +108,6 @@ pub fn of(
     }
     Ok(State::InSync)
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,13 +51,19 @@ fn values(values: Value) -> Value {
 
 async fn last_status(space: &Space<'_>) -> Result<String> {
     let history = helm_json(space, &["history", "web"]).await.unwrap_or_default();
-    let last = history.as_array().and_then(|h| h.last()).cloned().unwrap_or_default();
+    let last = history
+        .as_array()
+        .and_then(|h| h.last())
+        .cloned()
+        .unwrap_or_default();
     Ok(last["status"].as_str().unwrap_or_default().to_owned())
 }
 
 async fn reaches(space: &Space<'_>, status: &str) -> Result<()> {
     let is = async || Ok((last_status(space).await? == status).then_some(()));
-    space.until(&format!("the last record is {status}"), LIMIT, is).await
+    space
+        .until(&format!("the last record is {status}"), LIMIT, is)
+        .await
 }
 
 async fn reborn(world: &World) -> Result<()> {
@@ -71,9 +77,15 @@ async fn well(space: &Space<'_>, value: &str) -> Result<Value> {
         condition(o, "Ready").is_some_and(|c| c.status == "True")
             && o["status"]["observedGeneration"] == o["metadata"]["generation"]
     };
-    let object = space.holds("it is ready", HELM, "HelmRelease", "web", right).await?;
+    let object = space
+        .holds("it is ready", HELM, "HelmRelease", "web", right)
+        .await?;
     let value = value.to_owned();
-    space.holds("as asked for", "v1", "ConfigMap", "web", move |o| o["data"]["value"] == value.as_str()).await?;
+    space
+        .holds("as asked for", "v1", "ConfigMap", "web", move |o| {
+            o["data"]["value"] == value.as_str()
+        })
+        .await?;
     ensure!(last_status(space).await? == "deployed");
     Ok(object)
 }
@@ -93,8 +105,14 @@ async fn a_kill_at_any_step_leaves_nothing_pending() -> Result<()> {
     well(&space, "one").await?;
 
     // While a hook of an upgrade runs.
-    space.helm_release("web", values(json!({"hook": true, "value": "two"}))).await?;
-    space.holds("the hook runs", "batch/v1", "Job", "hook", |o| o["status"]["active"] == 1).await?;
+    space
+        .helm_release("web", values(json!({"hook": true, "value": "two"})))
+        .await?;
+    space
+        .holds("the hook runs", "batch/v1", "Job", "hook", |o| {
+            o["status"]["active"] == 1
+        })
+        .await?;
     world.suite.helm.kill();
     ensure!(last_status(&space).await? == "pending-upgrade");
     space.helm_release("web", values(json!({"value": "two"}))).await?;
@@ -102,13 +120,20 @@ async fn a_kill_at_any_step_leaves_nothing_pending() -> Result<()> {
     well(&space, "two").await?;
 
     // While an upgrade waits, with nothing else changed: it is taken up again.
-    space.helm_release("web", values(json!({"stuck": true, "value": "three"}))).await?;
+    space
+        .helm_release("web", values(json!({"stuck": true, "value": "three"})))
+        .await?;
     reaches(&space, "pending-upgrade").await?;
     reborn(&world).await?;
-    let again = |o: &Value| condition(o, "Reconciling").is_some_and(|c| c.message.starts_with("Running 'upgrade'"));
-    space.holds("it is tried again", HELM, "HelmRelease", "web", again).await?;
+    let again =
+        |o: &Value| condition(o, "Reconciling").is_some_and(|c| c.message.starts_with("Running 'upgrade'"));
+    space
+        .holds("it is tried again", HELM, "HelmRelease", "web", again)
+        .await?;
     reaches(&space, "pending-upgrade").await?;
-    space.helm_release("web", values(json!({"value": "three"}))).await?;
+    space
+        .helm_release("web", values(json!({"value": "three"})))
+        .await?;
     well(&space, "three").await?;
     space.at_rest().await?;
 
@@ -125,15 +150,36 @@ async fn a_kill_at_any_step_leaves_nothing_pending() -> Result<()> {
     reborn(&world).await?;
     space.handled(HELM, "HelmRelease", "web").await?;
     space.at_rest().await?;
-    ensure!(helm_json(&space, &["history", "web"]).await? == before, "no revision is made");
+    ensure!(
+        helm_json(&space, &["history", "web"]).await? == before,
+        "no revision is made"
+    );
 
     // While it uninstalls, held up by somebody's finalizer.
-    space.patch("v1", "ConfigMap", "web", json!({"metadata": {"finalizers": ["e2e/held"]}})).await?;
+    space
+        .patch(
+            "v1",
+            "ConfigMap",
+            "web",
+            json!({"metadata": {"finalizers": ["e2e/held"]}}),
+        )
+        .await?;
     space.delete(HELM, "HelmRelease", "web").await?;
     reaches(&space, "uninstalling").await?;
     reborn(&world).await?;
-    space.holds("it is going", "v1", "ConfigMap", "web", |o| !o["metadata"]["deletionTimestamp"].is_null()).await?;
-    space.patch("v1", "ConfigMap", "web", json!({"metadata": {"finalizers": null}})).await?;
+    space
+        .holds("it is going", "v1", "ConfigMap", "web", |o| {
+            !o["metadata"]["deletionTimestamp"].is_null()
+        })
+        .await?;
+    space
+        .patch(
+            "v1",
+            "ConfigMap",
+            "web",
+            json!({"metadata": {"finalizers": null}}),
+        )
+        .await?;
     space.gone(HELM, "HelmRelease", "web").await?;
     eventually("nothing is left", LIMIT, async || {
         Ok((helm_json(&space, &["list"]).await? == json!([])).then_some(()))

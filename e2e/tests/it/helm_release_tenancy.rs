@@ -46,7 +46,12 @@ spec:
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_tenants_chart_is_kept_to_what_is_its_own() -> Result<()> {
     let world = World::start(&Options {
-        helm: ["--no-cross-namespace-refs=true", "--default-service-account=default"].map(Into::into).to_vec(),
+        helm: [
+            "--no-cross-namespace-refs=true",
+            "--default-service-account=default",
+        ]
+        .map(Into::into)
+        .to_vec(),
         ..Options::default()
     })
     .await?;
@@ -73,39 +78,112 @@ async fn a_tenants_chart_is_kept_to_what_is_its_own() -> Result<()> {
     let patch = format!("- op: add\n  path: /metadata/namespace\n  value: {neighbour}\n");
     let by = "system:serviceaccount:hr-evil:deployer";
     for (name, change, reason, part) in [
-        ("template", values(json!({"foreign": neighbour})), "InstallFailed", by),
-        ("hook", values(json!({"hook": neighbour})), "InstallFailed", by),
-        ("cluster", values(json!({"cluster": true})), "InstallFailed", by),
-        ("lookup", values(json!({"lookup": neighbour})), "InstallFailed", by),
-        ("definition", named(json!({"spec": {"chartRef": {"name": "with-crd"}}})), "InstallFailed", by),
         (
-            "post-renderer",
-            named(json!({"spec": {"postRenderers": [{"kustomize": {"patches": [{"patch": patch, "target": {"kind": "ConfigMap", "name": "own"}}]}}]}})),
+            "template",
+            values(json!({"foreign": neighbour})),
             "InstallFailed",
             by,
         ),
-        ("target", named(json!({"spec": {"targetNamespace": neighbour}})), "InstallFailed", by),
-        ("storage", named(json!({"spec": {"storageNamespace": neighbour}})), "StateError", by),
-        ("made", named(json!({"spec": {"targetNamespace": "hr-evil-made", "install": {"createNamespace": true}}})), "InstallFailed", by),
+        ("hook", values(json!({"hook": neighbour})), "InstallFailed", by),
+        ("cluster", values(json!({"cluster": true})), "InstallFailed", by),
+        (
+            "lookup",
+            values(json!({"lookup": neighbour})),
+            "InstallFailed",
+            by,
+        ),
+        (
+            "definition",
+            named(json!({"spec": {"chartRef": {"name": "with-crd"}}})),
+            "InstallFailed",
+            by,
+        ),
+        (
+            "post-renderer",
+            named(
+                json!({"spec": {"postRenderers": [{"kustomize": {"patches": [{"patch": patch, "target": {"kind": "ConfigMap", "name": "own"}}]}}]}}),
+            ),
+            "InstallFailed",
+            by,
+        ),
+        (
+            "target",
+            named(json!({"spec": {"targetNamespace": neighbour}})),
+            "InstallFailed",
+            by,
+        ),
+        (
+            "storage",
+            named(json!({"spec": {"storageNamespace": neighbour}})),
+            "StateError",
+            by,
+        ),
+        (
+            "made",
+            named(json!({"spec": {"targetNamespace": "hr-evil-made", "install": {"createNamespace": true}}})),
+            "InstallFailed",
+            by,
+        ),
         // Who names none acts as the default one, which may do nothing.
-        ("nobody", json!({}), "StateError", "system:serviceaccount:hr-evil:default"),
-        ("account", json!({"spec": {"serviceAccountName": "hr-good:deployer"}}), "RESTClientError", "ServiceAccount"),
-        ("source", named(json!({"spec": {"chartRef": {"namespace": neighbour}}})), "AccessDenied", "can't access 'OCIRepository/hr-good/chart'"),
+        (
+            "nobody",
+            json!({}),
+            "StateError",
+            "system:serviceaccount:hr-evil:default",
+        ),
+        (
+            "account",
+            json!({"spec": {"serviceAccountName": "hr-good:deployer"}}),
+            "RESTClientError",
+            "ServiceAccount",
+        ),
+        (
+            "source",
+            named(json!({"spec": {"chartRef": {"namespace": neighbour}}})),
+            "AccessDenied",
+            "can't access 'OCIRepository/hr-good/chart'",
+        ),
     ] {
         evil.helm_release(name, change).await?;
         evil.says(HELM, "HelmRelease", name, reason, part).await?;
     }
-    for (kind, name) in [("ConfigMap", "foreign"), ("ConfigMap", "hook"), ("ConfigMap", "own"), ("ConfigMap", "target-own")] {
-        ensure!(good.get("v1", kind, name).await?.is_none(), "{kind} {name} was written to the neighbour");
+    for (kind, name) in [
+        ("ConfigMap", "foreign"),
+        ("ConfigMap", "hook"),
+        ("ConfigMap", "own"),
+        ("ConfigMap", "target-own"),
+    ] {
+        ensure!(
+            good.get("v1", kind, name).await?.is_none(),
+            "{kind} {name} was written to the neighbour"
+        );
     }
-    ensure!(helm_json(&good, &["list"]).await? == json!([]), "no record was written to the neighbour");
-    ensure!(evil.get("rbac.authorization.k8s.io/v1", "ClusterRole", "helm-tenant-made").await?.is_none());
-    ensure!(evil.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", "evils.tenant.dev").await?.is_none());
+    ensure!(
+        helm_json(&good, &["list"]).await? == json!([]),
+        "no record was written to the neighbour"
+    );
+    ensure!(
+        evil.get("rbac.authorization.k8s.io/v1", "ClusterRole", "helm-tenant-made")
+            .await?
+            .is_none()
+    );
+    ensure!(
+        evil.get(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            "evils.tenant.dev"
+        )
+        .await?
+        .is_none()
+    );
     ensure!(evil.get("v1", "Namespace", "hr-evil-made").await?.is_none());
     // Nothing of the neighbour's Secret is told anywhere.
     for name in ["lookup", "own"] {
         let object = evil.get(HELM, "HelmRelease", name).await?.unwrap_or_default();
-        ensure!(!object.to_string().contains("CANARY") && !object.to_string().contains("Q0FOQVJZ"), "{object}");
+        ensure!(
+            !object.to_string().contains("CANARY") && !object.to_string().contains("Q0FOQVJZ"),
+            "{object}"
+        );
     }
     Ok(())
 }
@@ -115,11 +193,16 @@ async fn an_account_that_is_gone_keeps_no_object_for_ever() -> Result<()> {
     let space = World::shared().await?.space("hr-account-gone").await?;
     space.cluster.tenant(space.name(), "deployer", "admin").await?;
     let _charts = Charts::offer(&space, &[("templates/all.yaml", TEMPLATE)]).await?;
-    space.helm_release("web", json!({"spec": {"serviceAccountName": "deployer"}})).await?;
+    space
+        .helm_release("web", json!({"spec": {"serviceAccountName": "deployer"}}))
+        .await?;
     space.released("web", 1).await?;
     space.delete("v1", "ServiceAccount", "deployer").await?;
     space.delete(HELM, "HelmRelease", "web").await?;
     space.gone(HELM, "HelmRelease", "web").await?;
-    ensure!(space.get("v1", "ConfigMap", "own").await?.is_some(), "nobody could delete it");
+    ensure!(
+        space.get("v1", "ConfigMap", "own").await?.is_some(),
+        "nobody could delete it"
+    );
     Ok(())
 }

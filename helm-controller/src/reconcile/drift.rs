@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     ledger::{self, Good, Memory},
     release::{
-        apply::{MANAGER, create, words},
+        apply::{MANAGER, create, migrate, words},
         objects::{self, Item},
     },
 };
@@ -136,7 +136,7 @@ pub async fn find(
             good.insert(id, now);
             continue;
         }
-        match one(&client, &item, &parts).await {
+        match one(&client, &item, &parts, &context.settings.overrides).await {
             Ok(None) => {
                 if let Some(now) = sight(&watches, &item).as_deref().map(good_of) {
                     good.insert(id, now);
@@ -205,7 +205,12 @@ pub fn is_watched(object: &HelmRelease) -> bool {
     crate::spec::drift_mode(object) != DriftMode::Disabled
 }
 
-async fn one(client: &Client, item: &Item, rules: &IgnoreRules) -> Result<Option<Kind>, String> {
+async fn one(
+    client: &Client,
+    item: &Item,
+    rules: &IgnoreRules,
+    overrides: &[String],
+) -> Result<Option<Kind>, String> {
     let api = item.resource.api(client.clone(), &item.object.namespace);
     let live = api.get_opt(&item.object.name).await.map_err(|e| words(&e))?;
     let Some(live) = live else {
@@ -214,6 +219,9 @@ async fn one(client: &Client, item: &Item, rules: &IgnoreRules) -> Result<Option
     let live = serde_json::to_value(live).unwrap_or_default();
     if is_excluded(&live) {
         return Ok(None);
+    }
+    if !overrides.is_empty() {
+        migrate(client, item, live.clone(), overrides).await?;
     }
     let params = PatchParams {
         dry_run: true,

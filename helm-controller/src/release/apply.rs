@@ -134,8 +134,8 @@ async fn one(
     }
     let mut live = server_side(client, target, mode.force).await?;
     // What an earlier client-side apply set, and is no longer said, goes with another apply.
-    if ::apply::fields::migration(&live, MANAGER).is_some() {
-        migrate(client, target, live).await?;
+    if ::apply::fields::migration(&live, MANAGER, &[]).is_some() {
+        migrate(client, target, live, &[]).await?;
         live = server_side(client, target, mode.force).await?;
     }
     Ok((live, created))
@@ -171,8 +171,17 @@ pub async fn server_side(client: &Client, target: &Item, force: bool) -> Result<
     }
 }
 
-/// Makes the fields that we set from the client's side ours by server-side apply, so that what is no longer said goes.
-async fn migrate(client: &Client, target: &Item, mut live: Value) -> Result<(), String> {
+/// Makes the fields that we set from the client's side, and those of `others`, ours by server-side apply, so that what is
+/// no longer said goes.
+///
+/// # Errors
+/// What the API server says.
+pub async fn migrate(
+    client: &Client,
+    target: &Item,
+    mut live: Value,
+    others: &[String],
+) -> Result<(), String> {
     let api = target.resource.api(client.clone(), &target.object.namespace);
     let failed = |e: &kube::Error| {
         format!(
@@ -182,7 +191,7 @@ async fn migrate(client: &Client, target: &Item, mut live: Value) -> Result<(), 
         )
     };
     for _ in 0..3 {
-        let Some(patch) = ::apply::fields::migration(&live, MANAGER) else {
+        let Some(patch) = ::apply::fields::migration(&live, MANAGER, others) else {
             return Ok(());
         };
         let Ok(patch) = serde_json::from_value(patch) else {

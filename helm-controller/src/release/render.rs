@@ -122,9 +122,12 @@ impl Environment for Live {
     }
 
     fn lookup(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Value, String> {
-        let look = tokio::time::timeout(LOOKUP, self.look(api_version, kind, namespace, name));
+        let look = async {
+            let look = self.look(api_version, kind, namespace, name);
+            tokio::time::timeout(LOOKUP, look).await
+        };
         // The engine runs on a thread of its own, where waiting is allowed.
-        let found = self.handle.block_on(async { look.await });
+        let found = self.handle.block_on(look);
         found.unwrap_or_else(|_| Err(format!("lookup of {kind} {namespace}/{name}: no answer in time")))
     }
 }
