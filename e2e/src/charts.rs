@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::process::Command;
 
 use crate::{
@@ -75,6 +76,23 @@ impl Charts {
                 "layerSelector": {"mediaType": LAYER, "operation": "copy"},
             },
         })
+    }
+
+    /// The artifact of a chart's archive as another party's controller would offer it, from the registry's own store.
+    ///
+    /// # Errors
+    /// When the registry refuses.
+    pub async fn artifact(&self, version: &str, files: &[(&str, &str)]) -> Result<Value> {
+        let manifest = self.push(version, files).await?;
+        let digest = format!(
+            "sha256:{}",
+            hex::encode(Sha256::digest(archive(&chart(version, files))?))
+        );
+        Ok(json!({
+            "digest": digest, "lastUpdateTime": "2026-01-01T00:00:00Z", "path": "web.tgz",
+            "revision": format!("{version}@{manifest}"),
+            "url": format!("http://{}/v2/charts/web/blobs/{digest}", self.registry.address()),
+        }))
     }
 
     /// Pushes version 0.1.0 with these files, and has the space's OCIRepository point to it.

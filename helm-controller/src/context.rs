@@ -4,9 +4,14 @@ use crate::{Args, capabilities::Cluster, charts::Charts, ledger::Ledger, sources
 use apply::{discovery::Discovery, view::View};
 use artifact::Algorithm;
 use crds::helm::HelmRelease;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
 use runtime::{access::Access, client::Clients, fetch::Artifacts, watch::Store};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
+
+/// The Secrets with releases, without what is in them.
+pub type Records = Store<PartialObjectMeta<Secret>>;
 
 /// What every pass holds.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Context {
     pub sources: Sources,
     /// The HelmReleases as last seen.
     pub releases: Arc<Store<HelmRelease>>,
+    /// The Secrets with releases, as far as their labels tell.
+    pub records: Arc<Records>,
     /// What is under way for each HelmRelease.
     pub ledger: Ledger,
     /// Places for actions that work; those that wait need none.

@@ -93,6 +93,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         view,
         sources: sources::Sources::new(args.common.feature("ExternalArtifact", false)),
         releases: store.clone(),
+        records: Arc::default(),
         ledger: ledger::Ledger::default(),
         places: Arc::new(Semaphore::new(concurrency.into())),
         settings: context::Settings::from(&args),
@@ -107,6 +108,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
 
     triggers.clone().follow_objects(seen);
     triggers.clone().follow_sources(&own, scope.as_deref());
+    triggers.clone().follow_records(&own, scope.as_deref());
     if !args.common.feature("DisableConfigWatchers", false) {
         let selector = &process.args.watch_configs_label_selector;
         triggers.clone().follow_configs(&own, scope.as_deref(), selector);

@@ -162,6 +162,7 @@ impl Helm {
             if action == Action::Unlock {
                 ledger::lock(memory).round.push(Kind::Unlock);
                 unlock(&storage, last, draft).await?;
+                ledger::lock(memory).last = None;
                 continue;
             }
             let job = self.job(object, &wanted, action);
@@ -342,20 +343,32 @@ impl Helm {
                 chain(&e)
             ))
         };
-        let entries = storage
-            .entries(&spec::release_name(object))
-            .await
-            .map_err(failed)?;
+        let name = spec::release_name(object);
+        let known = ledger::lock(memory).last.clone();
+        if let Some((version, record)) = known
+            && self.is_last(&record.release, &spec::storage_namespace(object), &version)
+        {
+            return Ok(Some(record));
+        }
+        let entries = storage.entries(&name).await.map_err(failed)?;
         let Some(entry) = entries.last() else {
             return Ok(None);
         };
-        let known = ledger::lock(memory).last.clone();
-        if let Some((_, record)) = known.filter(|(version, _)| *version == entry.resource_version) {
-            return Ok(Some(record));
-        }
         let record = storage.read(&entry.secret).await.map_err(failed)?.map(Arc::new);
         ledger::lock(memory).last = record.clone().map(|r| (entry.resource_version.clone(), r));
         Ok(record)
+    }
+
+    /// Whether, by all that is seen, a release that was read is stored as it was, and no newer one is. (What we write
+    /// ourselves is read anew, whether it has been seen or not.)
+    fn is_last(&self, release: &helm::release::Release, namespace: &str, version: &str) -> bool {
+        let seen = |revision: i64| {
+            let secret = helm::release::secret_name(&release.name, revision);
+            self.context.records.get(&Key::new(namespace, secret))
+        };
+        let stored = seen(release.version);
+        stored.is_some_and(|s| s.metadata.resource_version.as_deref() == Some(version))
+            && seen(release.version + 1).is_none()
     }
 }
 

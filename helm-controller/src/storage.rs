@@ -31,6 +31,19 @@ pub struct Entry {
     pub secret: String,
 }
 
+impl Entry {
+    /// What the metadata of a Secret says, if it is of a release.
+    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
+        let labels = metadata.labels.as_ref()?;
+        Some(Self {
+            version: labels.get("version")?.parse().ok()?,
+            status: Status::parse(labels.get("status").map_or("", String::as_str)),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            secret: metadata.name.clone().unwrap_or_default(),
+        })
+    }
+}
+
 /// Why storage could not be read or written.
 #[derive(Debug, Error)]
 pub enum StorageError {
@@ -97,16 +110,8 @@ impl Storage {
         let found = found.map_err(|e| self.failed("list", &selector, e))?;
         let mut entries: Vec<Entry> = found
             .items
-            .into_iter()
-            .filter_map(|secret| {
-                let labels = secret.metadata.labels.unwrap_or_default();
-                Some(Entry {
-                    version: labels.get("version")?.parse().ok()?,
-                    status: Status::parse(labels.get("status").map_or("", String::as_str)),
-                    resource_version: secret.metadata.resource_version.unwrap_or_default(),
-                    secret: secret.metadata.name.unwrap_or_default(),
-                })
-            })
+            .iter()
+            .filter_map(|s| Entry::of(&s.metadata))
             .collect();
         entries.sort_by_key(|e| e.version);
         Ok(entries)

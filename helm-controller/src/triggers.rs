@@ -5,6 +5,8 @@ use crate::{
     ledger::{self, Good},
     reconcile::drift,
     sources::SourceKey,
+    spec,
+    storage::Entry,
 };
 use apply::view::Seen;
 use crds::{
@@ -39,6 +41,8 @@ struct Index {
     sources: Graph<SourceKey>,
     dependencies: Graph<Key>,
     configs: Graph<(bool, Key)>,
+    /// Releases by the namespace of their records, and their name.
+    stored: Graph<Key>,
 }
 
 impl Triggers {
@@ -94,6 +98,49 @@ impl Triggers {
         self.clone()
             .follow_config::<ConfigMap>(client, scope, selector, false);
         self.follow_config::<Secret>(client, scope, selector, true);
+    }
+
+    /// Follows the records of releases, for ever: a pass where others changed one.
+    pub fn follow_records(self: Arc<Self>, client: &Client, scope: Option<&str>) {
+        let config = watcher::Config::default().labels("owner=helm");
+        let (client, scope) = (client.clone(), scope.map(str::to_owned));
+        tokio::spawn(async move {
+            let store = self.context.records.clone();
+            let changed =
+                move |change: Change<kube::core::PartialObjectMeta<Secret>>| self.record_changed(&change);
+            watch::run_metadata(client, scope.as_deref(), config, store, changed).await;
+        });
+    }
+
+    fn record_changed(&self, change: &Change<kube::core::PartialObjectMeta<Secret>>) {
+        let Some(metadata) = change.new.as_ref().or(change.old.as_ref()).map(|s| &s.metadata) else {
+            return;
+        };
+        let name = metadata.labels.as_ref().and_then(|l| l.get("name"));
+        let (Some(name), Some(entry)) = (name, Entry::of(metadata)) else {
+            return;
+        };
+        let stored = Key::new(&change.key.namespace, name);
+        let concerned: Vec<Key> = self.lock().stored.referrers(&stored).cloned().collect();
+        for key in concerned {
+            let Some(memory) = self.context.ledger.known(&key) else {
+                continue;
+            };
+            let memory = ledger::lock(&memory);
+            // What an action writes is its own; without a reading of it there is nothing to compare.
+            let Some((version, record)) = memory.last.as_ref().filter(|_| memory.running.is_none()) else {
+                continue;
+            };
+            let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
+            let newer = number(&entry.resource_version) > number(version);
+            let touched = match change.new.is_some() {
+                true => newer && entry.version >= record.release.version,
+                false => entry.version == record.release.version,
+            };
+            if touched {
+                self.queue.add(key);
+            }
+        }
     }
 
     /// Follows live objects, for ever: what is awaited has changed, or ours was touched.
@@ -178,9 +225,10 @@ impl Index {
             self.sources.set(key, BTreeSet::new());
             self.dependencies.set(key, BTreeSet::new());
             self.configs.set(key, BTreeSet::new());
+            self.stored.set(key, BTreeSet::new());
             return;
         };
-        let spec = &object.spec;
+        let fields = &object.spec;
         let namespace = |given: &Option<String>| {
             given
                 .clone()
@@ -188,11 +236,11 @@ impl Index {
                 .unwrap_or_else(|| key.namespace.clone())
         };
         let mut sources = BTreeSet::new();
-        if let Some(reference) = &spec.chart_ref {
+        if let Some(reference) = &fields.chart_ref {
             let source = Key::new(namespace(&reference.namespace), &reference.name);
             sources.insert(SourceKey::new(reference.kind, source));
         }
-        if let Some(template) = &spec.chart {
+        if let Some(template) = &fields.chart {
             let source = Key::new(
                 namespace(&template.spec.source_ref.namespace),
                 format!("{}-{}", key.namespace, key.name),
@@ -202,15 +250,18 @@ impl Index {
         self.sources.set(key, sources);
         self.dependencies.set(
             key,
-            spec.depends_on
+            fields
+                .depends_on
                 .iter()
                 .map(|d| Key::new(namespace(&d.namespace), &d.name))
                 .collect(),
         );
-        let configs = spec.values_from.iter().map(|r| {
+        let configs = fields.values_from.iter().map(|r| {
             let secret = r.kind == ValuesKind::Secret;
             (secret, Key::new(&key.namespace, &r.name))
         });
         self.configs.set(key, configs.collect());
+        let stored = Key::new(spec::storage_namespace(object), spec::release_name(object));
+        self.stored.set(key, [stored].into());
     }
 }

@@ -132,12 +132,10 @@ async fn what_real_helm_does_to_a_release_is_put_right() -> Result<()> {
     );
     space.at_rest().await?;
 
-    // A rollback by hand is undone by one upgrade; an uninstall by hand by an install.
+    // A rollback by hand is undone at once by one upgrade; an uninstall by hand by an install.
     helm(&space, &["rollback", "web", "1", "--force-conflicts"]).await?;
-    space.request(HELM, "HelmRelease", "web").await?;
     space.released("web", 4).await?;
     helm(&space, &["uninstall", "web", "--wait"]).await?;
-    space.request(HELM, "HelmRelease", "web").await?;
     space.released("web", 1).await?;
     space
         .holds("it is back", "v1", "Service", "extra", |_| true)
@@ -291,5 +289,107 @@ async fn what_is_missing_or_wrong_says_why() -> Result<()> {
             "does not match",
         )
         .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chart_template_makes_a_helm_chart_and_takes_it_away() -> Result<()> {
+    let space = World::shared().await?.space("hr-template").await?;
+    let _charts = Charts::offer(&space, &FILES).await?;
+    let template = |version: &str| {
+        json!({"spec": {"chartRef": null, "chart": {
+            "metadata": {"labels": {"team": "a"}},
+            "spec": {"chart": "web", "version": version, "sourceRef": {"kind": "HelmRepository", "name": "nope"}, "valuesFiles": ["a.yaml"]},
+        }}})
+    };
+    space.helm_release("web", template("1.x")).await?;
+    let asked = |version: &'static str| {
+        move |o: &Value| {
+            let labels = &o["metadata"]["labels"];
+            o["spec"]["version"] == version
+                && o["spec"]["interval"] == "1h0m0s"
+                && o["spec"]["valuesFiles"] == json!(["a.yaml"])
+                && labels["team"] == "a"
+                && labels["helm.toolkit.fluxcd.io/name"] == "web"
+                && labels["helm.toolkit.fluxcd.io/namespace"] == "hr-template"
+        }
+    };
+    space
+        .holds("it is made", SOURCE, "HelmChart", "hr-template-web", asked("1.x"))
+        .await?;
+    let told = space
+        .verdict(HELM, "HelmRelease", "web", "SourceNotReady")
+        .await?;
+    ensure!(
+        told.message
+            .starts_with("HelmChart 'hr-template/hr-template-web' is not ready: "),
+        "{told:?}"
+    );
+    space.helm_release("web", template("2.x")).await?;
+    space
+        .holds(
+            "it is changed",
+            SOURCE,
+            "HelmChart",
+            "hr-template-web",
+            asked("2.x"),
+        )
+        .await?;
+    let object = space.get(HELM, "HelmRelease", "web").await?.unwrap_or_default();
+    ensure!(
+        object["status"]["helmChart"] == "hr-template/hr-template-web",
+        "{object}"
+    );
+    // With a reference it is no longer needed; with the object it goes.
+    space.helm_release("web", json!({})).await?;
+    space.released("web", 1).await?;
+    space.gone(SOURCE, "HelmChart", "hr-template-web").await?;
+    space.helm_release("other", template("1.x")).await?;
+    space
+        .holds(
+            "it is made",
+            SOURCE,
+            "HelmChart",
+            "hr-template-other",
+            asked_of_other,
+        )
+        .await?;
+    space.delete(HELM, "HelmRelease", "other").await?;
+    space.gone(HELM, "HelmRelease", "other").await?;
+    space.gone(SOURCE, "HelmChart", "hr-template-other").await
+}
+
+fn asked_of_other(object: &Value) -> bool {
+    object["metadata"]["labels"]["helm.toolkit.fluxcd.io/name"] == "other"
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_is_refused_and_counts_for_no_retry() -> Result<()> {
+    let space = World::shared().await?.space("hr-large").await?;
+    let mut state = 1_u32;
+    let noise: String = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        format!("{state:08x}")
+    })
+    .take(300_000)
+    .collect();
+    let _charts = Charts::offer(&space, &[FILES[0], FILES[1], ("noise.txt", &noise)]).await?;
+    space.helm_release("web", json!({})).await?;
+    space
+        .says(
+            HELM,
+            "HelmRelease",
+            "web",
+            "InstallFailed",
+            "and a Secret holds 1048576",
+        )
+        .await?;
+    let object = space.get(HELM, "HelmRelease", "web").await?.unwrap_or_default();
+    ensure!(object["status"]["installFailures"].is_null(), "{object}");
+    ensure!(
+        space.get("v1", "ConfigMap", "web").await?.is_none(),
+        "nothing was written"
+    );
+    ensure!(helm_json(&space, &["list"]).await? == json!([]));
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::{
     charts::{Charts, helm_json},
     expect::{condition, eventually},
-    flux::{HELM, with},
+    flux::{HELM, SOURCE, with},
     space::{LIMIT, Space},
     suite::Options,
     world::World,
@@ -90,9 +90,53 @@ async fn well(space: &Space<'_>, value: &str) -> Result<Value> {
     Ok(object)
 }
 
+/// Where the feature is on, the artifact of a third party's controller is as good as any.
+async fn external(world: &World) -> Result<()> {
+    let space = world.space("hr-external").await?;
+    let charts = Charts::start().await?;
+    let object =
+        json!({"apiVersion": SOURCE, "kind": "ExternalArtifact", "metadata": {"name": "chart"}, "spec": {}});
+    space.apply(object).await?;
+    space
+        .helm_release("web", json!({"spec": {"chartRef": {"kind": "ExternalArtifact"}}}))
+        .await?;
+    space
+        .says(
+            HELM,
+            "HelmRelease",
+            "web",
+            "SourceNotReady",
+            "does not have an artifact",
+        )
+        .await?;
+    let offer = async |version: &str| {
+        let artifact = charts.artifact(version, &FILES).await?;
+        let status = json!({"status": {"artifact": artifact}});
+        let api = space.api(SOURCE, "ExternalArtifact").await?;
+        let params = kube::api::PatchParams::default();
+        api.patch_status("chart", &params, &kube::api::Patch::Merge(status))
+            .await?;
+        anyhow::Ok(())
+    };
+    offer("0.1.0").await?;
+    space.released("web", 1).await?;
+    offer("0.2.0").await?;
+    let object = space.released("web", 2).await?;
+    let version = object["status"]["history"][0]["chartVersion"]
+        .as_str()
+        .unwrap_or_default();
+    ensure!(version.starts_with("0.2.0+"), "{object}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_kill_at_any_step_leaves_nothing_pending() -> Result<()> {
-    let world = World::start(&Options::default()).await?;
+    let world = World::start(&Options {
+        helm: vec!["--feature-gates=ExternalArtifact=true".to_owned()],
+        ..Options::default()
+    })
+    .await?;
+    external(&world).await?;
     let space = world.space("hr-crash").await?;
     let _charts = Charts::offer(&space, &FILES).await?;
 

@@ -67,6 +67,7 @@ pub fn begin(helm: &Helm, key: &Key, memory: &Arc<Mutex<Memory>>, job: Job) {
         {
             let mut memory = ledger::lock(&memory);
             memory.running = None;
+            memory.last = None;
             memory.ended = Some(Box::new(ended));
         }
         queue.add(key);

@@ -319,7 +319,7 @@ impl Draft<'_> {
 
     /// What is told of an uninstall; what failed, if it did.
     pub fn farewell(&mut self, ended: &Ended) -> Option<String> {
-        let Some(latest) = self.latest() else { return None };
+        let latest = self.latest()?;
         let (name, chart) = (history::full_name(&latest), history::versioned_chart(&latest));
         match &ended.result {
             Ok(()) => {
