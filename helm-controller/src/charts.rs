@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// How many charts are kept for the next reader; charts in use are held by their users anyway.
-const KEPT: usize = 32;
+/// How many bytes of charts are kept for the next reader; charts in use are held by their users anyway.
+const KEPT: usize = 64 << 20;
 
 /// The charts that were read last.
 #[derive(Debug, Default)]
@@ -32,16 +32,20 @@ impl Charts {
         Some(chart.clone())
     }
 
-    /// Keeps a chart, and forgets the one that was not used for the longest time if there are too many.
+    /// Keeps a chart, and forgets those that were not used for the longest time if they are too large together.
     pub fn put(&self, digest: &str, chart: Arc<Chart>) {
         let mut kept = self.lock();
         kept.clock += 1;
         let clock = kept.clock;
         kept.charts.insert(digest.to_owned(), (chart, clock));
-        if kept.charts.len() > KEPT {
+        let mut total: usize = kept.charts.values().map(|(chart, _)| size(chart)).sum();
+        while total > KEPT && kept.charts.len() > 1 {
             let oldest = kept.charts.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(oldest) = oldest.map(|(digest, _)| digest.clone()) {
-                kept.charts.remove(&oldest);
+            let Some(oldest) = oldest.map(|(digest, _)| digest.clone()) else {
+                break;
+            };
+            if let Some((chart, _)) = kept.charts.remove(&oldest) {
+                total -= size(&chart);
             }
         }
     }
@@ -49,6 +53,13 @@ impl Charts {
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// About how many bytes a chart takes: its files, and those of its dependencies.
+fn size(chart: &Chart) -> usize {
+    let files = chart.templates.iter().chain(&chart.files);
+    let own: usize = files.map(|file| file.data.len()).sum();
+    own + chart.dependencies.iter().map(size).sum::<usize>()
 }
 
 /// Reads a chart's archive, on a thread that may take its time.

@@ -5,7 +5,7 @@ use crate::{
     release::job::{Ended, Inputs, Job},
     storage::Record,
 };
-use apply::view::Watch;
+use apply::{fight::Fights, view::Watch};
 use crds::meta::ObjectId;
 use runtime::Key;
 use std::{
@@ -33,7 +33,7 @@ pub struct Memory {
     pub forced: bool,
     /// Rung when an object of the release changes.
     pub bell: Arc<Notify>,
-    /// The last release as it was read, by the version of its Secret.
+    /// The last release as it was read, by the version of its Secret; of its chart, the metadata only.
     pub last: Option<(String, Arc<Record>)>,
     /// The HelmChart as it was last written.
     pub template: Option<u64>,
@@ -41,6 +41,8 @@ pub struct Memory {
     pub good: HashMap<ObjectId, Good>,
     /// The revision that they were of.
     pub good_for: i64,
+    /// Corrections of each object in a row, for damping.
+    pub fights: Fights,
     /// The watches that see the objects; held so that they go on.
     pub watches: Vec<Arc<Watch>>,
 }

@@ -354,7 +354,16 @@ impl Helm {
         let Some(entry) = entries.last() else {
             return Ok(None);
         };
-        let record = storage.read(&entry.secret).await.map_err(failed)?.map(Arc::new);
+        let record = storage
+            .read(&entry.secret)
+            .await
+            .map_err(failed)?
+            .map(|mut record| {
+                // Its files are of no account here, and many releases hold many.
+                let metadata = record.release.chart.get("metadata").cloned().unwrap_or_default();
+                record.release.chart = serde_json::json!({"metadata": metadata});
+                Arc::new(record)
+            });
         ledger::lock(memory).last = record.clone().map(|r| (entry.resource_version.clone(), r));
         Ok(record)
     }
@@ -375,7 +384,14 @@ impl Helm {
 /// Takes the mark of an interrupted action off a release.
 async fn unlock(storage: &Storage, last: Option<Arc<Record>>, draft: &mut Draft<'_>) -> Result<(), Stop> {
     let Some(last) = last else { return Ok(()) };
-    let mut record = Record::clone(&last);
+    let (name, version) = (&last.release.name, last.release.version);
+    let read = storage
+        .get(name, version)
+        .await
+        .map_err(|e| state_error(&chain(&e)))?;
+    let Some(mut record) = read.filter(|r| r.release.info.status.is_pending()) else {
+        return Ok(());
+    };
     let was = record.release.info.status.name();
     record.release.info.status = Status::Failed;
     record.release.info.description = format!("Release unlocked from stale '{was}' state");

@@ -25,6 +25,7 @@ use std::{
     collections::BTreeSet,
     fmt::Debug,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -168,7 +169,7 @@ impl Triggers {
             let Some(memory) = self.context.ledger.known(key) else {
                 continue;
             };
-            let memory = ledger::lock(&memory);
+            let mut memory = ledger::lock(&memory);
             memory.bell.notify_one();
             let now = seen.new.as_ref().map(|live| Good {
                 uid: live.uid.clone(),
@@ -185,7 +186,10 @@ impl Triggers {
                     .is_some_and(|o| drift::is_watched(&o))
             };
             if memory.running.is_none() && touched && watched() {
-                self.queue.add(key.clone());
+                match memory.fights.next_round(&id, Instant::now()) {
+                    Duration::ZERO => self.queue.add(key.clone()),
+                    pause => self.queue.add_after(key.clone(), pause),
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! PURE: what is done to rendered files before they become objects: `spec.postRenderers`, `spec.commonMetadata`, and
 //! last, so that nothing can change them, the labels that name the HelmRelease.
 
+use super::objects;
 use artifact::Tree;
 use crds::{
     helm::{HelmRelease, Kustomize, PostRenderStrategy},
@@ -8,7 +9,7 @@ use crds::{
 };
 use helm::{Hook, Manifest, manifest};
 use kube::ResourceExt as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -186,29 +187,16 @@ fn merged(files: &BTreeMap<String, String>) -> Result<String, PostRenderError> {
             let nodes = yaml::parse_nodes(document.as_bytes(), yaml::Schema::GoV3, &yaml::Limits::default());
             for node in nodes.map_err(bad)? {
                 let mut value = yaml::to_value(&node, yaml::Schema::GoV3).map_err(bad)?;
-                let Some(object) = value.as_object_mut() else {
+                if !value.is_object() {
                     continue;
-                };
-                let metadata = entry(object, "metadata");
-                entry(metadata, "annotations").insert(FILE.into(), json!(path));
+                }
+                objects::put(&mut value, "annotations", FILE, path);
                 stream.push_str("---\n");
                 yaml::write(&value, &mut stream);
             }
         }
     }
     Ok(stream)
-}
-
-fn entry<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
-    let value = map.entry(key).or_insert(Value::Null);
-    if !value.is_object() {
-        *value = json!({});
-    }
-    match value {
-        Value::Object(map) => map,
-        // It was just made one.
-        _ => unreachable!(),
-    }
 }
 
 fn take_file(object: &mut Value) -> Option<String> {
