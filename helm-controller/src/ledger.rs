@@ -35,8 +35,6 @@ pub struct Memory {
     pub bell: Arc<Notify>,
     /// The last release as it was read, by the version of its Secret; of its chart, the metadata only.
     pub last: Option<(String, Arc<Record>)>,
-    /// The HelmChart as it was last written.
-    pub template: Option<u64>,
     /// The objects as they were when they were found to be as the release says.
     pub good: HashMap<ObjectId, Good>,
     /// The revision that they were of.

@@ -113,9 +113,9 @@ impl Helm {
             return Ok(end);
         }
         // What the object asks for, as last seen; files and values.
-        let wanted = self.wanted(object, memory, draft).await?;
+        let wanted = self.wanted(object, draft).await?;
         if let Some(job) = self.moved(object, &wanted, draft) {
-            return Ok(self.prepare(object, memory, draft, job));
+            return Ok(prepare(memory, draft, job));
         }
         let desired = wanted.loaded.desired(&wanted.values);
         draft.attempt(&desired, wanted.loaded.oci_digest.as_deref());
@@ -166,7 +166,7 @@ impl Helm {
                 continue;
             }
             let job = self.job(object, &wanted, action);
-            return Ok(self.prepare(object, memory, draft, job));
+            return Ok(prepare(memory, draft, job));
         }
     }
 
@@ -186,15 +186,11 @@ impl Helm {
         true
     }
 
-    async fn wanted(
-        &self,
-        object: &Arc<HelmRelease>,
-        memory: &Mutex<Memory>,
-        draft: &mut Draft<'_>,
-    ) -> Result<Wanted, Stop> {
+    async fn wanted(&self, object: &Arc<HelmRelease>, draft: &mut Draft<'_>) -> Result<Wanted, Stop> {
         let context = &*self.context;
+        resolve::one_chart(object)?;
         let health = Arc::new(resolve::health_expressions(object)?);
-        let templated = template::run(context, object, &draft.status, memory).await?;
+        let templated = template::run(context, object, &draft.status).await?;
         draft.status.helm_chart = templated.chart.as_ref().map(ToString::to_string);
         draft.events.extend(templated.events);
         draft.progressing();
@@ -255,15 +251,6 @@ impl Helm {
             },
             health: wanted.health.clone(),
         }
-    }
-
-    /// Puts an action's intent into the status; it begins when that is written.
-    fn prepare(&self, _: &HelmRelease, memory: &Mutex<Memory>, draft: &mut Draft<'_>, job: Job) -> End {
-        draft.starting(&job.action);
-        let mut memory = ledger::lock(memory);
-        memory.round.push(job.action.kind());
-        memory.prepared = Some(job);
-        End::Acting
     }
 
     /// Of each kind, one action is done in a round; how the round ends if this one would be another.
@@ -379,6 +366,15 @@ impl Helm {
         stored.is_some_and(|s| s.metadata.resource_version.as_deref() == Some(version))
             && seen(release.version + 1).is_none()
     }
+}
+
+/// Puts an action's intent into the status; it begins when that is written.
+fn prepare(memory: &Mutex<Memory>, draft: &mut Draft<'_>, job: Job) -> End {
+    draft.starting(&job.action);
+    let mut memory = ledger::lock(memory);
+    memory.round.push(job.action.kind());
+    memory.prepared = Some(job);
+    End::Acting
 }
 
 /// Takes the mark of an interrupted action off a release.

@@ -82,9 +82,9 @@ impl Sources {
         }
     }
 
-    /// Whether a HelmChart is there.
-    pub fn has_chart(&self, key: &Key) -> bool {
-        self.charts.get(key).is_some()
+    /// A HelmChart, if it is there.
+    pub fn chart(&self, key: &Key) -> Option<Arc<HelmChart>> {
+        self.charts.get(key)
     }
 
     /// Keeps all stores current, and says of each source whose artifact or readiness changes.

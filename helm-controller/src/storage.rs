@@ -162,7 +162,8 @@ impl Storage {
     /// [`StorageError::Exists`] when somebody else made that revision; a record that does not fit; refusals.
     pub async fn create(&self, record: &Record, max: usize) -> Result<(), StorageError> {
         let secret = self.secret(record, Some(now()), None)?;
-        if max > 0 {
+        // Fewer revisions than that were never made.
+        if max > 0 && usize::try_from(record.release.version).is_ok_and(|v| v > max) {
             self.forget_old(&record.release.name, max - 1).await?;
         }
         match self.secrets.create(&PostParams::default(), &secret).await {

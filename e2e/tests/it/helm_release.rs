@@ -340,6 +340,25 @@ async fn a_chart_template_makes_a_helm_chart_and_takes_it_away() -> Result<()> {
         object["status"]["helmChart"] == "hr-template/hr-template-web",
         "{object}"
     );
+    // Changed by hand, it is put right with the next pass.
+    space
+        .patch(
+            SOURCE,
+            "HelmChart",
+            "hr-template-web",
+            json!({"spec": {"version": "9.x"}}),
+        )
+        .await?;
+    space.request(HELM, "HelmRelease", "web").await?;
+    space
+        .holds(
+            "it is put right",
+            SOURCE,
+            "HelmChart",
+            "hr-template-web",
+            asked("2.x"),
+        )
+        .await?;
     // With a reference it is no longer needed; with the object it goes.
     space.helm_release("web", json!({})).await?;
     space.released("web", 1).await?;

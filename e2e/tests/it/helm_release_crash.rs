@@ -140,6 +140,17 @@ async fn a_kill_at_any_step_leaves_nothing_pending() -> Result<()> {
     let space = world.space("hr-crash").await?;
     let _charts = Charts::offer(&space, &FILES).await?;
 
+    // While an install waits, of an object that goes before anybody has recorded it.
+    space.helm_release("web", values(json!({"stuck": true}))).await?;
+    reaches(&space, "pending-install").await?;
+    world.suite.helm.kill();
+    space.delete(HELM, "HelmRelease", "web").await?;
+    world.suite.helm.start()?;
+    world.suite.helm.ready().await?;
+    space.gone(HELM, "HelmRelease", "web").await?;
+    space.gone("apps/v1", "Deployment", "web").await?;
+    ensure!(helm_json(&space, &["list"]).await? == json!([]));
+
     // While an install waits.
     space.helm_release("web", values(json!({"stuck": true}))).await?;
     reaches(&space, "pending-install").await?;

@@ -241,6 +241,23 @@ async fn something_newer_ends_a_wait() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_object_that_ends_during_its_first_install_leaves_nothing() -> Result<()> {
+    let space = World::shared().await?.space("hr-ends-early").await?;
+    let _charts = Charts::offer(&space, &FILES).await?;
+    space
+        .helm_release("web", release(true, &json!({"spec": {"timeout": "10m"}})))
+        .await?;
+    space
+        .holds("it waits", "apps/v1", "Deployment", "web", |_| true)
+        .await?;
+    space.delete(HELM, "HelmRelease", "web").await?;
+    space.gone(HELM, "HelmRelease", "web").await?;
+    space.gone("apps/v1", "Deployment", "web").await?;
+    ensure!(helm_json(&space, &["list"]).await? == json!([]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_fails_before_it_is_stored_counts_for_no_retry() -> Result<()> {
     let space = World::shared().await?.space("hr-no-count").await?;
     let _charts = Charts::offer(

@@ -5,14 +5,23 @@ use crate::{
     context::Context,
     ledger,
     next::Action,
-    release::job::{Inputs, Job},
+    release::{
+        job::{Ended, Inputs, Job},
+        objects,
+    },
     spec,
+    storage::Storage,
 };
-use crds::helm::{HelmRelease, reason as hr};
+use crds::{
+    helm::{HelmRelease, HelmReleaseStatus, reason as hr},
+    meta::{HELM_NAME, HELM_NAMESPACE},
+};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use kube::Api;
-use runtime::{Key, client::Identity, events::Event, reconciler::Cleanup, requeue::Requeue};
-use serde_json::Map;
+use kube::{Api, ResourceExt as _};
+use runtime::{
+    Key, client::Identity, events::Event, reconciler::Cleanup, requeue::Requeue, telemetry::chain,
+};
+use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
 
 /// Where nothing else will call, it is looked whether the uninstall has been lost.
@@ -32,20 +41,18 @@ pub async fn run(helm: &Helm, object: &Arc<HelmRelease>) -> Cleanup {
         return later(Vec::new(), None, Requeue::Await(LOST));
     }
     let mut events = Vec::new();
-    let ended = ledger::lock(&memory)
-        .ended
-        .take()
-        .filter(|e| e.job.action == Action::Uninstall);
+    let ended = ledger::lock(&memory).ended.take();
+    let mut draft = Draft::new(object, &helm.context.settings, runtime::reconciler::now());
     match ended {
-        Some(ended) => {
-            let mut draft = Draft::new(object, &helm.context.settings, runtime::reconciler::now());
+        Some(ended) if ended.job.action == Action::Uninstall => {
             let failed = draft.farewell(&ended);
             events.append(&mut draft.events);
             if failed.is_some() {
                 return later(events, failed, Requeue::Backoff);
             }
         }
-        None => match uninstall(&helm.context, object).await {
+        // What was given up for the end of the object has made something that goes with it.
+        other => match uninstall(&helm.context, object, given_up(&mut draft, other)).await {
             Ok(Some(job)) => {
                 act::begin(helm, &Key::of(&**object), &memory, job);
                 return later(events, None, Requeue::Await(LOST));
@@ -68,14 +75,22 @@ pub async fn run(helm: &Helm, object: &Arc<HelmRelease>) -> Cleanup {
     }
 }
 
+/// The status with what an action came to that was given up, if one was.
+fn given_up<'d>(draft: &'d mut Draft<'_>, ended: Option<Box<Ended>>) -> &'d HelmReleaseStatus {
+    if let Some(ended) = ended {
+        draft.ended(*ended);
+    }
+    &draft.status
+}
+
 /// The uninstall, if there is anything to uninstall and anybody in whose name to do it.
-async fn uninstall(context: &Context, object: &Arc<HelmRelease>) -> Result<Option<Job>, String> {
-    let Some(status) = &object.status else {
-        return Ok(None);
-    };
+async fn uninstall(
+    context: &Context,
+    object: &Arc<HelmRelease>,
+    status: &HelmReleaseStatus,
+) -> Result<Option<Job>, String> {
     let storage = status.storage_namespace.as_deref().filter(|n| !n.is_empty());
-    let latest = status.history.iter().max_by_key(|s| s.version);
-    let (Some(storage), Some(latest)) = (storage, latest) else {
+    let Some(storage) = storage else {
         return Ok(None);
     };
     if no_kube_config(context, object).await {
@@ -94,12 +109,21 @@ async fn uninstall(context: &Context, object: &Arc<HelmRelease>) -> Result<Optio
     if account_is_missing(context, object).await {
         return Ok(None);
     }
+    let latest = status.history.iter().max_by_key(|s| s.version);
+    let latest = latest.map(|s| (s.name.clone(), s.namespace.clone()));
+    let found = match latest {
+        Some(latest) => Some(latest),
+        None => unrecorded(context, object, &identity, storage).await?,
+    };
+    let Some((name, namespace)) = found else {
+        return Ok(None);
+    };
     Ok(Some(Job {
         action: Action::Uninstall,
         object: object.clone(),
         identity,
-        name: latest.name.clone(),
-        namespace: latest.namespace.clone(),
+        name,
+        namespace,
         storage_namespace: storage.to_owned(),
         chart: None,
         values: Map::new(),
@@ -109,6 +133,33 @@ async fn uninstall(context: &Context, object: &Arc<HelmRelease>) -> Result<Optio
         },
         health: Arc::default(),
     }))
+}
+
+/// A release that a process made and did not live to record: its objects name this HelmRelease.
+async fn unrecorded(
+    context: &Context,
+    object: &HelmRelease,
+    identity: &Identity,
+    storage: &str,
+) -> Result<Option<(String, String)>, String> {
+    let storage = Storage::new(context.clients.of(identity), storage);
+    let last = storage
+        .last(&spec::release_name(object))
+        .await
+        .map_err(|e| chain(&e))?;
+    let Some(release) = last.map(|r| r.release) else {
+        return Ok(None);
+    };
+    let label = |value: &Value, key: &str| {
+        let labels = value.get("metadata").and_then(|m| m.get("labels"));
+        let label = labels.and_then(|l| l.get(key)).and_then(Value::as_str);
+        label.unwrap_or_default().to_owned()
+    };
+    let objects = objects::parse(&release.manifest).unwrap_or_default();
+    let ours = objects.iter().any(|o| {
+        label(o, HELM_NAME) == object.name_any() && label(o, HELM_NAMESPACE) == spec::namespace(object)
+    });
+    Ok(ours.then_some((release.name, release.namespace)))
 }
 
 /// Whether the kubeconfig is gone that the release was made with: nothing can be done then, now or later.

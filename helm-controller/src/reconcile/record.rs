@@ -2,6 +2,8 @@
 
 mod ended;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use super::step::Stop;
 use crate::{

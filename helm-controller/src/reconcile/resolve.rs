@@ -11,6 +11,14 @@ use runtime::{Key, client::Identity, source::Found};
 
 const TERMINALLY: &str = "Reconciliation failed terminally due to configuration error";
 
+/// That the object asks for its chart in one way, also where the API server does not see to it.
+pub fn one_chart(object: &HelmRelease) -> Result<(), Stop> {
+    match object.spec.chart.is_some() == object.spec.chart_ref.is_some() {
+        true => Err(terminal("invalid Chart reference")),
+        false => Ok(()),
+    }
+}
+
 /// Reads the spec's own rules for health; a rule that is no rule is for the user to mend.
 pub fn health_expressions(object: &HelmRelease) -> Result<HealthExpressions, Stop> {
     let checks = object.spec.health_check_exprs.iter().map(|check| HealthCheck {

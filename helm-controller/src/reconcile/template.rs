@@ -3,11 +3,9 @@
 use super::step::Stop;
 use crate::{
     context::Context,
-    ledger::{self, Memory},
     release::apply::{MANAGER, words},
     spec,
 };
-use apply::plan::fingerprint;
 use crds::{
     helm::{HelmRelease, HelmReleaseStatus, reason as hr},
     meta::{HELM_NAME, HELM_NAMESPACE, format_go, reason},
@@ -19,7 +17,7 @@ use kube::{
 };
 use runtime::{Key, client::Identity, events::Event};
 use serde_json::{Value, json};
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 
 /// What became of the HelmChart.
 #[derive(Debug, Default)]
@@ -35,7 +33,6 @@ pub async fn run(
     context: &Context,
     object: &HelmRelease,
     status: &HelmReleaseStatus,
-    memory: &Mutex<Memory>,
 ) -> Result<Templated, Stop> {
     let wanted = wanted(object);
     let mut done = Templated::default();
@@ -47,17 +44,12 @@ pub async fn run(
         done.events.extend(delete(context, object, old).await?);
     }
     let Some((key, manifest)) = wanted else {
-        ledger::lock(memory).template = None;
         return Ok(done);
     };
     allowed(context, object, &key)?;
-    let print = fingerprint(&manifest);
-    let written = ledger::lock(memory).template;
-    // What was written is there until the watch says that it is gone.
-    let there = context.sources.has_chart(&key);
-    if written != Some(print) || !there {
+    let live = context.sources.chart(&key);
+    if !live.is_some_and(|live| is_as(&live, &manifest)) {
         let change = write(context, &key, &manifest).await?;
-        ledger::lock(memory).template = Some(print);
         let source = &manifest["spec"]["sourceRef"];
         let told = |reason: &str, word: &str| {
             let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
@@ -85,6 +77,19 @@ pub async fn clean_up(context: &Context, object: &HelmRelease) -> Result<Vec<Eve
         Some(key) => Ok(delete(context, object, &key).await?.into_iter().collect()),
         None => Ok(Vec::new()),
     }
+}
+
+/// Whether a HelmChart, as last seen, is as it is asked for.
+fn is_as(live: &HelmChart, manifest: &Value) -> bool {
+    let has = |map: &str, live: &BTreeMap<String, String>| {
+        let said = manifest["metadata"][map].as_object();
+        said.into_iter()
+            .flatten()
+            .all(|(key, value)| live.get(key).map(String::as_str) == value.as_str())
+    };
+    serde_json::to_value(&live.spec).is_ok_and(|spec| spec == manifest["spec"])
+        && has("labels", live.labels())
+        && has("annotations", live.annotations())
 }
 
 enum Change {

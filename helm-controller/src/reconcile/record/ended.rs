@@ -319,7 +319,13 @@ impl Draft<'_> {
 
     /// What is told of an uninstall; what failed, if it did.
     pub fn farewell(&mut self, ended: &Ended) -> Option<String> {
-        let latest = self.latest()?;
+        let Some(latest) = self.latest() else {
+            // Of a release that nobody recorded, there is only a failure to tell.
+            return match &ended.result {
+                Ok(()) | Err(ActionError::NotFound(_) | ActionError::AlreadyDeleted(_)) => None,
+                Err(error) => Some(error.to_string()),
+            };
+        };
         let (name, chart) = (history::full_name(&latest), history::versioned_chart(&latest));
         match &ended.result {
             Ok(()) => {
