@@ -2,6 +2,7 @@
 
 mod apiserver;
 mod bare;
+pub mod releases;
 
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _, stream};

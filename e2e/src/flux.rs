@@ -7,6 +7,17 @@ pub const SOURCE: &str = "source.toolkit.fluxcd.io/v1";
 /// API version of Kustomizations.
 pub const KUSTOMIZE: &str = "kustomize.toolkit.fluxcd.io/v1";
 
+/// API version of HelmReleases.
+pub const HELM: &str = "helm.toolkit.fluxcd.io/v2";
+
+/// A HelmRelease of the chart in the OCIRepository `chart`. The interval is an hour: what happens sooner was not polled for.
+pub fn helm_release(name: &str) -> Value {
+    json!({
+        "apiVersion": HELM, "kind": "HelmRelease", "metadata": {"name": name},
+        "spec": {"interval": "1h", "timeout": "20s", "chartRef": {"kind": "OCIRepository", "name": "chart"}},
+    })
+}
+
 /// A GitRepository of branch `main`. The interval is an hour: what happens sooner was not polled for.
 pub fn git_repository(name: &str, url: &str) -> Value {
     json!({

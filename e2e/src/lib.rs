@@ -1,6 +1,7 @@
 //! The whole, against a real API server: a control plane on loopback, the world outside it, and the suite under test.
 
 pub mod app;
+pub mod charts;
 pub mod cluster;
 pub mod control_plane;
 pub mod demo;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cluster::Cluster,
     expect::{self, Condition, eventually},
-    flux::{self, KUSTOMIZE, SOURCE, with},
+    flux::{self, HELM, KUSTOMIZE, SOURCE, with},
     origin::Repo,
     world::World,
 };
@@ -78,6 +78,27 @@ impl<'w> Space<'w> {
             &change,
         ))
         .await
+    }
+
+    /// Applies a HelmRelease of the chart in the OCIRepository `chart`, changed by `change`.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub async fn helm_release(&self, name: &str, change: Value) -> Result<()> {
+        self.apply(with(flux::helm_release(name), &change)).await
+    }
+
+    /// Waits until a HelmRelease is ready at a revision of its release, and gives it.
+    ///
+    /// # Errors
+    /// As [`Space::until`].
+    pub async fn released(&self, name: &str, revision: i64) -> Result<Value> {
+        let what = format!("HelmRelease {name} is ready at revision {revision}");
+        let at = |object: &Value| {
+            object["status"]["history"][0]["version"] == revision
+                && expect::verdict(object).is_some_and(|v| v.status == "True")
+        };
+        self.holds(&what, HELM, "HelmRelease", name, at).await
     }
 
     /// Applies any object, in this namespace if it names none.
@@ -338,6 +359,7 @@ impl<'w> Space<'w> {
             (SOURCE, "HelmChart"),
             (SOURCE, "Bucket"),
             (KUSTOMIZE, "Kustomization"),
+            (HELM, "HelmRelease"),
         ] {
             for object in self
                 .api(api_version, kind)

@@ -26,6 +26,8 @@ pub struct Suite {
     pub source: Controller,
     /// kustomize-controller.
     pub kustomize: Controller,
+    /// helm-controller.
+    pub helm: Controller,
     storage: PathBuf,
 }
 
@@ -36,6 +38,8 @@ pub struct Options {
     pub source: Vec<String>,
     /// For kustomize-controller.
     pub kustomize: Vec<String>,
+    /// For helm-controller.
+    pub helm: Vec<String>,
     /// Variables of source-controller's environment.
     pub env: Vec<(&'static str, String)>,
 }
@@ -83,9 +87,12 @@ impl Suite {
         source.env.extend(options.env.iter().cloned());
         let kustomize = options.kustomize.clone();
         let kustomize = Controller::new(plane, cluster, &folder, "kustomize-controller", kustomize).await?;
+        let helm = options.helm.clone();
+        let helm = Controller::new(plane, cluster, &folder, "helm-controller", helm).await?;
         let suite = Self {
             source,
             kustomize,
+            helm,
             storage,
         };
         for controller in suite.controllers() {
@@ -98,8 +105,8 @@ impl Suite {
     }
 
     /// All controllers.
-    pub fn controllers(&self) -> [&Controller; 2] {
-        [&self.source, &self.kustomize]
+    pub fn controllers(&self) -> [&Controller; 3] {
+        [&self.source, &self.kustomize, &self.helm]
     }
 
     /// The folder in which source-controller keeps artifacts.
@@ -333,8 +340,11 @@ fn build() -> Result<PathBuf> {
             "source-controller",
             "-p",
             "kustomize-controller",
+            "-p",
+            "helm-controller",
         ])
         .args(["--bin", "source-controller", "--bin", "kustomize-controller"])
+        .args(["--bin", "helm-controller"])
         .status()
         .context("run cargo build")?;
     ensure!(status.success(), "cargo build of the controllers failed");

@@ -4,6 +4,7 @@ use crate::manifest::Manifest;
 pub use apply::plan::Written;
 use apply::{
     apply::Change,
+    fight::Fights,
     id::ObjectRef,
     ignore::Pointer,
     order::Stage,
@@ -52,7 +53,7 @@ pub struct Memory {
     /// What was written by passes that had to wait, and is told when one comes through.
     pub untold: Vec<(ObjectRef, Change)>,
     /// Corrections of each object in a row, for damping.
-    pub fights: HashMap<ObjectId, Fight>,
+    pub fights: Fights,
 }
 
 /// What a build read and gave; another build with the same key and inputs gives the same.
@@ -93,20 +94,6 @@ pub struct Planned {
     /// What its manifest asks for.
     pub asks: Toggles,
 }
-
-/// A row of corrections of one object.
-#[derive(Debug, Clone, Copy)]
-pub struct Fight {
-    rounds: u32,
-    last: Instant,
-}
-
-/// Corrections further apart than this are no fight.
-const TRUCE: Duration = Duration::from_secs(60);
-/// So many corrections in a row are free.
-const FREE: u32 = 3;
-/// The longest pause in a fight.
-const PAUSE: Duration = Duration::from_secs(300);
 
 impl Ledger {
     /// The memory of a Kustomization, made if there is none.
@@ -156,29 +143,12 @@ impl Memory {
             Some(live) if live.deleting => !old.is_some_and(|l| l.deleting),
             Some(live) => live.uid != written.uid || live.owners.fingerprint != written.fields,
         };
-        drifted.then(|| self.next_round(id, now))
-    }
-
-    /// The pause before the next correction of an object: none at first, longer the longer a fight goes on.
-    fn next_round(&mut self, id: &ObjectId, now: Instant) -> Duration {
-        self.fights
-            .retain(|_, f| now.duration_since(f.last) < PAUSE + TRUCE);
-        let fight = self
-            .fights
-            .entry(id.clone())
-            .or_insert(Fight { rounds: 0, last: now });
-        let pause = pause(fight.rounds);
-        if now.duration_since(fight.last) > TRUCE + pause {
-            fight.rounds = 0;
-        }
-        fight.rounds = fight.rounds.saturating_add(1);
-        fight.last = now;
-        self::pause(fight.rounds)
+        drifted.then(|| self.fights.next_round(id, now.into_std()))
     }
 
     /// A change of an object turned out to be none of our business: it was no correction.
     pub fn settle(&mut self, id: &ObjectId, fields: u64) {
-        self.fights.remove(id);
+        self.fights.settle(id);
         if let Some(written) = self.written.get_mut(id) {
             written.fields = fields;
         }
@@ -186,14 +156,7 @@ impl Memory {
 
     /// How often an object was corrected in a row, once that is a fight.
     pub fn fight(&self, id: &ObjectId) -> Option<u32> {
-        self.fights.get(id).map(|f| f.rounds).filter(|r| *r > FREE)
-    }
-}
-
-fn pause(rounds: u32) -> Duration {
-    match rounds.checked_sub(FREE + 1) {
-        None => Duration::ZERO,
-        Some(over) => Duration::from_secs(2u64.saturating_pow(over.min(16))).min(PAUSE),
+        self.fights.rounds(id)
     }
 }
 

@@ -12,9 +12,16 @@ mod triggers;
 
 pub use args::Args;
 
-use apply::{discovery::Discovery, fields::Ownership, view::View};
+use apply::{
+    discovery::Discovery,
+    fields::Ownership,
+    view::{OwnerLabels, View},
+};
 use context::Context;
-use crds::kustomize::Kustomization;
+use crds::{
+    kustomize::Kustomization,
+    meta::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE},
+};
 use runtime::{
     client::Identity,
     fetch::Artifacts,
@@ -65,7 +72,14 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         manager: FIELD_MANAGER,
         overrides: args.override_manager.clone(),
     };
-    let (view, seen) = View::new(process.tools.clients.clone(), ownership.clone());
+    let (view, seen) = View::new(
+        process.tools.clients.clone(),
+        ownership.clone(),
+        OwnerLabels {
+            name: KUSTOMIZE_NAME,
+            namespace: KUSTOMIZE_NAMESPACE,
+        },
+    );
     let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
     let concurrency = process.args.concurrent.unwrap_or(4);
     let builds = prometheus_client::metrics::counter::Counter::default();

@@ -2,13 +2,14 @@
 
 use crds::{
     kustomize::SourceKind,
-    meta::Artifact,
     source::{Bucket, ExternalArtifact, GitRepository, OCIRepository, Source},
 };
-use kube::{Client, Resource, core::NamespaceResourceScope, runtime::watcher};
+use kube::{Client, Resource, core::NamespaceResourceScope};
+pub use runtime::source::Found;
 use runtime::{
     Key,
-    watch::{self, Change, Store},
+    source::{self, find},
+    watch::Store,
 };
 use serde::de::DeserializeOwned;
 use std::{fmt::Debug, future::Future, sync::Arc};
@@ -31,19 +32,6 @@ pub struct Sources {
     external: Option<Arc<Store<ExternalArtifact>>>,
 }
 
-/// What is known of a source.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Found {
-    /// There is no such source.
-    Missing,
-    /// It has no artifact yet.
-    NoArtifact,
-    /// It has one.
-    Artifact(Box<Artifact>),
-    /// Its kind is not enabled.
-    Disabled,
-}
-
 impl Sources {
     /// Empty stores; ExternalArtifacts are read only where that feature is on.
     pub fn new(external: bool) -> Self {
@@ -57,20 +45,11 @@ impl Sources {
 
     /// What is known of a source.
     pub fn find(&self, source: &SourceKey) -> Found {
-        fn look<K: Resource<DynamicType = ()> + Source>(store: &Store<K>, key: &Key) -> Found {
-            match store.get(key) {
-                None => Found::Missing,
-                Some(object) => object
-                    .artifact()
-                    .cloned()
-                    .map_or(Found::NoArtifact, |a| Found::Artifact(Box::new(a))),
-            }
-        }
         match (source.kind, &self.external) {
-            (SourceKind::GitRepository, _) => look(&self.git, &source.key),
-            (SourceKind::OciRepository, _) => look(&self.oci, &source.key),
-            (SourceKind::Bucket, _) => look(&self.bucket, &source.key),
-            (SourceKind::ExternalArtifact, Some(store)) => look(store, &source.key),
+            (SourceKind::GitRepository, _) => find(&self.git, &source.key),
+            (SourceKind::OciRepository, _) => find(&self.oci, &source.key),
+            (SourceKind::Bucket, _) => find(&self.bucket, &source.key),
+            (SourceKind::ExternalArtifact, Some(store)) => find(store, &source.key),
             (SourceKind::ExternalArtifact, None) => Found::Disabled,
         }
     }
@@ -82,35 +61,11 @@ impl Sources {
         scope: Option<&str>,
         changed: Arc<dyn Fn(SourceKey) + Send + Sync>,
     ) {
-        follow(
-            SourceKind::GitRepository,
-            self.git.clone(),
-            client,
-            scope,
-            changed.clone(),
-        );
-        follow(
-            SourceKind::OciRepository,
-            self.oci.clone(),
-            client,
-            scope,
-            changed.clone(),
-        );
-        follow(
-            SourceKind::Bucket,
-            self.bucket.clone(),
-            client,
-            scope,
-            changed.clone(),
-        );
+        follow(SourceKind::GitRepository, &self.git, client, scope, &changed);
+        follow(SourceKind::OciRepository, &self.oci, client, scope, &changed);
+        follow(SourceKind::Bucket, &self.bucket, client, scope, &changed);
         if let Some(external) = &self.external {
-            follow(
-                SourceKind::ExternalArtifact,
-                external.clone(),
-                client,
-                scope,
-                changed,
-            );
+            follow(SourceKind::ExternalArtifact, external, client, scope, &changed);
         }
     }
 
@@ -134,10 +89,10 @@ impl Sources {
 
 fn follow<K>(
     kind: SourceKind,
-    store: Arc<Store<K>>,
+    store: &Arc<Store<K>>,
     client: &Client,
     scope: Option<&str>,
-    changed: Arc<dyn Fn(SourceKey) + Send + Sync>,
+    changed: &Arc<dyn Fn(SourceKey) + Send + Sync>,
 ) where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Source
@@ -148,31 +103,12 @@ fn follow<K>(
         + Sync
         + 'static,
 {
-    let (client, scope) = (client.clone(), scope.map(str::to_owned));
-    tokio::spawn(async move {
-        let on_change = move |change: Change<K>| {
-            let artifact = |o: &Option<Arc<K>>| {
-                o.as_ref()
-                    .and_then(|o| o.artifact())
-                    .map(|a| (a.revision.clone(), a.digest.clone(), a.url.clone()))
-            };
-            // The end of a source is seen too: what refers to it says so.
-            if artifact(&change.old) != artifact(&change.new) || change.old.is_some() != change.new.is_some()
-            {
-                changed(SourceKey {
-                    kind,
-                    key: change.key,
-                });
-            }
-        };
-        watch::run(
-            client,
-            scope.as_deref(),
-            watcher::Config::default(),
-            store,
-            on_change,
-            |_| {},
-        )
-        .await;
-    });
+    let changed = changed.clone();
+    source::follow(
+        store.clone(),
+        client,
+        scope,
+        |_| (),
+        move |key| changed(SourceKey { kind, key }),
+    );
 }

@@ -22,7 +22,8 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
     let chatty = vec!["--log-level=trace".to_owned()];
     let world = World::start(&Options {
         source: chatty.clone(),
-        kustomize: chatty,
+        kustomize: chatty.clone(),
+        helm: chatty,
         ..Options::default()
     })
     .await?;

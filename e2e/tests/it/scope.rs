@@ -74,7 +74,8 @@ async fn a_controller_may_be_kept_to_its_own_namespace() -> Result<()> {
     let own = vec!["--watch-all-namespaces=false".to_owned()];
     let world = World::start(&Options {
         source: own.clone(),
-        kustomize: own,
+        kustomize: own.clone(),
+        helm: own,
         ..Options::default()
     })
     .await?;

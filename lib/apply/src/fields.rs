@@ -133,6 +133,41 @@ impl Ownership {
     }
 }
 
+/// The JSON patch (RFC 6902) that turns what `manager` set by updates, and what `others` set in any way, into what it
+/// applied, if they set anything: fields that it no longer applies then go.
+pub fn migration(live: &Value, manager: &'static str, others: &[String]) -> Option<Value> {
+    let all = entries(live);
+    let is_ours = |e: &Value| {
+        let name = text(e, "manager");
+        !is_subresource(e) && (name == manager || others.iter().any(|o| o == name))
+    };
+    let settled = |e: &Value| text(e, "manager") == manager && text(e, "operation") == "Apply";
+    all.iter().find(|e| is_ours(e) && !settled(e))?;
+    let mut ours: Option<Value> = None;
+    let mut rest = Vec::new();
+    for entry in all {
+        if !is_ours(entry) {
+            rest.push(entry.clone());
+            continue;
+        }
+        let fields = entry.get("fieldsV1").cloned().unwrap_or_else(|| json!({}));
+        match &mut ours {
+            None => {
+                let mut first = entry.clone();
+                first["manager"] = manager.into();
+                first["operation"] = "Apply".into();
+                ours = Some(first);
+            }
+            Some(ours) => union(&mut ours["fieldsV1"], fields),
+        }
+    }
+    rest.extend(ours);
+    Some(json!([
+        {"op": "test", "path": "/metadata/resourceVersion", "value": live.pointer("/metadata/resourceVersion")},
+        {"op": "replace", "path": "/metadata/managedFields", "value": rest},
+    ]))
+}
+
 fn entries(live: &Value) -> &[Value] {
     live.pointer("/metadata/managedFields")
         .and_then(Value::as_array)
@@ -262,6 +297,22 @@ mod tests {
             OURS.takeover(&live(json!([entry("kustomize-controller", "Apply", json!({}))]))),
             None
         );
+    }
+
+    #[test]
+    fn updates_of_one_manager_become_its_applies() {
+        let object = live(json!([
+            entry("helm-controller", "Update", json!({"f:data": {"f:a": {}}})),
+            entry("helm-controller", "Apply", json!({"f:data": {"f:b": {}}})),
+            entry("kubectl-edit", "Update", json!({"f:data": {"f:x": {}}})),
+        ]));
+        let patch = migration(&object, "helm-controller", &[]).unwrap();
+        let folded = patch[1]["value"].as_array().unwrap();
+        assert_eq!((folded.len(), &folded[1]["operation"]), (2, &json!("Apply")));
+        assert_eq!(folded[1]["fieldsV1"], json!({"f:data": {"f:a": {}, "f:b": {}}}));
+        assert_eq!(migration(&object, "other", &[]), None);
+        let all = migration(&object, "helm-controller", &["kubectl-edit".to_owned()]).unwrap();
+        assert_eq!(all[1]["value"].as_array().unwrap().len(), 1);
     }
 
     #[test]

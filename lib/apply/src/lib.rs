@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod discovery;
 pub mod fields;
+pub mod fight;
 pub mod health;
 pub mod id;
 pub mod ignore;

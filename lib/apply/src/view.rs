@@ -2,13 +2,12 @@
 
 mod live;
 
-pub use live::Live;
+pub use live::{Live, OwnerLabels};
 
 use crate::{discovery::Resource, fields::Ownership};
-use crds::meta::KUSTOMIZE_NAME;
 use futures::StreamExt as _;
 use kube::{
-    api::DynamicObject,
+    api::{DynamicObject, TypeMeta},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -72,6 +71,7 @@ pub enum State {
 pub struct View {
     clients: Clients,
     ownership: Ownership,
+    owner: OwnerLabels,
     watches: Mutex<HashMap<Scope, Weak<Watch>>>,
     seen: mpsc::UnboundedSender<Seen>,
 }
@@ -81,6 +81,7 @@ pub struct View {
 pub struct Watch {
     scope: Scope,
     ownership: Ownership,
+    owner: OwnerLabels,
     objects: RwLock<HashMap<Key, Arc<Live>>>,
     state: watch::Sender<State>,
     seen: mpsc::UnboundedSender<Seen>,
@@ -90,12 +91,17 @@ impl View {
     /// A view whose changes are sent to the receiver returned beside it.
     ///
     /// The channel is unbounded, but what goes through it is small and its reader only sorts it into queues.
-    pub fn new(clients: Clients, ownership: Ownership) -> (Self, mpsc::UnboundedReceiver<Seen>) {
+    pub fn new(
+        clients: Clients,
+        ownership: Ownership,
+        owner: OwnerLabels,
+    ) -> (Self, mpsc::UnboundedReceiver<Seen>) {
         let (seen, receiver) = mpsc::unbounded_channel();
         (
             Self {
                 clients,
                 ownership,
+                owner,
                 watches: Mutex::default(),
                 seen,
             },
@@ -116,13 +122,14 @@ impl View {
         let watch = Arc::new(Watch {
             scope: scope.clone(),
             ownership: self.ownership.clone(),
+            owner: self.owner,
             objects: RwLock::default(),
             state: watch::Sender::new(State::Starting),
             seen: self.seen.clone(),
         });
         watches.insert(scope.clone(), Arc::downgrade(&watch));
         let client = self.clients.of(&scope.identity);
-        tokio::spawn(follow(client, scope, Arc::downgrade(&watch)));
+        tokio::spawn(follow(client, scope, self.owner, Arc::downgrade(&watch)));
         watch
     }
 }
@@ -160,7 +167,7 @@ impl Watch {
     }
 
     fn insert(&self, object: &Value, tell: bool) -> Option<Arc<Live>> {
-        let live = Arc::new(Live::of(object, &self.ownership)?);
+        let live = Arc::new(Live::of(object, &self.ownership, self.owner)?);
         let key = live.key.clone();
         let old = {
             let mut objects = self
@@ -202,7 +209,7 @@ impl Watch {
     }
 }
 
-async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
+async fn follow(client: kube::Client, scope: Scope, owner: OwnerLabels, watch: Weak<Watch>) {
     let api = match (&scope.namespace, scope.resource.namespaced) {
         (Some(namespace), true) => {
             kube::Api::<DynamicObject>::namespaced_with(client, namespace, &scope.resource.api)
@@ -211,7 +218,7 @@ async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
     };
     let config = match &scope.name {
         Some(name) => watcher::Config::default().fields(&format!("metadata.name={name}")),
-        None => watcher::Config::default().labels(KUSTOMIZE_NAME),
+        None => watcher::Config::default().labels(owner.name),
     };
     debug!(kind = scope.resource.api.kind, identity = %scope.identity, namespace = scope.namespace, "watching");
     let mut events = pin!(watcher(api, config).backoff(Patience::default()));
@@ -228,7 +235,7 @@ async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
         match event {
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
-                if let Some(live) = watch.insert(&value(object), true) {
+                if let Some(live) = watch.insert(&value(object, &scope), true) {
                     listed.insert(live.key.clone());
                 }
             }
@@ -244,7 +251,7 @@ async fn follow(client: kube::Client, scope: Scope, watch: Weak<Watch>) {
                 watch.state.send_replace(State::Synced);
             }
             Ok(Event::Apply(object)) => {
-                watch.insert(&value(object), true);
+                watch.insert(&value(object, &scope), true);
             }
             Ok(Event::Delete(object)) => watch.remove(&key(&object)),
             Err(error) => {
@@ -281,7 +288,13 @@ fn failed(watch: &Watch, error: &watcher::Error) -> bool {
     false
 }
 
-fn value(object: DynamicObject) -> Value {
+/// An object as JSON. In a list the API server leaves out what all items are; health depends on it.
+fn value(mut object: DynamicObject, scope: &Scope) -> Value {
+    let api = &scope.resource.api;
+    object.types.get_or_insert_with(|| TypeMeta {
+        api_version: api.api_version.clone(),
+        kind: api.kind.clone(),
+    });
     serde_json::to_value(object).unwrap_or_default()
 }
 

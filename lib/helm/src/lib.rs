@@ -28,5 +28,5 @@ pub use error::Error;
 pub use hooks::{Event, Hook, is_kept};
 pub use manifest::Manifest;
 pub use package::package;
-pub use render::{Options, Rendered, Templates, render, render_templates};
+pub use render::{Options, Rendered, Templates, crds, render, render_templates};
 pub use template::run::Limits;

@@ -130,6 +130,22 @@ pub fn render(
     render_templates(chart, values, options, environment)?.sorted()
 }
 
+/// The definitions below `crds/` of a chart and of those of its dependencies that take part with these values.
+///
+/// # Errors
+/// Dependencies or values that make Helm fail before it renders.
+pub fn crds(chart: &Chart, values: &serde_json::Map<String, Json>) -> Result<Vec<Crd>, Error> {
+    let find = || {
+        let mut node = Node::new(chart);
+        dependencies::process(&mut node, &crate::values::to_map(values), &mut Vec::new())
+            .map_err(|error| Error::Values(format!("failed to process chart dependencies: {error}")))?;
+        let mut crds = Vec::new();
+        collect_crds(&node, node.name(), &mut crds);
+        Ok(crds)
+    };
+    on_deep_stack(find).unwrap_or_else(|| Err(Error::Limit("the work could not be finished".to_string())))
+}
+
 /// As [`render`], but leaves the files as they are, for a post-renderer; then [`Templates::sorted`] goes on.
 ///
 /// # Errors

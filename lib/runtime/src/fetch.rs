@@ -127,15 +127,19 @@ impl Artifacts {
         tree
     }
 
-    async fn download(&self, artifact: &Artifact) -> Result<Tree, FetchError> {
+    /// The bytes of an artifact, checked against its digest; nothing of them is kept.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn bytes(&self, artifact: &Artifact) -> Result<Vec<u8>, FetchError> {
         let digest: Digest = artifact.digest.parse().map_err(|_| FetchError::NoDigest {
             digest: artifact.digest.clone(),
         })?;
         let url = localhost(&artifact.url);
         let mut attempt = 0;
-        let bytes = loop {
+        loop {
             match self.attempt(&url, &digest).await {
-                Ok(bytes) => break bytes,
+                Ok(bytes) => return Ok(bytes),
                 Err(error) if attempt < self.retries && transient(&error) => {
                     attempt += 1;
                     tracing::debug!(
@@ -148,7 +152,12 @@ impl Artifacts {
                 }
                 Err(error) => return Err(error),
             }
-        };
+        }
+    }
+
+    async fn download(&self, artifact: &Artifact) -> Result<Tree, FetchError> {
+        let bytes = self.bytes(artifact).await?;
+        let url = localhost(&artifact.url);
         let unpacked =
             tokio::task::spawn_blocking(move || unpack(bytes.as_slice(), &Limits::default())).await;
         unpacked

@@ -47,6 +47,11 @@ pub trait Reconciler: Send + Sync + 'static {
         false
     }
 
+    /// Called when the status of a pass is written: what a pass has only prepared may begin, its intent is on record.
+    fn recorded(&self, key: &Key) {
+        let _ = key;
+    }
+
     /// Forgets what is remembered of an object that is gone.
     fn forget(&self, key: &Key) {
         let _ = key;
@@ -270,6 +275,7 @@ impl<R: Reconciler> Shell<R> {
             // Without the record of it, the pass has not happened: it is repeated, and is idempotent.
             return self.failed(key, "cannot write the status", &error);
         }
+        self.reconciler.recorded(key);
         self.tell(&object, &outcome.events);
         let success = outcome.error.is_none();
         self.again(key, outcome.requeue, success);
@@ -512,7 +518,9 @@ impl<R: Reconciler> Shell<R> {
     }
 
     fn again(&self, key: &Key, requeue: Requeue, success: bool) {
-        let failures = if success {
+        let failures = if let Requeue::Await(limit) = requeue {
+            return self.queue.add_after(key.clone(), limit);
+        } else if success {
             self.queue.succeeded(key);
             1
         } else {
@@ -520,7 +528,7 @@ impl<R: Reconciler> Shell<R> {
         };
         let delay = match requeue {
             Requeue::Interval(interval) => jitter(interval, self.tools.jitter, rand::random()),
-            Requeue::After(delay) => delay,
+            Requeue::After(delay) | Requeue::Await(delay) => delay,
             Requeue::Backoff => self.tools.backoff.delay(failures),
             Requeue::BackoffUpTo(limit) => self.tools.backoff.delay(failures).min(limit),
             Requeue::BackoffFrom(least) => {

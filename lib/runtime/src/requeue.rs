@@ -15,6 +15,8 @@ pub enum Requeue {
     BackoffUpTo(Duration),
     /// As `Backoff`, but never sooner than this, which a peer asked for; its wish ends at the longest back-off.
     BackoffFrom(Duration),
+    /// Something is under way that calls at its end, at the latest after this long; no failure and no success yet.
+    Await(Duration),
     /// Only when something changes.
     Never,
 }

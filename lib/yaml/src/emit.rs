@@ -18,11 +18,24 @@ pub fn to_string(value: &Value) -> String {
 
 /// Appends the YAML text of `value` to `out`, which must be empty or end with a newline.
 pub fn write(value: &Value, out: &mut String) {
+    emit(value, out, false);
+}
+
+/// The YAML text of `value` as go-yaml itself writes a map that was sorted by its keys' bytes, without the way over
+/// JSON that `sigs.k8s.io/yaml` takes: keys in the order of their bytes, floats as floats (`1e+06`).
+pub fn to_string_bytewise(value: &Value) -> String {
+    let mut out = String::new();
+    emit(value, &mut out, true);
+    out
+}
+
+fn emit(value: &Value, out: &mut String, bytewise: bool) {
     let mut writer = Writer {
         out,
         column: 0,
         whitespace: true,
         indention: true,
+        bytewise,
     };
     writer.node(value, None, false);
     if writer.column > 0 {
@@ -38,6 +51,8 @@ struct Writer<'a> {
     whitespace: bool,
     /// Nothing but indentation and `-`, `?`, `:` stand on this line.
     indention: bool,
+    /// Keys in the order of their bytes, and floats as floats.
+    bytewise: bool,
 }
 
 impl Writer<'_> {
@@ -67,12 +82,24 @@ impl Writer<'_> {
             Value::Null => self.scalar("null", Form::Plain, indent, false),
             Value::Bool(true) => self.scalar("true", Form::Plain, indent, false),
             Value::Bool(false) => self.scalar("false", Form::Plain, indent, false),
-            Value::Number(number) => self.scalar(&number::print(number), Form::Plain, indent, false),
+            Value::Number(number) => {
+                let text = match number.as_f64().filter(|_| self.bytewise && number.is_f64()) {
+                    Some(float) => number::shortest(float),
+                    None => number::print(number),
+                };
+                self.scalar(&text, Form::Plain, indent, false);
+            }
         }
     }
 
     fn map(&mut self, map: &Map<String, Value>, indent: usize) {
-        for (key, value) in natural::sort(map.iter().map(|(key, value)| (key.as_str(), value)).collect()) {
+        let mut pairs: Vec<(&str, &Value)> = map.iter().map(|(key, value)| (key.as_str(), value)).collect();
+        if self.bytewise {
+            pairs.sort_unstable_by_key(|(key, _)| *key);
+        } else {
+            pairs = natural::sort(pairs);
+        }
+        for (key, value) in pairs {
             self.indent(indent);
             if scalar::is_simple_key(key) {
                 self.scalar(key, Form::of(key), Some(indent), true);

@@ -23,7 +23,7 @@ mod timestamp;
 mod value;
 
 pub use compose::{Limits, parse_first_node, parse_items, parse_nodes};
-pub use emit::{to_string, write};
+pub use emit::{to_string, to_string_bytewise, write};
 pub use error::Error;
 pub use natural::sort as sort_keys;
 pub use node::{Map, Node, Scalar, Style, Tag};

@@ -5,9 +5,17 @@ use crate::{
     health::{self, Health},
     toggles::Toggles,
 };
-use crds::meta::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE};
 use runtime::Key;
 use serde_json::Value;
+
+/// The labels by which an object names the Flux object that it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnerLabels {
+    /// The label with the owner's name.
+    pub name: &'static str,
+    /// The label with the owner's namespace.
+    pub namespace: &'static str,
+}
 
 /// A live object, reduced to what decisions need: a few hundred bytes, whatever its size.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +30,7 @@ pub struct Live {
     pub owners: Owners,
     /// What its labels and annotations ask of us.
     pub toggles: Toggles,
-    /// The Kustomization that its labels name.
+    /// The owner that its labels name.
     pub owner: Option<Key>,
     /// How it is doing.
     pub health: Health,
@@ -32,7 +40,7 @@ pub struct Live {
 
 impl Live {
     /// Reduces a live object; `None` when it has no name or version, which the API server never shows.
-    pub fn of(object: &Value, ownership: &Ownership) -> Option<Self> {
+    pub fn of(object: &Value, ownership: &Ownership, owner: OwnerLabels) -> Option<Self> {
         let meta = object.get("metadata")?;
         let text = |key: &str| meta.get(key).and_then(Value::as_str);
         let label = |key: &str| {
@@ -46,8 +54,8 @@ impl Live {
             version: text("resourceVersion")?.parse().ok()?,
             owners: ownership.read(object),
             toggles: Toggles::of(object),
-            owner: label(KUSTOMIZE_NAMESPACE)
-                .zip(label(KUSTOMIZE_NAME))
+            owner: label(owner.namespace)
+                .zip(label(owner.name))
                 .map(|(namespace, name)| Key::new(namespace, name)),
             health: health::of(object),
             deleting: text("deletionTimestamp").is_some(),

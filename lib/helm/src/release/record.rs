@@ -9,7 +9,7 @@ use crate::funcs::layout;
 use crate::hooks::{Event, Hook};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use json::{Object, go_json};
+use json::{Object, go_json, go_struct};
 use serde_json::{Map, Value as Json, json};
 
 /// A release of one revision.
@@ -149,6 +149,37 @@ impl Release {
         out.text("namespace", &self.namespace);
         out.text("apply_method", &self.apply_method);
         out.finish()
+    }
+
+    /// What Flux's digest of a release is taken over: what the record says of the release, without the chart's files
+    /// and without tests, which anybody may run at any time. Ends with a newline, as Go's encoder does.
+    pub fn observation(&self, oci_digest: Option<&str>) -> String {
+        let mut out = Object::new();
+        out.always("name", &self.name);
+        out.raw("version", &self.version.to_string());
+        out.raw("info", &self.info.to_json());
+        let metadata = self.chart.get("metadata").cloned().unwrap_or_else(|| json!({}));
+        out.raw("chartMetadata", &go_struct(&metadata));
+        let config = match self.config.is_empty() {
+            true => "null".to_string(),
+            false => go_json(&Json::Object(self.config.clone())),
+        };
+        out.raw("config", &config);
+        out.always("manifest", &self.manifest);
+        let hooks: Vec<String> = self
+            .hooks
+            .iter()
+            .filter(|run| !run.hook.events.contains(&Event::Test))
+            .map(HookRun::to_json)
+            .collect();
+        let hooks = match hooks.is_empty() {
+            true => "null".to_string(),
+            false => format!("[{}]", hooks.join(",")),
+        };
+        out.raw("hooks", &hooks);
+        out.always("namespace", &self.namespace);
+        out.text("ociDigest", oci_digest.unwrap_or_default());
+        out.finish() + "\n"
     }
 
     /// Reads a record; fields that nobody knows are passed over.

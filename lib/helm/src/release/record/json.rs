@@ -11,6 +11,13 @@ pub(super) fn go_json(json: &Json) -> String {
     out
 }
 
+/// As [`go_json`], of a Go struct: its fields keep their order.
+pub(super) fn go_struct(json: &Json) -> String {
+    let mut out = String::new();
+    write(json, &mut out, true);
+    out
+}
+
 fn write(json: &Json, out: &mut String, fields: bool) {
     match json {
         Json::Null => out.push_str("null"),

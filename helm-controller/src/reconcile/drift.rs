@@ -1,0 +1,329 @@
+//! I/O: where the cluster differs from what the release says, and how it is brought back.
+
+use super::step::Stop;
+use crate::{
+    context::Context,
+    ledger::{self, Good, Memory},
+    release::{
+        apply::{MANAGER, create, migrate, words},
+        objects::{self, Item},
+    },
+};
+use ::apply::{
+    ignore::{self, IgnoreRules},
+    view::{Live, Scope, State, Watch},
+};
+use crds::{
+    helm::{DriftMode, HelmRelease, reason as hr},
+    meta::{DISABLED, DRIFT_DETECTION, IgnoreRule},
+};
+use helm::release::Release;
+use json_patch::{PatchOperation, diff};
+use kube::{
+    Client,
+    api::{Patch, PatchParams, ValidationDirective},
+};
+use runtime::{Key, client::Identity, telemetry::chain};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// How long a new watch may take to show what is there.
+const FIRST_SIGHT: Duration = Duration::from_secs(5);
+
+/// One object that differs.
+#[derive(Debug)]
+pub struct Difference {
+    item: Item,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// It is not there.
+    Removed,
+    /// It is otherwise.
+    Changed(json_patch::Patch),
+}
+
+impl Difference {
+    fn summary(&self) -> String {
+        let name = &self.item.object;
+        let Kind::Changed(patch) = &self.kind else {
+            return format!("{name} removed");
+        };
+        let count = |is: fn(&PatchOperation) -> bool| patch.0.iter().filter(|o| is(o)).count();
+        format!(
+            "{name} changed ({} additions, {} changes, {} removals)",
+            count(|o| matches!(o, PatchOperation::Add(_))),
+            count(|o| matches!(o, PatchOperation::Replace(_))),
+            count(|o| matches!(o, PatchOperation::Remove(_)))
+        )
+    }
+}
+
+/// A line for each object that differs.
+pub fn summary(differences: &[Difference]) -> String {
+    differences
+        .iter()
+        .map(Difference::summary)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Looks for objects that are not as the release says. What the live view shows untouched is not asked about again.
+pub async fn find(
+    context: &Context,
+    object: &HelmRelease,
+    identity: &Identity,
+    release: &Release,
+    memory: &Mutex<Memory>,
+) -> Result<Vec<Difference>, Stop> {
+    let failed = |message: String| Stop::Failed {
+        reason: hr::STATE_ERROR,
+        message: format!("Could not determine release state: unable to determine cluster state: {message}"),
+        tells: false,
+    };
+    let rules = object
+        .spec
+        .drift_detection
+        .as_ref()
+        .map_or(&[][..], |d| d.ignore.as_slice());
+    // An empty path takes the whole object out.
+    let (whole, parts): (Vec<_>, Vec<_>) = rules
+        .iter()
+        .cloned()
+        .partition(|r| r.paths.iter().any(String::is_empty));
+    let whole: Vec<_> = whole
+        .into_iter()
+        .map(|rule| IgnoreRule {
+            paths: vec!["/metadata".to_owned()],
+            ..rule
+        })
+        .collect();
+    let whole = IgnoreRules::new(&whole).map_err(|e| failed(chain(&e)))?;
+    let parts = IgnoreRules::new(&parts).map_err(|e| failed(chain(&e)))?;
+    let mut items = objects::build(&context.discovery, &release.manifest, &release.namespace)
+        .await
+        .map_err(|e| failed(chain(&e)))?;
+    for item in &mut items {
+        objects::own(&mut item.manifest, &release.name, &release.namespace);
+    }
+    let watches = watches(context, identity, &items).await;
+    let client = context.clients.of(identity);
+    let (mut differences, mut good) = (Vec::new(), HashMap::new());
+    let known = {
+        let memory = ledger::lock(memory);
+        if memory.good_for == release.version {
+            memory.good.clone()
+        } else {
+            HashMap::new()
+        }
+    };
+    let mut errors = Vec::new();
+    for item in items {
+        if !whole.of(&item.manifest).is_empty() || is_excluded(&item.manifest) {
+            continue;
+        }
+        let id = item.object.id();
+        let live = sight(&watches, &item);
+        if let (Some(now), Some(before)) = (live.as_deref().map(good_of), known.get(&id))
+            && now == *before
+        {
+            good.insert(id, now);
+            continue;
+        }
+        match one(&client, &item, &parts, &context.settings.overrides).await {
+            Ok(None) => {
+                if let Some(now) = sight(&watches, &item).as_deref().map(good_of) {
+                    good.insert(id, now);
+                }
+            }
+            Ok(Some(kind)) => differences.push(Difference { item, kind }),
+            Err(error) => errors.push(error),
+        }
+    }
+    if differences.is_empty() && !errors.is_empty() {
+        return Err(failed(errors.join(", ")));
+    }
+    let mut memory = ledger::lock(memory);
+    memory.good = good;
+    memory.good_for = release.version;
+    memory.watches = watches;
+    Ok(differences)
+}
+
+/// Brings the cluster back: what is gone is made, what differs is changed. One failure does not stop the others.
+pub async fn correct(client: &Client, mut differences: Vec<Difference>) -> (Vec<String>, Vec<String>) {
+    let (mut corrected, mut failures) = (Vec::new(), Vec::new());
+    differences.sort_by(|a, b| {
+        let key = |d: &Difference| {
+            (
+                matches!(d.kind, Kind::Changed(_)),
+                d.item.object.namespace.clone(),
+                d.item.object.name.clone(),
+            )
+        };
+        let rank = |d: &Difference| {
+            let (at, kind) = helm::manifest::rank(&d.item.object.kind, helm::manifest::INSTALL_ORDER);
+            (at, kind.to_owned())
+        };
+        (key(a).0, rank(a), key(a).1, key(a).2).cmp(&(key(b).0, rank(b), key(b).1, key(b).2))
+    });
+    for difference in differences {
+        let Difference { item, kind } = difference;
+        let name = item.object.to_string();
+        match kind {
+            Kind::Removed => match create(client, &item).await {
+                Ok(_) => corrected.push(format!("{name} created")),
+                Err(error) => failures.push(format!("{name} creation failure: {}", words(&error))),
+            },
+            Kind::Changed(patch) => {
+                let api = item.resource.api(client.clone(), &item.object.namespace);
+                let params = PatchParams {
+                    field_manager: Some(MANAGER.into()),
+                    ..PatchParams::default()
+                };
+                match api
+                    .patch(&item.object.name, &params, &Patch::Json::<()>(patch))
+                    .await
+                {
+                    Ok(_) => corrected.push(format!("{name} configured")),
+                    Err(error) => failures.push(format!("{name} patch failure: {}", masked(&item, &error))),
+                }
+            }
+        }
+    }
+    (corrected, failures)
+}
+
+/// Whether drift is looked for at all.
+pub fn is_watched(object: &HelmRelease) -> bool {
+    crate::spec::drift_mode(object) != DriftMode::Disabled
+}
+
+async fn one(
+    client: &Client,
+    item: &Item,
+    rules: &IgnoreRules,
+    overrides: &[String],
+) -> Result<Option<Kind>, String> {
+    let api = item.resource.api(client.clone(), &item.object.namespace);
+    let live = api.get_opt(&item.object.name).await.map_err(|e| words(&e))?;
+    let Some(live) = live else {
+        return Ok(Some(Kind::Removed));
+    };
+    let live = serde_json::to_value(live).unwrap_or_default();
+    if is_excluded(&live) {
+        return Ok(None);
+    }
+    if !overrides.is_empty() {
+        migrate(client, item, live.clone(), overrides).await?;
+    }
+    let params = PatchParams {
+        dry_run: true,
+        force: true,
+        field_manager: Some(MANAGER.into()),
+        field_validation: Some(ValidationDirective::Ignore),
+    };
+    let wanted = api
+        .patch(&item.object.name, &params, &Patch::Apply(&item.manifest))
+        .await
+        .map_err(|e| format!("{}: {}", item.object, masked(item, &e)))?;
+    let wanted = serde_json::to_value(wanted).unwrap_or_default();
+    let ignored = rules.of(&item.manifest);
+    let reduce = |value: &Value| ignore::without(&comparable(value, &item.manifest), &ignored);
+    let patch = diff(&reduce(&live), &reduce(&wanted));
+    Ok((!patch.0.is_empty()).then_some(Kind::Changed(patch)))
+}
+
+/// What is compared of an object: labels and annotations that the manifest names, and everything but metadata and status.
+fn comparable(value: &Value, manifest: &Value) -> Value {
+    let mut reduced = value.clone();
+    let Some(object) = reduced.as_object_mut() else {
+        return reduced;
+    };
+    object.remove("status");
+    let mut metadata = json!({});
+    for map in ["labels", "annotations"] {
+        let named = manifest["metadata"][map].as_object();
+        let live = value["metadata"][map].as_object();
+        let kept: serde_json::Map<String, Value> = live
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| named.is_some_and(|n| n.contains_key(*key)))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        // An object that has lost the whole map must get it back as one.
+        if live.is_some() {
+            metadata[map] = Value::Object(kept);
+        }
+    }
+    object.insert("metadata".to_owned(), metadata);
+    reduced
+}
+
+fn is_excluded(object: &Value) -> bool {
+    ["labels", "annotations"].iter().any(|map| {
+        let value = object
+            .get("metadata")
+            .and_then(|m| m.get(map))
+            .and_then(|m| m.get(DRIFT_DETECTION));
+        value
+            .and_then(Value::as_str)
+            .is_some_and(|v| v.eq_ignore_ascii_case(DISABLED))
+    })
+}
+
+/// What the API server says of an object; of a Secret, without the values that it may quote.
+fn masked(item: &Item, error: &kube::Error) -> String {
+    let text = words(error);
+    match item.object.kind == "Secret" {
+        true => text.rsplit(':').next().unwrap_or_default().trim().to_owned(),
+        false => text,
+    }
+}
+
+fn good_of(live: &Live) -> Good {
+    Good {
+        uid: live.uid.clone(),
+        fields: live.owners.fingerprint,
+    }
+}
+
+fn sight(watches: &[Arc<Watch>], item: &Item) -> Option<Arc<Live>> {
+    let key = Key::new(&item.object.namespace, &item.object.name);
+    let mut fitting = watches
+        .iter()
+        .filter(|w| w.scope().resource == item.resource && w.state() == State::Synced)
+        .filter(|w| {
+            w.scope()
+                .namespace
+                .as_ref()
+                .is_none_or(|n| *n == item.object.namespace)
+        });
+    fitting.find_map(|w| w.get(&key))
+}
+
+async fn watches(context: &Context, identity: &Identity, items: &[Item]) -> Vec<Arc<Watch>> {
+    let mut watches: Vec<Arc<Watch>> = Vec::new();
+    for item in items {
+        let one = item.resource.namespaced && *identity != Identity::Controller;
+        let scope = Scope {
+            identity: identity.clone(),
+            resource: item.resource.clone(),
+            namespace: one.then(|| item.object.namespace.clone()),
+            name: None,
+        };
+        if !watches.iter().any(|w| *w.scope() == scope) {
+            watches.push(context.view.watch(scope));
+        }
+    }
+    for watch in &watches {
+        watch.ready(FIRST_SIGHT).await;
+    }
+    watches
+}

@@ -1,0 +1,464 @@
+//! What an action came to, in the status: history, counters, conditions, events.
+
+use super::{Draft, End, about, succeeded, with_facts};
+use crate::{
+    digests, history,
+    next::Action,
+    release::job::{ActionError, Ended, Observed},
+    spec::{self, Remediation},
+};
+use crds::{
+    helm::{
+        AttemptedAction, ReleaseAction, Snapshot,
+        condition::{RELEASED, REMEDIATED, TEST_SUCCESS},
+        reason as hr,
+    },
+    meta::READY,
+};
+use runtime::events::Event;
+
+impl Draft<'_> {
+    /// Takes in what an action came to; gives how the pass ends, if it does.
+    pub fn ended(&mut self, ended: Ended) -> Option<End> {
+        let own = self.generation;
+        // What it says, it says of what it was begun for.
+        self.generation = ended.job.inputs.generation;
+        let canceled = matches!(ended.result, Err(ActionError::Canceled));
+        let end = match ended.job.action.clone() {
+            Action::Install => self.released(&ended, AttemptedAction::Install),
+            Action::Upgrade => self.released(&ended, AttemptedAction::Upgrade),
+            Action::Test => self.tested(&ended),
+            Action::Rollback(to) => self.rolled_back(&ended, to),
+            Action::UninstallRemediation => self.undone(&ended),
+            Action::Uninstall => self.uninstalled(&ended),
+            Action::Unlock => None,
+        };
+        self.generation = own;
+        if canceled {
+            self.conditions().mark_false(
+                READY,
+                hr::HEALTH_CHECK_CANCELED,
+                "New reconciliation triggered, the action under way was given up",
+            );
+            return Some(End::Again);
+        }
+        end
+    }
+
+    fn released(&mut self, ended: &Ended, of: AttemptedAction) -> Option<End> {
+        let (action, word, well, badly) = match of {
+            AttemptedAction::Install => {
+                self.status.history.clear();
+                (
+                    ReleaseAction::Install,
+                    "install",
+                    hr::INSTALL_SUCCEEDED,
+                    hr::INSTALL_FAILED,
+                )
+            }
+            AttemptedAction::Upgrade => (
+                ReleaseAction::Upgrade,
+                "upgrade",
+                hr::UPGRADE_SUCCEEDED,
+                hr::UPGRADE_FAILED,
+            ),
+        };
+        self.status.last_attempted_release_action = Some(of);
+        self.status.last_attempted_release_action_duration = Some(crds::meta::Duration::from(ended.took));
+        let mut conditions = self.conditions();
+        conditions.remove(TEST_SUCCESS);
+        conditions.remove(REMEDIATED);
+        self.observe(&ended.observed, action);
+        self.take_inventory(ended);
+        match &ended.result {
+            Ok(()) => {
+                self.made(word, well);
+                let retries = spec::retry(self.object, of, self.settings.retry_by_default);
+                if retries.is_some() {
+                    self.clear_failures();
+                }
+                self.summarize();
+                None
+            }
+            Err(error) => {
+                let chart = ended.job.chart.as_ref();
+                let metadata = chart.map(|c| &c.metadata);
+                let version = metadata.map(|m| m.version.clone()).unwrap_or_default();
+                let message = format!(
+                    "Helm {word} failed for release {}/{} with chart {}@{version}: {}",
+                    spec::release_namespace(self.object),
+                    ended.job.name,
+                    chart.map_or("", |c| c.name()),
+                    error.to_string().trim()
+                );
+                self.status.failures += 1;
+                self.conditions().mark_false(RELEASED, badly, message.clone());
+                let event = with_facts(
+                    Event::warning(badly, with_log(&message, &ended.log)),
+                    &version,
+                    &digests::of_values(self.settings.algorithm, &ended.job.values),
+                    metadata.map(|m| m.app_version.as_str()),
+                    self.status.last_attempted_revision_digest.clone().as_deref(),
+                );
+                self.events.push(event);
+                let end = match ended.observed.is_empty() {
+                    true => Some(self.nothing_stored(error)),
+                    false => {
+                        Remediation::of(self.object, of).count(&mut self.status);
+                        None
+                    }
+                };
+                self.summarize();
+                end
+            }
+        }
+    }
+
+    fn made(&mut self, word: &str, reason: &str) {
+        let Some(latest) = self.latest() else { return };
+        let message = succeeded(word, &latest);
+        self.conditions().mark_true(RELEASED, reason, message.clone());
+        if spec::tests(self.object) && !history::is_tested(&latest) {
+            let waiting = format!(
+                "Helm release {} with chart {} is awaiting tests",
+                history::full_name(&latest),
+                history::versioned_chart(&latest)
+            );
+            self.conditions()
+                .mark_unknown(TEST_SUCCESS, hr::AWAITING_TESTS, waiting);
+        }
+        self.events.push(about(Event::normal(reason, message), &latest));
+    }
+
+    /// An action that changed nothing in storage is tried again, and counts for no retry.
+    fn nothing_stored(&mut self, error: &ActionError) -> End {
+        match spec::active_retry(self.object, &self.status, self.settings.retry_by_default) {
+            Some(pause) => End::RetryAfter(pause, Some(error.to_string())),
+            None => End::Failed(error.to_string()),
+        }
+    }
+
+    fn tested(&mut self, ended: &Ended) -> Option<End> {
+        let filters = self.object.spec.test.as_ref().and_then(|t| t.filters.clone());
+        history::latest(&mut self.status.history);
+        let algorithm = self.settings.algorithm;
+        for seen in &ended.observed {
+            if let Some(latest) = self
+                .status
+                .history
+                .first_mut()
+                .filter(|s| history::is_of(s, &seen.release))
+            {
+                let mut tested =
+                    history::snapshot(algorithm, &seen.release, latest.oci_digest.as_deref(), None);
+                tested.action = latest.action.clone();
+                tested.test_hooks = Some(history::tests(
+                    &seen.release,
+                    filters.as_deref().unwrap_or_default(),
+                ));
+                *latest = tested;
+            }
+        }
+        let latest = self.latest()?;
+        let (name, chart) = (history::full_name(&latest), history::versioned_chart(&latest));
+        let end = match &ended.result {
+            Ok(()) => {
+                let count = latest
+                    .test_hooks
+                    .as_ref()
+                    .map_or(0, std::collections::BTreeMap::len);
+                let hooks = match count {
+                    0 => "no test hooks".to_owned(),
+                    1 => "1 test hook completed successfully".to_owned(),
+                    n => format!("{n} test hooks completed successfully"),
+                };
+                let message = format!("Helm test succeeded for release {name} with chart {chart}: {hooks}");
+                self.conditions()
+                    .mark_true(TEST_SUCCESS, hr::TEST_SUCCEEDED, message.clone());
+                self.events
+                    .push(about(Event::normal(hr::TEST_SUCCEEDED, message), &latest));
+                None
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let message = format!(
+                    "Helm test failed for release {name} with chart {chart}: {}",
+                    text.trim()
+                );
+                self.status.failures += 1;
+                self.conditions()
+                    .mark_false(TEST_SUCCESS, hr::TEST_FAILED, message.clone());
+                self.events
+                    .push(about(Event::warning(hr::TEST_FAILED, message), &latest));
+                match history::is_tested(&latest) {
+                    true => {
+                        let rules = Remediation::active(self.object, &self.status);
+                        if let Some(rules) = rules.filter(|r| !r.ignores_tests) {
+                            rules.count(&mut self.status);
+                        }
+                        None
+                    }
+                    false => Some(self.nothing_stored(error)),
+                }
+            }
+        };
+        self.summarize();
+        end
+    }
+
+    fn rolled_back(&mut self, ended: &Ended, to: i64) -> Option<End> {
+        let before = self.latest()?;
+        let target = self.status.history.iter().find(|s| s.version == to)?.clone();
+        self.observe_rollback(&ended.observed);
+        self.take_inventory(ended);
+        let (name, chart) = (history::full_name(&target), history::versioned_chart(&target));
+        let words = format!("Helm rollback to previous release {name} with chart {chart}");
+        let token = digests::of_values(self.settings.algorithm, &ended.job.values);
+        let facts = |event| {
+            with_facts(
+                event,
+                &target.chart_version,
+                &token,
+                target.app_version.as_deref(),
+                target.oci_digest.as_deref(),
+            )
+        };
+        let end = match &ended.result {
+            Ok(()) => {
+                let message = format!("{words} succeeded");
+                self.conditions()
+                    .mark_true(REMEDIATED, hr::ROLLBACK_SUCCEEDED, message.clone());
+                self.events
+                    .push(facts(Event::normal(hr::ROLLBACK_SUCCEEDED, message)));
+                self.remediated()
+            }
+            Err(error) => {
+                let message = format!("{words} failed: {}", error.to_string().trim());
+                self.status.failures += 1;
+                self.conditions()
+                    .mark_false(REMEDIATED, hr::ROLLBACK_FAILED, message.clone());
+                let event = Event::warning(hr::ROLLBACK_FAILED, with_log(&message, &ended.log));
+                self.events.push(facts(event));
+                match self.latest().is_some_and(|s| s.digest != before.digest) {
+                    true => self.remediated(),
+                    false => self.nothing_stored(error),
+                }
+            }
+        };
+        self.summarize();
+        Some(end)
+    }
+
+    fn undone(&mut self, ended: &Ended) -> Option<End> {
+        let before = self.latest()?;
+        self.observe_uninstall(&ended.observed, ReleaseAction::UninstallRemediation);
+        let latest = self.latest()?;
+        let stored = latest.digest != before.digest;
+        let (name, chart) = (history::full_name(&latest), history::versioned_chart(&latest));
+        let words = format!("Helm uninstall remediation for release {name} with chart {chart}");
+        let error = match &ended.result {
+            Err(error) => Some(error.to_string()),
+            Ok(()) if !stored => {
+                Some("uninstall completed with error: release not updated in Helm storage".to_owned())
+            }
+            Ok(()) => None,
+        };
+        let end = match error {
+            None => {
+                let message = format!("{words} succeeded");
+                self.conditions()
+                    .mark_true(REMEDIATED, hr::UNINSTALL_SUCCEEDED, message.clone());
+                self.events
+                    .push(about(Event::normal(hr::UNINSTALL_SUCCEEDED, message), &latest));
+                self.remediated()
+            }
+            Some(error) => {
+                let message = format!("{words} failed: {}", error.trim());
+                self.status.failures += 1;
+                self.conditions()
+                    .mark_false(REMEDIATED, hr::UNINSTALL_FAILED, message.clone());
+                let event = Event::warning(hr::UNINSTALL_FAILED, with_log(&message, &ended.log));
+                self.events.push(about(event, &latest));
+                match stored {
+                    true => self.remediated(),
+                    false => self.nothing_stored(&ActionError::Helm(error)),
+                }
+            }
+        };
+        // Ready goes on to tell of the failure, as in Flux.
+        Some(end)
+    }
+
+    /// After a remediation the round is over.
+    fn remediated(&mut self) -> End {
+        let status = &self.status;
+        if let Some(pause) = spec::active_retry(self.object, status, self.settings.retry_by_default) {
+            return End::RetryAfter(pause, None);
+        }
+        let rules = Remediation::active(self.object, status);
+        let reinstalls = rules.is_some_and(|r| {
+            r.of == AttemptedAction::Upgrade && r.strategy == crds::helm::RemediationStrategy::Uninstall
+        });
+        match rules.is_some_and(|r| r.exhausted(status)) && !reinstalls {
+            true => self.retries_exceeded(),
+            false => End::Retry("the release was remediated, it is tried again".to_owned()),
+        }
+    }
+
+    /// The release was moved away from where it was.
+    fn uninstalled(&mut self, ended: &Ended) -> Option<End> {
+        self.observe_uninstall(&ended.observed, ReleaseAction::Uninstall);
+        match self.farewell(ended) {
+            None => {
+                self.moved();
+                Some(End::Again)
+            }
+            Some(error) => Some(End::Retry(error)),
+        }
+    }
+
+    /// What is told of an uninstall; what failed, if it did.
+    pub fn farewell(&mut self, ended: &Ended) -> Option<String> {
+        let Some(latest) = self.latest() else {
+            // Of a release that nobody recorded, there is only a failure to tell.
+            return match &ended.result {
+                Ok(()) | Err(ActionError::NotFound(_) | ActionError::AlreadyDeleted(_)) => None,
+                Err(error) => Some(error.to_string()),
+            };
+        };
+        let (name, chart) = (history::full_name(&latest), history::versioned_chart(&latest));
+        match &ended.result {
+            Ok(()) => {
+                let message = format!("Helm uninstall succeeded for release {name} with chart {chart}");
+                self.status.inventory = None;
+                self.conditions()
+                    .mark_false(RELEASED, hr::UNINSTALL_SUCCEEDED, message.clone());
+                self.events
+                    .push(about(Event::normal(hr::UNINSTALL_SUCCEEDED, message), &latest));
+                None
+            }
+            Err(ActionError::NotFound(_)) => {
+                let message = format!("Release {name} was not found, assuming it is uninstalled");
+                self.conditions()
+                    .mark_false(RELEASED, hr::UNINSTALL_SUCCEEDED, message);
+                None
+            }
+            Err(ActionError::AlreadyDeleted(_)) => {
+                let message = format!("Release {name} was already uninstalled");
+                self.conditions()
+                    .mark_false(RELEASED, hr::UNINSTALL_SUCCEEDED, message);
+                None
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let message = format!(
+                    "Helm uninstall failed for release {name} with chart {chart}: {}",
+                    text.trim()
+                );
+                self.status.failures += 1;
+                self.conditions()
+                    .mark_false(RELEASED, hr::UNINSTALL_FAILED, message.clone());
+                let event = Event::warning(hr::UNINSTALL_FAILED, with_log(&message, &ended.log));
+                self.events.push(about(event, &latest));
+                self.summarize();
+                Some(message)
+            }
+        }
+    }
+
+    fn take_inventory(&mut self, ended: &Ended) {
+        if let Some(inventory) = &ended.inventory {
+            self.status.inventory = Some(inventory.clone());
+        }
+    }
+
+    /// The newest revision becomes the latest snapshot; of the older ones that were written, the newest is renewed.
+    fn observe(&mut self, observed: &[Observed], action: ReleaseAction) {
+        let mut sorted: Vec<&Observed> = observed.iter().collect();
+        sorted.sort_by_key(|o| std::cmp::Reverse(o.release.version));
+        let Some((newest, older)) = sorted.split_first() else {
+            return;
+        };
+        let algorithm = self.settings.algorithm;
+        let oci = self.status.last_attempted_revision_digest.clone();
+        let snapshot = history::snapshot(algorithm, &newest.release, oci.as_deref(), Some(action));
+        self.status.history.insert(0, snapshot);
+        for seen in older {
+            if let Some(known) = self
+                .status
+                .history
+                .iter_mut()
+                .find(|s| history::is_of(s, &seen.release))
+            {
+                *known = renewed(
+                    known,
+                    history::snapshot(algorithm, &seen.release, known.oci_digest.as_deref(), None),
+                );
+                return;
+            }
+        }
+    }
+
+    fn observe_rollback(&mut self, observed: &[Observed]) {
+        let algorithm = self.settings.algorithm;
+        for seen in observed {
+            let action = Some(ReleaseAction::Rollback);
+            match self
+                .status
+                .history
+                .iter_mut()
+                .find(|s| history::is_of(s, &seen.release))
+            {
+                Some(known) => {
+                    *known = renewed(
+                        known,
+                        history::snapshot(algorithm, &seen.release, known.oci_digest.as_deref(), action),
+                    );
+                }
+                None => {
+                    // Flux knows the action of a revision only from its second write on.
+                    let action = action.filter(|_| seen.writes > 1);
+                    self.status
+                        .history
+                        .insert(0, history::snapshot(algorithm, &seen.release, None, action));
+                }
+            }
+        }
+        history::latest(&mut self.status.history);
+    }
+
+    fn observe_uninstall(&mut self, observed: &[Observed], action: ReleaseAction) {
+        let algorithm = self.settings.algorithm;
+        for seen in observed {
+            if let Some(known) = self
+                .status
+                .history
+                .iter_mut()
+                .find(|s| history::is_of(s, &seen.release))
+            {
+                *known = renewed(
+                    known,
+                    history::snapshot(
+                        algorithm,
+                        &seen.release,
+                        known.oci_digest.as_deref(),
+                        Some(action),
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// A snapshot made anew keeps what tests came to.
+fn renewed(known: &Snapshot, mut snapshot: Snapshot) -> Snapshot {
+    snapshot.test_hooks = known.test_hooks.clone();
+    snapshot
+}
+
+fn with_log(message: &str, log: &[String]) -> String {
+    match log.is_empty() {
+        true => message.to_owned(),
+        false => format!("{message}\n\nLast Helm logs:\n\n{}", log.join("\n")),
+    }
+}

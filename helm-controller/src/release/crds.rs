@@ -1,0 +1,174 @@
+//! I/O: a chart's custom resource definitions, which come before everything else; and what belongs to a release.
+
+use super::{
+    apply,
+    job::{ActionError, Session},
+    objects::{self, Item},
+    wait::Awaited,
+};
+use crds::{
+    helm::CrdsPolicy,
+    meta::{HELM_NAME, HELM_NAMESPACE, Inventory, InventoryEntry},
+};
+use expr::HealthExpressions;
+use helm::{Crd, release::Release};
+use kube::ResourceExt as _;
+use runtime::telemetry::chain;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long definitions may take until they are served.
+const ESTABLISHED: Duration = Duration::from_secs(60);
+const GROUP: &str = "apiextensions.k8s.io";
+const KIND: &str = "CustomResourceDefinition";
+
+/// Writes the definitions of the chart as the policy says, and waits until they are served.
+///
+/// # Errors
+/// Definitions that cannot be read, that the API server refuses, or that do not come up in a minute.
+pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -> Result<(), ActionError> {
+    let found = definitions(session)?;
+    if found.is_empty() || policy == CrdsPolicy::Skip {
+        return Ok(());
+    }
+    session.say(format!(
+        "applying CustomResourceDefinition(s) with policy {policy:?}"
+    ));
+    let mut items = Vec::new();
+    for crd in &found {
+        let text = String::from_utf8_lossy(&crd.data).into_owned();
+        let failed = |e: &dyn std::error::Error| {
+            ActionError::Helm(format!(
+                "failed to apply CustomResourceDefinitions: failed to parse CustomResourceDefinitions from {}: {}",
+                crd.path,
+                chain(e)
+            ))
+        };
+        let built = objects::build(&session.context.discovery, &text, &session.job.namespace).await;
+        items.extend(built.map_err(|e| failed(&e))?);
+    }
+    // The folder is for definitions only.
+    items.retain(|item| item.object.group == GROUP && item.object.kind == KIND);
+    let mut written = Vec::new();
+    for item in &mut items {
+        label(session, &mut item.manifest);
+        if let Some(awaited) = one(session, item, policy, server_side).await? {
+            written.push(awaited);
+        }
+    }
+    if written.is_empty() {
+        return Ok(());
+    }
+    let count = written.len();
+    let ready = session
+        .waits
+        .ready(written, false, &HealthExpressions::default(), ESTABLISHED)
+        .await;
+    ready.map_err(|e| {
+        ActionError::from(e).context(
+            "failed to apply CustomResourceDefinitions: failed to wait for CustomResourceDefinition(s)",
+        )
+    })?;
+    session.say(format!(
+        "successfully applied {count} CustomResourceDefinition(s)"
+    ));
+    for item in &items {
+        let group = item.manifest.pointer("/spec/group").and_then(Value::as_str);
+        session.context.discovery.forget(group.unwrap_or_default());
+    }
+    session.context.cluster.forget().await;
+    Ok(())
+}
+
+/// The objects that belong to a release: those of its manifest, and the definitions of its chart.
+pub async fn inventory(session: &Session, release: &Release) -> Option<Inventory> {
+    let mut entries = Vec::new();
+    let add = |items: &[Item], entries: &mut Vec<InventoryEntry>| {
+        entries.extend(items.iter().map(|item| InventoryEntry {
+            id: item.object.id().to_string(),
+            v: item.object.version.clone(),
+        }));
+    };
+    let discovery = &session.context.discovery;
+    add(
+        &objects::build(discovery, &release.manifest, &release.namespace)
+            .await
+            .ok()?,
+        &mut entries,
+    );
+    for crd in definitions(session).unwrap_or_default() {
+        for value in objects::parse(&String::from_utf8_lossy(&crd.data)).ok()? {
+            let Ok(object) = ::apply::id::ObjectRef::of(&value) else {
+                continue;
+            };
+            entries.push(InventoryEntry {
+                id: object.id().to_string(),
+                v: object.version,
+            });
+        }
+    }
+    Some(Inventory { entries })
+}
+
+fn definitions(session: &Session) -> Result<Vec<Crd>, ActionError> {
+    let Some(chart) = &session.job.chart else {
+        return Ok(Vec::new());
+    };
+    if chart.crds().is_empty() {
+        return Ok(Vec::new());
+    }
+    helm::crds(chart, &session.job.values)
+        .map_err(|e| ActionError::Helm(format!("failed to apply CustomResourceDefinitions: {e}")))
+}
+
+async fn one(
+    session: &Session,
+    item: &Item,
+    policy: CrdsPolicy,
+    server_side: bool,
+) -> Result<Option<Awaited>, ActionError> {
+    let client = &session.client.0;
+    let name = &item.object.name;
+    let failed = |text: String| {
+        ActionError::Helm(format!(
+            "failed to apply CustomResourceDefinitions: failed to create CustomResourceDefinition {name}: {text}"
+        ))
+    };
+    let api = item.resource.api(client.clone(), "");
+    let live = api.get_opt(name).await.map_err(|e| failed(apply::words(&e)))?;
+    let live = live.map(|l| serde_json::to_value(l).unwrap_or_default());
+    let written = match (live, policy) {
+        // It is there, and stays as it is. It may be another release that it came with.
+        (Some(live), CrdsPolicy::Create) => live,
+        (Some(live), _) if !server_side => {
+            let mode = apply::Mode {
+                server_side: false,
+                force: false,
+                replace: true,
+                three_way: false,
+            };
+            let replaced = super::client_side::write(client, None, item, Some(&live), mode).await;
+            replaced.map_err(failed)?
+        }
+        (None, _) if !server_side => apply::create(client, item)
+            .await
+            .map_err(|e| failed(apply::words(&e)))?,
+        _ => apply::server_side(client, item, true).await.map_err(failed)?,
+    };
+    Ok(Some(Awaited {
+        object: item.object.clone(),
+        resource: item.resource.clone(),
+        written,
+    }))
+}
+
+fn label(session: &Session, manifest: &mut Value) {
+    let object = &session.job.object;
+    objects::put(manifest, "labels", HELM_NAME, &object.name_any());
+    objects::put(
+        manifest,
+        "labels",
+        HELM_NAMESPACE,
+        &crate::spec::namespace(object),
+    );
+}
