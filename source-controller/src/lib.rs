@@ -1,7 +1,9 @@
 //! source-controller: the outside world in, verified artifacts out.
 
 mod args;
+mod artifact_generator;
 mod context;
+mod files;
 pub mod git;
 mod git_repository;
 mod http;
@@ -18,8 +20,10 @@ mod tag;
 
 pub use args::Args;
 
+use artifact_generator::{ArtifactGenerators, Sources, Triggers};
 use context::Context;
 use crds::{
+    extensions::ArtifactGenerator,
     meta::FluxObject,
     source::{GitRepository, OCIRepository, Source},
 };
@@ -28,6 +32,7 @@ use oci_repository::OciRepositories;
 use runtime::{
     Key,
     client::Identity,
+    fetch::Artifacts,
     process::{Names, Process, ProcessError},
     queue::Queue,
     reconciler::{Reconciler, Shell},
@@ -44,6 +49,9 @@ const NAMES: Names = Names {
     manager: "source-controller",
     features: FEATURES,
 };
+
+/// How often the download of an artifact is tried again within a pass of a generator.
+const FETCH_RETRIES: u32 = 3;
 
 /// Mirrors that nobody used for so long are removed.
 const MIRROR_IDLE: Duration = Duration::from_secs(6 * 3600);
@@ -66,7 +74,9 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
     let own = process.tools.clients.of(&Identity::Controller);
     let (git, oci) = (Kind::<GitRepository>::default(), Kind::<OCIRepository>::default());
-    let healers = vec![git.healer(), oci.healer()];
+    let generators = Kind::<ArtifactGenerator>::default();
+    let triggers = Triggers::new(generators.queue.clone());
+    let healers = vec![git.healer(), oci.healer(), heal_made(triggers.clone())];
     storage::serve(args.storage_addr, storage.clone(), heal(healers)).await?;
     let context = Arc::new(Context {
         client: own,
@@ -76,12 +86,24 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         repositories: git.store.clone(),
         requeue_dependency: process.args.requeue_dependency,
     });
+    let making = Arc::new(artifact_generator::Context {
+        client: context.client.clone(),
+        storage: context.storage.clone(),
+        artifacts: Artifacts::new(FETCH_RETRIES)?,
+        sources: Sources::default(),
+        generators: generators.store.clone(),
+        access: process.args.access(),
+        requeue_dependency: process.args.requeue_dependency,
+    });
     tokio::spawn(prune_mirrors(context.clone()));
     let includes = Includes::new(git.queue.clone());
     tokio::join!(
         git.run(&process, GitRepositories(context.clone()), move |change| includes
             .changed(change)),
         oci.run(&process, OciRepositories(context), |_| {}),
+        follow_sources(triggers.clone(), making.clone(), process.scope()),
+        generators.run(&process, ArtifactGenerators(making), move |change| triggers
+            .changed(change)),
     );
     Ok(())
 }
@@ -101,7 +123,7 @@ impl<K> Default for Kind<K> {
     }
 }
 
-impl<K: FluxObject + Source> Kind<K> {
+impl<K: FluxObject> Kind<K> {
     /// Follows the objects and makes passes over them until the process ends.
     async fn run<R: Reconciler<Object = K>>(
         self,
@@ -130,7 +152,9 @@ impl<K: FluxObject + Source> Kind<K> {
             () = shell.run(concurrency, process.stopped()) => {}
         }
     }
+}
 
+impl<K: FluxObject + Source> Kind<K> {
     /// Asks for a pass over the object whose status names a file that is not there.
     fn healer(&self) -> (&'static str, Healer) {
         let (store, queue) = (self.store.clone(), self.queue.clone());
@@ -159,6 +183,24 @@ fn heal(healers: Vec<(&'static str, Healer)>) -> storage::OnMissing {
             healer(Key::new(namespace, name), path);
         }
     })
+}
+
+/// As above, for what generators made.
+fn heal_made(triggers: Arc<Triggers>) -> (&'static str, Healer) {
+    (
+        artifact_generator::MADE,
+        Box::new(move |key, _| triggers.heal(&key)),
+    )
+}
+
+/// The sources of generators are followed once it is known that there is such a kind.
+async fn follow_sources(
+    triggers: Arc<Triggers>,
+    context: Arc<artifact_generator::Context>,
+    scope: Option<String>,
+) {
+    context.generators.synced().await;
+    triggers.follow(&context, scope);
 }
 
 async fn prune_mirrors(context: Arc<Context>) {

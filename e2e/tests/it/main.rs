@@ -1,6 +1,7 @@
 //! End-to-end tests, one promise a file.
 
 mod api_outage;
+mod artifact_generator;
 mod artifact_lost;
 mod bad_input;
 mod canary;
