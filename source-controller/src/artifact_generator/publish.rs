@@ -48,10 +48,9 @@ pub async fn settled(context: &Context, object: &ArtifactGenerator, digest: &str
     let mut artifacts = Vec::new();
     for made in &status.inventory {
         let there = context.sources.external(&Key::new(&made.namespace, &made.name));
-        let artifact = there
-            .as_deref()
-            .filter(|there| is_of(there, object))
-            .and_then(|there| there.artifact());
+        // What directories were called is not known here: a change of those labels alone is seen with the next one.
+        let whole = |there: &&ExternalArtifact| holds(there, &manifest(object, &made.name, &BTreeMap::new()));
+        let artifact = there.as_deref().filter(whole).and_then(|there| there.artifact());
         match artifact.filter(|artifact| artifact.digest == made.digest) {
             Some(artifact) => artifacts.push(artifact.clone()),
             None => return Ok(false),
@@ -229,7 +228,7 @@ pub async fn publish(
     };
     let api: Api<ExternalArtifact> = Api::namespaced(client.clone(), &namespace);
     let params = PatchParams::apply(MANAGER).force();
-    let desired = manifest(object, wanted);
+    let desired = manifest(object, name, &wanted.labels);
     // After a change of the spec it is written in any case: what it no longer says has to go.
     let generation = object
         .status
@@ -270,10 +269,10 @@ pub async fn publish(
 }
 
 /// The ExternalArtifact as it shall be.
-fn manifest(object: &ArtifactGenerator, wanted: &Wanted) -> Value {
+fn manifest(object: &ArtifactGenerator, name: &str, captured: &BTreeMap<String, String>) -> Value {
     let common = object.spec.common_metadata.clone().unwrap_or_default();
     let mut labels = common.labels;
-    labels.extend(wanted.labels.clone());
+    labels.extend(captured.clone());
     labels.insert("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned());
     labels.insert(GENERATOR.to_owned(), object.uid().unwrap_or_default());
     let source_ref = NamespacedReference {
@@ -284,7 +283,7 @@ fn manifest(object: &ArtifactGenerator, wanted: &Wanted) -> Value {
     };
     let mut manifest = json!({
         "apiVersion": format!("{}/v1", crds::source::GROUP), "kind": MADE,
-        "metadata": {"name": wanted.artifact.name, "labels": labels},
+        "metadata": {"name": name, "labels": labels},
         "spec": {"sourceRef": source_ref},
     });
     if !common.annotations.is_empty() {
