@@ -1,10 +1,11 @@
-//! The custom resources of the four Flux API groups: the only language the controllers share.
+//! The custom resources of Flux's API groups: the only language the controllers share.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
 use crate::schema::{Column, NewStatus, finish};
 
+pub mod extensions;
 pub mod helm;
 pub mod kustomize;
 pub mod meta;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         finish(notification::Alert::crd(), Bare, &[AGE]),
         finish(notification::Provider::crd(), Bare, &[AGE]),
         finish(notification::Receiver::crd(), Unobserved, &[AGE, READY, STATUS]),
+        finish(extensions::ArtifactGenerator::crd(), Bare, &[AGE, READY, STATUS]),
         finish(
             source::Bucket::crd(),
             Unobserved,

@@ -74,6 +74,8 @@ pub trait FluxObject:
     const VERSION: &'static str;
     /// The kind, such as `GitRepository`.
     const KIND: &'static str;
+    /// The finalizer that its objects carry.
+    const FINALIZER: &'static str = FINALIZER;
 
     /// The status, if the object has one yet.
     fn status(&self) -> Option<&Self::Status>;

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 /// API version of sources.
 pub const SOURCE: &str = "source.toolkit.fluxcd.io/v1";
+/// API version of ArtifactGenerators.
+pub const EXTENSIONS: &str = "source.extensions.fluxcd.io/v1beta1";
 /// API version of Kustomizations.
 pub const KUSTOMIZE: &str = "kustomize.toolkit.fluxcd.io/v1";
 

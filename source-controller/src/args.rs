@@ -1,7 +1,6 @@
 //! The flags of source-controller, with Flux's names and defaults.
 
-use crate::{context::ChartLimits, git, helm_remote, storage::Retention};
-use crate::{cloud, git, storage::Retention};
+use crate::{cloud, context::ChartLimits, git, helm_remote, storage::Retention};
 use artifact::Algorithm;
 use clap::Parser;
 use runtime::args::{CommonArgs, address, duration};

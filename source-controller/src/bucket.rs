@@ -69,7 +69,9 @@ impl Buckets {
         let revision = listed.index.digest(storage.algorithm());
         let doing = format!("new upstream revision '{revision}'");
         // I/O: the content of those that changed; that of the others is on the shelf.
-        let known = kept.then(|| self.0.known_buckets.of(object, &request.place)).flatten();
+        let known = kept
+            .then(|| self.0.known_buckets.of(object, &request.place))
+            .flatten();
         let pulled = within(object, pull::run(storage, &request, listed, known)).await;
         let pulled = pulled
             .and_then(|pulled| pulled)

@@ -1,9 +1,11 @@
 //! source-controller: the outside world in, verified artifacts out.
 
 mod args;
+mod artifact_generator;
 mod bucket;
 mod cloud;
 mod context;
+mod files;
 pub mod git;
 mod git_repository;
 mod helm_chart;
@@ -11,6 +13,7 @@ mod helm_remote;
 mod helm_repository;
 mod http;
 pub mod ignore;
+mod kind;
 mod kube_secret;
 mod lock;
 mod objects;
@@ -26,23 +29,23 @@ mod verify;
 
 pub use args::Args;
 
+use artifact_generator::ArtifactGenerators;
 use bucket::Buckets;
 use context::Context;
 use crds::{
-    meta::FluxObject,
-    source::{Bucket, GitRepository, HelmChart, HelmRepository, OCIRepository, Source},
+    extensions::ArtifactGenerator,
+    source::{Bucket, GitRepository, HelmChart, HelmRepository, OCIRepository},
 };
 use git_repository::{GitRepositories, Includes};
 use helm_chart::{HelmCharts, Triggers};
 use helm_repository::HelmRepositories;
+use kind::{Healer, Kind};
 use oci_repository::OciRepositories;
 use runtime::{
     Key,
     client::Identity,
+    fetch::Artifacts,
     process::{Names, Process, ProcessError},
-    queue::Queue,
-    reconciler::{Reconciler, Shell},
-    watch::{self, Change, Store, Undecodable},
 };
 use std::{sync::Arc, time::Duration};
 use storage::Storage;
@@ -58,6 +61,9 @@ const NAMES: Names = Names {
 
 /// Mirrors and indexes that nobody used for so long are removed.
 const IDLE: Duration = Duration::from_secs(6 * 3600);
+
+/// How often the download of an artifact is tried again within a pass of a generator.
+const FETCH_RETRIES: u32 = 3;
 
 /// Runs the controller until it is told to end.
 ///
@@ -85,25 +91,26 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let indexes = helm_remote::Indexes::new(indexes, args.index_limits(), storage.algorithm())?;
     let (git, oci) = (Kind::<GitRepository>::default(), Kind::<OCIRepository>::default());
     let (repositories, charts) = (Kind::<HelmRepository>::default(), Kind::<HelmChart>::default());
-    let buckets = Kind::<Bucket>::default();
-    let healers = vec![
+    let (buckets, generators) = (Kind::<Bucket>::default(), Kind::<ArtifactGenerator>::default());
+    let making = artifact_generator::Triggers::new(generators.queue.clone());
+    let missing = heal(vec![
         git.healer(),
         oci.healer(),
         repositories.healer(),
         charts.healer(),
         buckets.healer(),
-    ];
-    let missing = heal(healers);
+        making.healer(),
+    ]);
     storage::serve(args.storage_addr, storage.clone(), missing.clone()).await?;
     let context = Arc::new(Context {
-        client: own,
-        storage,
+        client: own.clone(),
+        storage: storage.clone(),
         mirrors,
         registries: oci::Registries::default(),
         remotes: helm_remote::Remotes::default(),
         indexes,
         charts: args.chart_limits(),
-        cloud: cloud::Cloud::new(process.tools.clients.of(&Identity::Controller), args.identities()),
+        cloud: cloud::Cloud::new(own.clone(), args.identities()),
         known_buckets: bucket::KnownBuckets::default(),
         repositories: git.store.clone(),
         helm_repositories: repositories.store.clone(),
@@ -111,8 +118,18 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         missing,
         requeue_dependency: process.args.requeue_dependency,
     });
+    let generator = Arc::new(artifact_generator::Context {
+        client: own,
+        storage,
+        artifacts: Artifacts::new(FETCH_RETRIES)?,
+        sources: artifact_generator::Sources::default(),
+        generators: generators.store.clone(),
+        access: process.args.access(),
+        requeue_dependency: process.args.requeue_dependency,
+    });
     tokio::spawn(prune(context.clone()));
     tokio::spawn(purge(context.clone(), args.helm_cache_purge_interval));
+    tokio::spawn(making.clone().follow(generator.clone(), process.scope()));
     let includes = Includes::new(git.queue.clone());
     let triggers = Arc::new(Triggers::new(charts.queue.clone()));
     let told = || triggers.clone();
@@ -129,83 +146,11 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
             .source(change)),
         charts.run(&process, HelmCharts::new(context), move |change| of_charts
             .chart(change)),
+        generators.run(&process, ArtifactGenerators(generator), move |change| making
+            .changed(change)),
     );
     Ok(())
 }
-
-/// One kind: its objects as last seen, and those that are due.
-struct Kind<K> {
-    store: Arc<Store<K>>,
-    queue: Arc<Queue>,
-}
-
-impl<K> Default for Kind<K> {
-    fn default() -> Self {
-        Self {
-            store: Arc::new(Store::default()),
-            queue: Arc::new(Queue::default()),
-        }
-    }
-}
-
-impl<K: FluxObject + Source> Kind<K> {
-    /// Follows the objects and makes passes over them until the process ends.
-    async fn run<R: Reconciler<Object = K>>(
-        self,
-        process: &Process,
-        reconciler: R,
-        also: impl Fn(&Change<K>) + Send + Sync + 'static,
-    ) {
-        let concurrency = process.args.concurrent.unwrap_or(2);
-        let shell = Shell::new(
-            reconciler,
-            self.store.clone(),
-            self.queue.clone(),
-            process.tools.clone(),
-        );
-        let (on_change, unreadable) = (shell.clone(), shell.clone());
-        let watch = self.follow(
-            process,
-            move |change| {
-                also(change);
-                on_change.changed(change);
-            },
-            move |invalid| unreadable.undecodable(invalid),
-        );
-        tokio::select! {
-            () = watch => {}
-            () = shell.run(concurrency, process.stopped()) => {}
-        }
-    }
-
-    /// Follows the objects for ever, and says what changed of them.
-    async fn follow(
-        self,
-        process: &Process,
-        changed: impl Fn(&Change<K>) + Send + Sync + 'static,
-        undecodable: impl Fn(Undecodable) + Send + Sync + 'static,
-    ) {
-        let (config, scope) = (process.own_objects(), process.scope());
-        let client = process.tools.clients.of(&Identity::Controller);
-        let changed = move |change| changed(&change);
-        watch::run::<K>(client, scope.as_deref(), config, self.store, changed, undecodable).await;
-    }
-
-    /// Asks for a pass over the object whose status names a file that is not there.
-    fn healer(&self) -> (&'static str, Healer) {
-        let (store, queue) = (self.store.clone(), self.queue.clone());
-        let healer = move |key: Key, path: &str| {
-            // What no status names is not looked for: strangers cannot ask for work.
-            let named = |o: &K| o.artifact().is_some_and(|a| a.path == path);
-            if store.get(&key).is_some_and(|o| named(&o)) {
-                queue.add(key);
-            }
-        };
-        (K::KIND, Box::new(healer))
-    }
-}
-
-type Healer = Box<dyn Fn(Key, &str) + Send + Sync>;
 
 /// A file that a status names and that somebody looks for in vain is made anew at once, not at the interval.
 fn heal(healers: Vec<(&'static str, Healer)>) -> storage::OnMissing {

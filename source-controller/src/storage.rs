@@ -251,11 +251,6 @@ impl Storage {
         File::open(&path).map_err(|source| StorageError::Read { path, source })
     }
 
-    /// The algorithm of artifact digests (Flux flag `--artifact-digest-algo`).
-    pub fn algorithm(&self) -> Algorithm {
-        self.0.algorithm
-    }
-
     /// A folder for files that are being put together; it goes when it is dropped.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! End-to-end tests, one promise a file.
 
 mod api_outage;
+mod artifact_generator;
 mod artifact_lost;
 mod bad_input;
 mod bucket;
@@ -16,7 +17,6 @@ mod drift;
 mod file_server;
 mod health;
 mod helm_charts;
-mod helm_sources;
 mod helm_release;
 mod helm_release_crash;
 mod helm_release_drift;
@@ -24,6 +24,7 @@ mod helm_release_failure;
 mod helm_release_hooks;
 mod helm_release_options;
 mod helm_release_tenancy;
+mod helm_sources;
 mod ignore;
 mod layers;
 mod leadership;

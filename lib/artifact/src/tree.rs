@@ -97,6 +97,20 @@ impl Tree {
             .map(|(name, child)| (&**name, matches!(child, Child::Directory(_))))
     }
 
+    /// The directory at a path as a tree of its own, which shares all with this one; nothing if there is none.
+    #[must_use]
+    pub fn subtree(&self, path: &str) -> Option<Tree> {
+        if segments(path).next().is_none() {
+            return Some(self.clone());
+        }
+        match self.child(path)? {
+            Child::Directory(directory) => Some(Tree {
+                root: directory.clone(),
+            }),
+            Child::File(_) => None,
+        }
+    }
+
     /// A tree with one file added or replaced. It shares all else with this one; the cost is the directories on the path.
     ///
     /// # Errors
@@ -204,6 +218,14 @@ impl TreeBuilder {
     /// # Errors
     /// A path that [`clean_path`] refuses, that is already a directory, or that leads through a file.
     pub fn file(&mut self, path: &str, bytes: Vec<u8>, executable: bool) -> Result<(), PathError> {
+        self.put(path, File::new(bytes, executable))
+    }
+
+    /// Adds or replaces a file of another tree, as [`TreeBuilder::file`] does; its content is shared.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put(&mut self, path: &str, file: File) -> Result<(), PathError> {
         let clean = clean_path(path)?;
         let (parents, name) = match clean.rsplit_once('/') {
             Some((parents, name)) => (parents, name),
@@ -214,8 +236,22 @@ impl TreeBuilder {
         if let Some(Draft::Directory(_)) = directory.get(name) {
             return Err(PathError::IsDirectory(clean));
         }
-        directory.insert(name.into(), Draft::File(File::new(bytes, executable)));
+        directory.insert(name.into(), Draft::File(file));
         Ok(())
+    }
+
+    /// What is at a path so far; the root is a directory.
+    #[must_use]
+    pub fn node(&self, path: &str) -> Option<Node<'_>> {
+        let mut directory = &self.root;
+        let mut segments = segments(path).peekable();
+        while let Some(segment) = segments.next() {
+            match directory.get(segment)? {
+                Draft::Directory(next) => directory = next,
+                Draft::File(file) => return segments.peek().is_none().then_some(Node::File(file)),
+            }
+        }
+        Some(Node::Directory)
     }
 
     /// Adds a directory, which stays even if nothing is put into it, and the directories above it.

@@ -12,7 +12,7 @@ use crate::{
     telemetry::chain,
     watch::{Change, Store, Undecodable},
 };
-use crds::meta::{FINALIZER, FluxObject, ObjectStatus as _, REQUESTED_AT};
+use crds::meta::{FluxObject, ObjectStatus as _, REQUESTED_AT};
 use kube::{Resource as _, ResourceExt as _};
 use std::{
     collections::HashSet,
@@ -283,7 +283,7 @@ impl<R: Reconciler> Shell<R> {
     }
 
     async fn with_finalizer(&self, object: Arc<R::Object>) -> kube::Result<Arc<R::Object>> {
-        if object.finalizers().iter().any(|f| f == FINALIZER) {
+        if object.finalizers().iter().any(|f| f == R::Object::FINALIZER) {
             return Ok(object);
         }
         let client = self.tools.clients.of(&Identity::Controller);
@@ -316,7 +316,7 @@ impl<R: Reconciler> Shell<R> {
 
     /// Takes from an object what it has of passes that were made over it before it became static.
     async fn leave(&self, key: &Key, object: &Arc<R::Object>) -> bool {
-        let mine = object.finalizers().iter().any(|f| f == FINALIZER);
+        let mine = object.finalizers().iter().any(|f| f == R::Object::FINALIZER);
         let bare = Status::<R>::default();
         let told = object.status().is_some_and(|status| *status != bare);
         if object.suspended() || !(mine || told) {
@@ -353,7 +353,7 @@ impl<R: Reconciler> Shell<R> {
 
     async fn clean_up(&self, key: &Key, object: &Arc<R::Object>) -> bool {
         let uid = object.uid().unwrap_or_default();
-        if !object.finalizers().iter().any(|f| f == FINALIZER) || self.finished().contains(&uid) {
+        if !object.finalizers().iter().any(|f| f == R::Object::FINALIZER) || self.finished().contains(&uid) {
             return true;
         }
         match self.reconciler.cleanup(object).await {

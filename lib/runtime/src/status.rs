@@ -49,9 +49,9 @@ pub async fn set_finalizer<K: FluxObject>(
 ) -> kube::Result<K> {
     let meta = object.meta();
     let mut finalizers = meta.finalizers.clone().unwrap_or_default();
-    finalizers.retain(|f| f != crds::meta::FINALIZER);
+    finalizers.retain(|f| f != K::FINALIZER);
     if present {
-        finalizers.push(crds::meta::FINALIZER.to_owned());
+        finalizers.push(K::FINALIZER.to_owned());
     }
     let api: Api<K> = Api::namespaced(client, meta.namespace.as_deref().unwrap_or_default());
     // A merge patch replaces the list as a whole: the version read guards the finalizers of others.

@@ -1,13 +1,8 @@
 //! I/O: the manifest and its layer from the registry, and the archive of the layer's files on the shelf.
 
 use super::{KIND, pull_failed, request::Request};
-use crate::{
-    ignore::{self, Ignore},
-    oci::Registry,
-    record::Failure,
-    storage::Storage,
-};
-use artifact::{Entry, EntryKind, Limits, Node, Tree, pack, unpack};
+use crate::{files, oci::Registry, record::Failure, storage::Storage};
+use artifact::{Limits, pack, unpack};
 use crds::{
     meta::Artifact,
     source::{OCIRepository, OciLayerOperation, reason},
@@ -15,7 +10,6 @@ use crds::{
 use runtime::{Key, telemetry::chain};
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     fs::File,
     io::{self, BufReader, BufWriter, Seek as _, Write as _},
 };
@@ -118,8 +112,10 @@ pub fn archive(
                 let text = format!("failed to extract layer contents from artifact: {}", chain(&e));
                 Failure::fetch(reason::OCI_LAYER_OPERATION_FAILED, text)
             })?;
-            let rules = rules(&tree, object.spec.ignore.as_deref());
-            storage.write(&path, |writer| pack(entries(&tree, &rules), writer).map(drop))
+            let rules = files::rules(&tree, object.spec.ignore.as_deref());
+            storage.write(&path, |writer| {
+                pack(files::entries(&tree, &rules), writer).map(drop)
+            })
         }
     };
     let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
@@ -136,43 +132,4 @@ pub fn archive(
     let _ = storage.collect(&artifact);
     let latest = storage.link(&artifact.path, LATEST).ok();
     Ok(Archived { artifact, latest })
-}
-
-/// The rules of `.sourceignore` files in the tree, and of the spec.
-fn rules(tree: &Tree, spec: Option<&str>) -> Ignore {
-    let mut files: Vec<(String, Vec<u8>)> = tree
-        .files()
-        .filter_map(|(path, file)| {
-            let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
-            (name == ignore::FILE).then(|| (dir.to_owned(), file.bytes().to_vec()))
-        })
-        .collect();
-    // A folder comes before those inside it.
-    files.sort_by_key(|(dir, _)| dir.matches('/').count() + usize::from(!dir.is_empty()));
-    Ignore::new(
-        files.iter().map(|(dir, text)| (dir.as_str(), text.as_slice())),
-        spec,
-    )
-}
-
-/// What of a tree is archived, in the order of archives.
-fn entries<'t>(
-    tree: &'t Tree,
-    rules: &'t Ignore,
-) -> impl Iterator<Item = Result<Entry<&'t [u8]>, Infallible>> {
-    tree.walk().filter_map(|(path, node)| {
-        let (is_dir, kind) = match node {
-            Node::Directory => (true, EntryKind::Directory),
-            Node::File(file) => (
-                false,
-                EntryKind::File {
-                    size: file.bytes().len() as u64,
-                    executable: file.executable(),
-                    content: file.bytes(),
-                },
-            ),
-        };
-        let path = path.into_bytes();
-        (!rules.excludes(&path, is_dir)).then_some(Ok(Entry { path, kind }))
-    })
 }

@@ -1,0 +1,157 @@
+//! The story of an ArtifactGenerator: observe its sources, copy their files together, publish what is new, record.
+
+mod compose;
+mod expand;
+mod observe;
+mod publish;
+mod record;
+mod triggers;
+mod validate;
+
+pub use observe::Sources;
+pub use triggers::Triggers;
+
+use crate::storage::Storage;
+use artifact::Tree;
+use crds::extensions::{ArtifactGenerator, ArtifactGeneratorStatus, ExternalArtifactReference, reason};
+use expand::Wanted;
+use kube::{Client, ResourceExt as _};
+use observe::Observed;
+use record::{End, Failure};
+use runtime::{
+    Key,
+    access::Access,
+    fetch::Artifacts,
+    reconciler::{Cleanup, Outcome, Reconciler},
+    requeue::Requeue,
+    telemetry::chain,
+    watch::Store,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// Reconciles ArtifactGenerators.
+#[derive(Debug)]
+pub struct ArtifactGenerators(pub Arc<Context>);
+
+/// What every pass holds.
+pub struct Context {
+    /// The controller's own client.
+    pub client: Client,
+    /// The artifacts that are made.
+    pub storage: Storage,
+    /// The artifacts of sources.
+    pub artifacts: Artifacts,
+    /// The sources, and the ExternalArtifacts that are made.
+    pub sources: Sources,
+    /// The generators.
+    pub generators: Arc<Store<ArtifactGenerator>>,
+    /// Whether sources may lie in other namespaces.
+    pub access: Access,
+    /// How long to wait for a source when no change of it is seen.
+    pub requeue_dependency: Duration,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Context")
+    }
+}
+
+impl Reconciler for ArtifactGenerators {
+    type Object = ArtifactGenerator;
+
+    async fn reconcile(&self, object: &Arc<ArtifactGenerator>) -> Outcome<ArtifactGeneratorStatus> {
+        let end = self.pass(object).await;
+        record::outcome(
+            object,
+            end,
+            &runtime::reconciler::now(),
+            self.0.requeue_dependency,
+        )
+    }
+
+    async fn cleanup(&self, object: &Arc<ArtifactGenerator>) -> Cleanup {
+        let made = publish::made(&self.0, object);
+        match publish::remove(&self.0, object, made).await {
+            Ok(()) => Cleanup::Done(Vec::new()),
+            Err(failure) => Cleanup::Later {
+                events: Vec::new(),
+                error: Some(failure.message),
+                requeue: Requeue::Backoff,
+            },
+        }
+    }
+
+    fn in_progress(&self, object: &ArtifactGenerator) -> Option<ArtifactGeneratorStatus> {
+        Some(record::in_progress(object, &runtime::reconciler::now()))
+    }
+}
+
+impl ArtifactGenerators {
+    /// One pass. Each step gives what the next one needs, or a reason to stop.
+    async fn pass(&self, object: &Arc<ArtifactGenerator>) -> Result<End, Failure> {
+        // At the beginning of the process, what is not known yet is not missing.
+        self.0.sources.synced().await;
+        // Pure: does the spec contradict itself, or lead in a circle?
+        validate::run(object, self.0.access)?;
+        validate::circle(&self.0, object)?;
+        // Pure: the artifacts that sources have now.
+        let observed = observe::run(&self.0.sources, object)?;
+        let digest = observe::digest(&observed);
+        // I/O: is everything as it was left?
+        if publish::settled(&self.0, object, &digest).await? {
+            return Ok(End::UpToDate);
+        }
+        // I/O: the files of all sources. Pure: which artifacts to make of them.
+        let trees = self.fetch(&observed).await?;
+        let wanted = expand::expand(&object.spec, &trees).map_err(|error| {
+            Failure::stalled(
+                reason::BUILD_FAILED,
+                format!("failed to expand path pattern: {}", chain(&error)),
+            )
+        })?;
+        // I/O: artifacts on the shelf and ExternalArtifacts in the cluster, one after the other; then what is left over.
+        let trees = Arc::new(trees);
+        let mut inventory = Vec::new();
+        for wanted in wanted {
+            inventory.push(self.make(object, wanted, &trees, &observed).await?);
+        }
+        let mut left = publish::made(&self.0, object);
+        left.retain(|name| !inventory.iter().any(|made| made.name == *name));
+        publish::remove(&self.0, object, left).await?;
+        Ok(End::Made { inventory, digest })
+    }
+
+    async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<BTreeMap<String, Tree>, Failure> {
+        let mut trees = BTreeMap::new();
+        for (alias, source) in observed {
+            let tree = self.0.artifacts.tree(&source.artifact).await.map_err(|error| {
+                let text = format!("fetch sources failed: {alias}: {}", chain(&error));
+                Failure::retry(reason::SOURCE_FETCH_FAILED, text)
+            })?;
+            trees.insert(alias.clone(), tree);
+        }
+        Ok(trees)
+    }
+
+    async fn make(
+        &self,
+        object: &Arc<ArtifactGenerator>,
+        wanted: Wanted,
+        trees: &Arc<BTreeMap<String, Tree>>,
+        observed: &BTreeMap<String, Observed>,
+    ) -> Result<ExternalArtifactReference, Failure> {
+        let name = wanted.artifact.name.clone();
+        let there = self
+            .0
+            .sources
+            .external(&Key::new(object.namespace().unwrap_or_default(), &name));
+        publish::check_owner(&self.0, object, &name, there.as_deref())?;
+        let built = publish::build(&self.0.storage, object, &wanted, trees.clone(), there.clone()).await?;
+        let artifact = publish::with_revisions(built, &wanted.artifact, observed);
+        publish::publish(&self.0.client, object, &wanted, artifact, there.as_deref()).await
+    }
+}
+
+/// The kind of what is made, as it stands in paths.
+pub const MADE: &str = "ExternalArtifact";
