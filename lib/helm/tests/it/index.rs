@@ -104,17 +104,18 @@ fn the_entries_are_what_helm_prints() {
     };
     let mut random = Random::begin();
     for _ in 0..20 {
-        printed_alike(&helm, generated(&mut random).as_bytes());
+        assert!(printed_alike(&helm, generated(&mut random).as_bytes()));
     }
     let more = std::env::var("HELM_INDEXES").map(std::fs::read_dir);
     for entry in more.into_iter().flatten().flatten() {
         let path = entry.unwrap().path();
-        println!("{}", path.display());
-        printed_alike(&helm, &std::fs::read(path).unwrap());
+        let compared = printed_alike(&helm, &std::fs::read(&path).unwrap());
+        println!("{} compared: {compared}", path.display());
     }
 }
 
-fn printed_alike(helm: &str, text: &[u8]) {
+/// Gives whether there was something to compare.
+fn printed_alike(helm: &str, text: &[u8]) -> bool {
     let dir = tempfile::tempdir().unwrap();
     let (charts, index) = (dir.path().join("charts"), dir.path().join("index.yaml"));
     std::fs::create_dir(&charts).unwrap();
@@ -125,7 +126,8 @@ fn printed_alike(helm: &str, text: &[u8]) {
         .arg(&index)
         .arg(&charts);
     let shown = || String::from_utf8_lossy(&text[..text.len().min(5000)]).into_owned();
-    golden::run(&mut command).unwrap_or_else(|error| panic!("{error}\n{}", shown()));
+    let ran = golden::run(&mut command);
+    assert!(ran.is_ok(), "{ran:?}\n{}", shown());
     let printed = std::fs::read_to_string(charts.join("index.yaml")).unwrap();
     let ours = String::from_utf8(stored(text).unwrap().0).unwrap();
     let json: serde_json::Value = serde_json::from_str(&ours).unwrap();
@@ -140,8 +142,7 @@ fn printed_alike(helm: &str, text: &[u8]) {
     };
     if json["entries"].as_object().unwrap().values().any(repeated) {
         // Of those Helm's merging keeps one.
-        println!("has a version twice");
-        return;
+        return false;
     }
     let entries = |text: &str| {
         let from = text.find("\n  \"entries\"").unwrap();
@@ -154,6 +155,7 @@ fn printed_alike(helm: &str, text: &[u8]) {
         .zip(printed.lines())
         .find(|(ours, printed)| ours != printed);
     assert!(ours == printed, "{differs:?}\n{}", shown());
+    true
 }
 
 /// An index with a few charts; no two entries are alike, for Helm merges those.
