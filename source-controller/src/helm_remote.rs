@@ -6,6 +6,7 @@
 //! 4. [`Indexes::choose`] finds the version of a chart that is meant; [`Remote::chart`] downloads it.
 
 mod access;
+mod counts;
 mod indexes;
 mod remote;
 mod remotes;

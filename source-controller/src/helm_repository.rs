@@ -50,6 +50,10 @@ impl Reconciler for HelmRepositories {
         Some(crate::record::in_progress(object, runtime::reconciler::now()))
     }
 
+    fn forget(&self, key: &Key) {
+        self.0.indexes.forget(key);
+    }
+
     /// A note on a registry is for others to read.
     fn is_static(&self, object: &HelmRepository) -> bool {
         is_static(object)

@@ -89,6 +89,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let own = process.tools.clients.of(&Identity::Controller);
     let indexes = storage.root().join(storage::INDEXES);
     let indexes = helm_remote::Indexes::new(indexes, args.index_limits(), storage.algorithm())?;
+    indexes.register(&process.tools.metrics);
     let (git, oci) = (Kind::<GitRepository>::default(), Kind::<OCIRepository>::default());
     let (repositories, charts) = (Kind::<HelmRepository>::default(), Kind::<HelmChart>::default());
     let (buckets, generators) = (Kind::<Bucket>::default(), Kind::<ArtifactGenerator>::default());

@@ -11,6 +11,7 @@ use e2e::{
     origin::{
         HelmServer, Page,
         helm::{chart, index, package, template},
+        oci::USER,
     },
     space::Space,
     world::World,
@@ -161,6 +162,19 @@ async fn a_repositorys_chart_is_had_and_follows_it() -> Result<()> {
             .with_context(|| version.to_owned())?;
     }
 
+    // An index that Flux stored has no table, and one may be spoiled: it is made of what is stored.
+    for entry in std::fs::read_dir(space.world.suite.storage().join(".indexes"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "table") {
+            std::fs::write(path, "no table")?;
+        }
+    }
+    space
+        .apply(helm_chart("web", &json!({"version": "1.1.0"})))
+        .await?;
+    ready(&space, "web", "1.1.0").await?;
+    space.apply(helm_chart("web", &json!({"version": "1.x"}))).await?;
+
     // What is lost is had again.
     let path = ready(&space, "web", "1.2.0").await?["status"]["artifact"]["path"].clone();
     std::fs::remove_file(space.world.suite.storage().join(path.as_str().context("a path")?))?;
@@ -276,5 +290,38 @@ async fn a_failure_keeps_the_chart_that_was_good() -> Result<()> {
             && expect::condition(&good, "FetchFailed").is_none(),
         "{good}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_goes_to_other_hosts_only_if_wanted() -> Result<()> {
+    let space = World::shared().await?.space("chart-login").await?;
+    let (server, other) = (HelmServer::start().await?, HelmServer::start().await?);
+    let archive = package(&chart("web", "1.0.0")).await?;
+    for server in [&server, &other] {
+        server.guard(true);
+        server.put("/web-1.0.0.tgz", Page::Plain(archive.clone()));
+    }
+    server.put(
+        "/index.yaml",
+        Page::Known(index(&[("web", "1.0.0", &other.url("/web-1.0.0.tgz"))])),
+    );
+    let login = json!({"username": USER.0, "password": USER.1});
+    space
+        .apply(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": login}),
+        )
+        .await?;
+    let of = |pass: bool| json!({"spec": {"secretRef": {"name": "login"}, "passCredentials": pass}});
+    space.apply(repository(&server.url(""), &of(false))).await?;
+    space.apply(helm_chart("web", &json!({}))).await?;
+    space
+        .says(SOURCE, KIND, "web", "AuthenticationFailed", "401 Unauthorized")
+        .await?;
+    let seen = other.seen("/web-1.0.0.tgz");
+    ensure!(seen.iter().all(|seen| seen.authorization.is_none()), "{seen:?}");
+    space.apply(repository(&server.url(""), &of(true))).await?;
+    let object = ready(&space, "web", "1.0.0").await?;
+    ensure!(served(&object).await? == archive, "it is what Helm packaged");
     Ok(())
 }

@@ -46,7 +46,7 @@ pub fn missing(chart: &Chart) -> Result<Vec<Dependency>, BuildError> {
     Ok(missing)
 }
 
-/// Whether a chart is the one that a dependency means: as Helm finds it, by name and version, or by its alias.
+/// Whether a chart is the one that a dependency means: by its name or alias, or by its name and version under an alias.
 fn is_it(wanted: &Dependency, found: &Chart) -> bool {
     let version = Version::parse(&found.metadata.version);
     let fits =
@@ -249,5 +249,103 @@ fn name(dependency: &Dependency) -> &str {
     match dependency.alias.as_str() {
         "" => &dependency.name,
         alias => alias,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use helm::File;
+
+    fn chart(name: &str, version: &str, more: &str, lock: Option<&str>) -> Chart {
+        let metadata = format!("apiVersion: v2\nname: {name}\nversion: {version}\n{more}");
+        let mut files = vec![File::new("Chart.yaml", metadata)];
+        files.extend(lock.map(|lock| File::new("Chart.lock", lock)));
+        Chart::from_files(files).unwrap()
+    }
+
+    const ASKED: &str = "dependencies:\n- {name: a, version: 1.x, repository: 'https://r'}\n- {name: a, version: 2.x, repository: 'https://r', alias: b}\n- {name: c, version: '*'}\n";
+
+    fn names(chart: &Chart) -> Vec<String> {
+        let missing = missing(chart).unwrap();
+        missing
+            .iter()
+            .map(|wanted| format!("{}@{}", name(wanted), wanted.version))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_there_is_not_asked_for() {
+        let mut asking = chart("web", "1.0.0", ASKED, None);
+        assert_eq!(names(&asking), ["a@1.x", "b@2.x", "c@*"]);
+        // Found by its name, as in Flux; with an alias by name and version, as in Helm, or by the alias, as Flux left it.
+        add(&mut asking, chart("a", "2.1.0", "", None));
+        assert_eq!(names(&asking), ["c@*"]);
+        let mut asking = chart("web", "1.0.0", ASKED, None);
+        add(&mut asking, chart("a", "1.1.0", "", None));
+        assert_eq!(names(&asking), ["b@2.x", "c@*"]);
+        add(&mut asking, chart("b", "2.1.0", "", None));
+        add(&mut asking, chart("b", "2.1.0", "", None));
+        assert_eq!(names(&asking), ["c@*"]);
+        assert_eq!(asking.dependencies.len(), 2, "the same chart is there once");
+    }
+
+    #[test]
+    fn a_lock_counts_before_the_chart() {
+        let lock = "dependencies: [{name: a, version: 1.2.3, repository: 'https://r'}]\n";
+        assert_eq!(names(&chart("web", "1.0.0", ASKED, Some(lock))), ["a@1.2.3"]);
+        assert!(names(&chart("web", "1.0.0", ASKED, Some("digest: x\n"))).is_empty());
+        let odd = chart("web", "1.0.0", ASKED, Some("dependencies: x\n"));
+        assert!(
+            missing(&odd)
+                .unwrap_err()
+                .message()
+                .starts_with("dependency build error: Chart.lock")
+        );
+        let many: String = (0..200)
+            .map(|n| format!("- {{name: a{n}, version: 1.x}}\n"))
+            .collect();
+        let many = chart("web", "1.0.0", &format!("dependencies:\n{many}"), None);
+        assert!(missing(&many).unwrap_err().message().contains("more than 128"));
+    }
+
+    #[test]
+    fn local_ones_stay_in_their_source() {
+        let at = |repository: &str| Dependency {
+            name: "dep".into(),
+            repository: repository.into(),
+            ..Dependency::default()
+        };
+        for (repository, local, expected) in [
+            ("", true, "charts/web/charts/dep"),
+            ("file://../common", true, "charts/common"),
+            ("file://../../../../etc", true, "etc"),
+            ("file:///abs", true, "charts/web/abs"),
+            ("https://r", false, "charts/web/charts/dep"),
+        ] {
+            let dependency = at(repository);
+            assert_eq!(is_local(&dependency), local, "{repository}");
+            assert_eq!(place("charts/web", &dependency), expected, "{repository}");
+        }
+    }
+
+    #[test]
+    fn urls_are_compared_as_all_write_them() {
+        for (repository, expected) in [
+            ("https://r/charts", Ok("https://r/charts/")),
+            ("https://r/charts//", Ok("https://r/charts/")),
+            ("oci://r/charts/", Ok("oci://r/charts")),
+            (
+                "@mine",
+                Err("aliased repository dependency is not supported: @mine/"),
+            ),
+            ("alias:mine", Err("invalid dependency repository URL: alias:mine")),
+            ("http://", Err("parse")),
+        ] {
+            let found = url(repository);
+            let told = found.as_ref().unwrap_or_else(|problem| problem);
+            assert!(told.contains(expected.unwrap_or_else(|part| part)), "{told}");
+            assert_eq!(found.is_ok(), expected.is_ok(), "{repository}: {told}");
+        }
     }
 }

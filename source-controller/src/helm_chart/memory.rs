@@ -62,3 +62,45 @@ impl Memory {
         lock(&self.0).remove(key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact(revision: &str, digest: &str) -> Artifact {
+        let json = serde_json::json!({
+            "revision": revision, "digest": digest, "path": "", "url": "", "lastUpdateTime": "2026-01-01T00:00:00Z",
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn only_the_very_same_is_recalled() {
+        let mut object = HelmChart::default();
+        object.metadata.name = Some("web".into());
+        object.metadata.generation = Some(1);
+        let (source, chart) = (artifact("main@sha1:1", "sha256:a"), artifact("1.0.0", "sha256:b"));
+        let made = Made {
+            name: "web".into(),
+            dependencies: 2,
+            ..Made::default()
+        };
+        let memory = Memory::default();
+        assert!(memory.recall(&object, &source, &chart).is_none());
+        memory.keep(&object, &source, &chart, &made);
+        let recalled = memory.recall(&object, &source, &chart).unwrap();
+        assert_eq!((recalled.name.as_str(), recalled.dependencies), ("web", 0));
+        for (source, chart) in [
+            (artifact("main@sha1:2", "sha256:a"), chart.clone()),
+            (artifact("main@sha1:1", "sha256:c"), chart.clone()),
+            (source.clone(), artifact("1.0.0", "sha256:c")),
+        ] {
+            assert!(memory.recall(&object, &source, &chart).is_none());
+        }
+        object.metadata.generation = Some(2);
+        assert!(memory.recall(&object, &source, &chart).is_none());
+        object.metadata.generation = Some(1);
+        memory.forget(&Key::of(&object));
+        assert!(memory.recall(&object, &source, &chart).is_none());
+    }
+}

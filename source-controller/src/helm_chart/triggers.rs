@@ -50,7 +50,8 @@ impl Triggers {
                 (source.meta().uid.clone(), source.meta().generation, artifact)
             })
         };
-        if seen(&change.old) == seen(&change.new) {
+        // A source that goes takes nothing from its charts before they look again, as in Flux.
+        if change.new.is_none() || seen(&change.old) == seen(&change.new) {
             return;
         }
         for chart in lock(&self.index).referrers(&(K::KIND, change.key.clone())) {

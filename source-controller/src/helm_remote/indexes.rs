@@ -12,6 +12,7 @@ use crate::{lock::lock, storage::Storage};
 use artifact::{Algorithm, Digest, DigestWriter};
 use crds::meta::Artifact;
 use helm::index::{IndexError, Listed};
+use runtime::{Key, metrics::Metrics};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -191,7 +192,9 @@ impl Indexes {
         wanted: &str,
     ) -> Result<Listed, TableError> {
         let open = || Ok(storage.open_artifact(stored)?);
-        self.tables.choose(&stored.digest, &open, chart, wanted)
+        let owner = owner(&stored.path);
+        self.tables
+            .choose(&stored.digest, owner.as_ref(), &open, chart, wanted)
     }
 
     /// The version of a chart that is meant, in an index that was just fetched. Blocks on the disk.
@@ -201,7 +204,17 @@ impl Indexes {
     pub fn choose_in(&self, fetched: &Fetched, chart: &str, wanted: &str) -> Result<Listed, TableError> {
         let open = || Ok(fs::File::open(&fetched.path)?);
         self.tables
-            .choose(&fetched.digest.to_string(), &open, chart, wanted)
+            .choose(&fetched.digest.to_string(), None, &open, chart, wanted)
+    }
+
+    /// Shows among the process's metrics how often a table was in memory.
+    pub fn register(&self, metrics: &Metrics) {
+        self.tables.counts.register(metrics);
+    }
+
+    /// Forgets what was counted of a HelmRepository that is gone.
+    pub fn forget(&self, repository: &Key) {
+        self.tables.counts.forget(repository);
     }
 
     /// Forgets what the flags say is not kept in memory any longer.
@@ -381,5 +394,47 @@ impl Look {
         }
         let waited = self.ended >= arrived;
         waited || (self.failed.is_none() && self.began + CURRENT >= arrived)
+    }
+}
+
+/// Whose artifact is at a path.
+fn owner(path: &str) -> Option<Key> {
+    let mut parts = path.split('/').skip(1);
+    Some(Key::new(parts.next()?, parts.next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_look_is_good_for_whom() {
+        let second = Duration::from_secs(1);
+        let began = Instant::now() + 60 * second;
+        let good = Look {
+            began,
+            ended: began + 2 * second,
+            failed: None,
+        };
+        let bad = Look {
+            began,
+            ended: good.ended,
+            failed: Some(Failed::Disk(String::new())),
+        };
+        for (look, arrived, now, answers) in [
+            // Whoever waited while it was made.
+            (&good, began + second, false, true),
+            (&bad, began + second, false, true),
+            // Whoever comes a little later, if there is an answer.
+            (&good, began + 5 * second, false, true),
+            (&bad, began + 5 * second, false, false),
+            (&good, began + 11 * second, false, false),
+            // Whoever asked for a look, unless it was begun after that.
+            (&good, began + second, true, false),
+            (&good, began - second, true, true),
+            (&bad, began - second, true, true),
+        ] {
+            assert_eq!(look.answers(arrived, now), answers, "{look:?} {arrived:?} {now}");
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! The tables of stored indexes: on disk beside what they were made from, a few in memory if the flags say so.
 
+use super::counts::Counts;
 use crate::{lock::lock, storage::StorageError};
 use artifact::Digest;
 use helm::index::{self, ChooseError, IndexError, Listed, Table};
+use runtime::Key;
 use std::{
     collections::HashMap,
     fs::{self, File},
@@ -45,6 +47,8 @@ pub struct Tables {
     root: PathBuf,
     memory: Memory,
     kept: Mutex<HashMap<String, (Arc<Table>, Instant)>>,
+    /// Of those that may be in memory.
+    pub(super) counts: Counts,
 }
 
 impl Tables {
@@ -53,25 +57,35 @@ impl Tables {
             root,
             memory,
             kept: Mutex::default(),
+            counts: Counts::default(),
         }
     }
 
-    /// The version of a chart that is meant, in the index with this digest that `open` opens.
+    /// The version of a chart that is meant, in the index with this digest that `open` opens; `owner` is the repository
+    /// whose it is.
     pub(super) fn choose(
         &self,
         digest: &str,
+        owner: Option<&Key>,
         open: &dyn Fn() -> Result<File, TableError>,
         chart: &str,
         wanted: &str,
     ) -> Result<Listed, TableError> {
-        let Some(place) = self.table(digest, open)?.find(chart) else {
+        let Some(place) = self.table(digest, owner, open)?.find(chart) else {
             let none = ChooseError::None("no chart name found".to_owned());
             return Err(none.into());
         };
         let mut file = open()?;
         file.seek(SeekFrom::Start(place.start))?;
         let versions = BufReader::with_capacity(64 << 10, file.take(place.end - place.start));
-        Ok(index::choose(chart, wanted, versions)?)
+        index::choose(chart, wanted, versions).map_err(|error| {
+            if matches!(error, ChooseError::Damaged(_)) {
+                // It may be the table that is: the next one makes it anew.
+                lock(&self.kept).remove(digest);
+                let _ = fs::remove_file(self.path(digest));
+            }
+            error.into()
+        })
     }
 
     /// Keeps the table of a stored index with this digest.
@@ -93,11 +107,18 @@ impl Tables {
     fn table(
         &self,
         digest: &str,
+        owner: Option<&Key>,
         open: &dyn Fn() -> Result<File, TableError>,
     ) -> Result<Arc<Table>, TableError> {
-        if let Some((table, used)) = lock(&self.kept).get_mut(digest) {
+        let kept = lock(&self.kept).get_mut(digest).map(|(table, used)| {
             *used = Instant::now();
-            return Ok(table.clone());
+            table.clone()
+        });
+        if let Some(owner) = owner.filter(|_| self.memory.most > 0) {
+            self.counts.count(kept.is_some(), owner);
+        }
+        if let Some(table) = kept {
+            return Ok(table);
         }
         let path = self.path(digest);
         let table = match File::open(&path).and_then(|file| Table::read(BufReader::new(file))) {

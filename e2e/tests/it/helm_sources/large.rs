@@ -54,7 +54,11 @@ async fn a_large_index_costs_little() -> Result<()> {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(4);
-    let world = World::start(&Options::default()).await?;
+    let options = Options {
+        source: vec!["--helm-cache-max-size=10".to_owned()],
+        ..Options::default()
+    };
+    let world = World::start(&options).await?;
     let space = world.space("helm-large").await?;
     let server = HelmServer::start().await?;
     server.put(
@@ -101,6 +105,14 @@ async fn a_large_index_costs_little() -> Result<()> {
         begin.elapsed().as_millis(),
         peak() >> 20
     );
+    // With the flag the table stays in memory, and it is counted as Flux counts.
+    space.handled(SOURCE, "HelmChart", "web").await?;
+    let counted = async |event: &str| {
+        let label = format!("event_type=\"{event}\",name=\"large\"");
+        world.suite.source.metric("gotk_cache_events_total", &label).await
+    };
+    let counted = (counted("cache_miss").await?, counted("cache_hit").await?);
+    ensure!(counted == (1.0, 1.0), "{counted:?}");
     let allowed = before + 3 * (megabytes << 20) as u64 + (48 << 20);
     ensure!(
         peak() < allowed,

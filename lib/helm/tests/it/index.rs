@@ -96,34 +96,66 @@ fn the_stored_form_is_what_go_prints() {
     assert_eq!(stored(yaml.as_bytes()).unwrap().0, text.as_bytes());
 }
 
+/// `HELM_INDEXES` says where more indexes are, such as those of public repositories.
 #[test]
 fn the_entries_are_what_helm_prints() {
     let Ok(helm) = std::env::var("HELM_ORACLE") else {
         return;
     };
-    let dir = tempfile::tempdir().unwrap();
-    let charts = dir.path().join("charts");
-    std::fs::create_dir(&charts).unwrap();
     let mut random = Random::begin();
     for _ in 0..20 {
-        let text = generated(&mut random);
-        let index = dir.path().join("index.yaml");
-        std::fs::write(&index, &text).unwrap();
-        let mut command = Command::new(&helm);
-        command
-            .args(["repo", "index", "--json", "--merge"])
-            .arg(&index)
-            .arg(&charts);
-        golden::run(&mut command).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let printed = std::fs::read_to_string(charts.join("index.yaml")).unwrap();
-        let ours = String::from_utf8(stored(text.as_bytes()).unwrap().0).unwrap();
-        let entries = |text: &str| {
-            let from = text.find("\n  \"entries\"").unwrap();
-            let rest = &text[from..];
-            rest[..rest.find("\n  }").unwrap_or(rest.len())].to_owned()
-        };
-        assert_eq!(entries(&ours), entries(&printed), "{text}");
+        assert!(printed_alike(&helm, generated(&mut random).as_bytes()));
     }
+    let more = std::env::var("HELM_INDEXES").map(std::fs::read_dir);
+    for entry in more.into_iter().flatten().flatten() {
+        let path = entry.unwrap().path();
+        let compared = printed_alike(&helm, &std::fs::read(&path).unwrap());
+        println!("{} compared: {compared}", path.display());
+    }
+}
+
+/// Gives whether there was something to compare.
+fn printed_alike(helm: &str, text: &[u8]) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let (charts, index) = (dir.path().join("charts"), dir.path().join("index.yaml"));
+    std::fs::create_dir(&charts).unwrap();
+    std::fs::write(&index, text).unwrap();
+    let mut command = Command::new(helm);
+    command
+        .args(["repo", "index", "--json", "--merge"])
+        .arg(&index)
+        .arg(&charts);
+    let shown = || String::from_utf8_lossy(&text[..text.len().min(5000)]).into_owned();
+    let ran = golden::run(&mut command);
+    assert!(ran.is_ok(), "{ran:?}\n{}", shown());
+    let printed = std::fs::read_to_string(charts.join("index.yaml")).unwrap();
+    let ours = String::from_utf8(stored(text).unwrap().0).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&ours).unwrap();
+    let repeated = |list: &serde_json::Value| {
+        let mut seen = std::collections::HashSet::new();
+        let mut versions = list
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|entry| entry["version"].to_string());
+        versions.any(|version| !seen.insert(version))
+    };
+    if json["entries"].as_object().unwrap().values().any(repeated) {
+        // Of those Helm's merging keeps one.
+        return false;
+    }
+    let entries = |text: &str| {
+        let from = text.find("\n  \"entries\"").unwrap();
+        let rest = &text[from..];
+        rest[..rest.find("\n  }").unwrap_or(rest.len())].to_owned()
+    };
+    let (ours, printed) = (entries(&ours), entries(&printed));
+    let differs = ours
+        .lines()
+        .zip(printed.lines())
+        .find(|(ours, printed)| ours != printed);
+    assert!(ours == printed, "{differs:?}\n{}", shown());
+    true
 }
 
 /// An index with a few charts; no two entries are alike, for Helm merges those.
