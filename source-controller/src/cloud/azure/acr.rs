@@ -96,7 +96,10 @@ fn scope(registry: &str, environment: Option<&Environment>) -> Result<String, Cl
         .any(|suffix| registry.len() > suffix.len() && registry.ends_with(suffix));
     match environment {
         Some(own) => {
-            let named = !own.suffix.is_empty() && registry.ends_with(&own.suffix);
+            let suffix = own.suffix.trim_start_matches('.');
+            let below = registry.strip_suffix(suffix);
+            let named =
+                !suffix.is_empty() && below.is_some_and(|below| below.is_empty() || below.ends_with('.'));
             if !is_known && !named {
                 let text = format!(
                     "invalid Azure registry: '{registry}'. must end with {}",
