@@ -130,8 +130,13 @@ async fn objects_become_an_artifact_and_only_what_changed_is_fetched_again() -> 
     server.delete("app", "image.png").await?;
     let second = revision(&server, "app", &["a.yaml", "deploy/b c+ü.yaml", "new.yaml"]).await?;
     let before = reads()?;
+    let begin = std::time::Instant::now();
     space.request(SOURCE, KIND, "app").await?;
     let object = ready(&space, &second).await?;
+    e2e::note!(
+        "bucket: a changed object is in the artifact after {} ms",
+        begin.elapsed().as_millis()
+    );
     ensure!(
         reads()? - before == 3,
         "two objects and the rules: {before} {}",

@@ -232,6 +232,19 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             "is no authority: it must be an https URL",
         ),
         (&azure, acting("nobody"), refused, "azure tenant ID is not set"),
+        // A token is for every account that its identity may read: whoever gets it may read them all.
+        (
+            &azure,
+            with(named("managed"), &json!({"endpoint": "https://evil.example.com"})),
+            refused,
+            "is not sent there",
+        ),
+        (
+            &azure,
+            with(named("secret"), &json!({"endpoint": "http://evil.example.com"})),
+            refused,
+            "non TLS protected",
+        ),
     ] {
         let spec = with(what.clone(), &more);
         again(&space, BUCKET, &spec).await?;

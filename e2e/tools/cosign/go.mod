@@ -1,7 +1,7 @@
 // The real cosign, built as a tool: whose signatures we check.
 module sluice.dev/tools/cosign
 
-go 1.26.8
+go 1.26.0
 
 tool github.com/sigstore/cosign/v3/cmd/cosign
 

@@ -1,7 +1,7 @@
 // A server that speaks as Google Cloud Storage, built as a tool: what buckets are tried against.
 module sluice.dev/tools/gcs
 
-go 1.26.8
+go 1.26.0
 
 require (
 	cel.dev/expr v0.25.2 // indirect

@@ -1,7 +1,7 @@
 // The real notation, built as a tool: whose signatures we check.
 module sluice.dev/tools/notation
 
-go 1.26.8
+go 1.26.0
 
 require (
 	github.com/Azure/go-ntlmssp v0.0.0-20221128193559-754e69321358 // indirect

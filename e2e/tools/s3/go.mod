@@ -1,7 +1,7 @@
 // An S3 server, built as a tool: what buckets are tried against.
 module sluice.dev/tools/s3
 
-go 1.26.8
+go 1.26.0
 
 tool github.com/versity/versitygw/cmd/versitygw
 

@@ -1,7 +1,7 @@
 // An authority of time, built as a tool: whose timestamps we check.
 module sluice.dev/tools/timestamp
 
-go 1.26.8
+go 1.26.0
 
 require (
 	cloud.google.com/go v0.123.0 // indirect

@@ -1,11 +1,13 @@
 //! Tokens of Entra ID: for an application's secret or certificate, a federated token, or the machine's identity (IMDS).
 
 mod acr;
+mod places;
 
 use super::{Cloud, CloudError, Who, call, client, env, is_safe, sigv4};
 use crate::{http::Tls, secret::Secret};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+pub use places::{for_ours, for_theirs};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

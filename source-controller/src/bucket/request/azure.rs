@@ -5,7 +5,7 @@ use crate::{
     bucket::failed,
     cloud::{
         CloudError, Who,
-        azure::{Application, BLOBS, Proof},
+        azure::{Application, BLOBS, Proof, for_ours, for_theirs},
     },
     context::Context,
     http::Tls,
@@ -27,7 +27,15 @@ pub(super) async fn store(context: &Context, object: &Bucket, given: &Given) -> 
     let login = match login {
         Some(login) => login,
         None => match context.cloud.azure(&who, BLOBS).await.map_err(|e| unusable(&e))? {
-            Some(token) => AzureLogin::Token(token),
+            Some(token) => {
+                // A ServiceAccount that the object names is its tenant's; any other identity is everybody's.
+                let may_go = match who.account {
+                    Some(_) => for_theirs(&spec.endpoint).map(drop),
+                    None => for_ours(&spec.endpoint),
+                };
+                may_go.map_err(|e| unusable(&e))?;
+                AzureLogin::Token(token)
+            }
             None => AzureLogin::Anonymous,
         },
     };
@@ -81,11 +89,13 @@ async fn login(
             value("clientCertificate").map(|pem| Proof::Certificate { pem, send_chain })
         };
         if let Some(proof) = value("clientSecret").map(Proof::Secret).or_else(certificate) {
+            for_theirs(endpoint).map_err(unusable_token)?;
             let token = context.cloud.application(who, &application, &proof, BLOBS).await;
             return Ok(Some(AzureLogin::Token(token.map_err(unusable_token)?)));
         }
     }
     if let Some(client) = text("clientId")? {
+        for_ours(endpoint).map_err(unusable_token)?;
         let token = context
             .cloud
             .managed(who, client, BLOBS)

@@ -16,11 +16,19 @@ const USER: &str = "00000000-0000-0000-0000-000000000000";
 /// A cloud of one's own, as the file that `AZURE_ENVIRONMENT_FILEPATH` names describes it.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Environment {
+pub(super) struct Environment {
     #[serde(rename = "containerRegistryDNSSuffix")]
     suffix: String,
+    storage_endpoint_suffix: String,
     resource_manager_endpoint: String,
     token_audience: String,
+}
+
+impl Environment {
+    /// Below which domain its storage accounts are.
+    pub(super) fn storage_suffix(&self) -> &str {
+        &self.storage_endpoint_suffix
+    }
 }
 
 #[derive(Deserialize)]
@@ -68,7 +76,8 @@ impl Cloud {
     }
 }
 
-fn environment() -> Result<Option<Environment>, CloudError> {
+/// The cloud of one's own, if the environment names one.
+pub(super) fn environment() -> Result<Option<Environment>, CloudError> {
     let Some(file) = env("AZURE_ENVIRONMENT_FILEPATH") else {
         return Ok(None);
     };
@@ -87,7 +96,10 @@ fn scope(registry: &str, environment: Option<&Environment>) -> Result<String, Cl
         .any(|suffix| registry.len() > suffix.len() && registry.ends_with(suffix));
     match environment {
         Some(own) => {
-            let named = !own.suffix.is_empty() && registry.ends_with(&own.suffix);
+            let suffix = own.suffix.trim_start_matches('.');
+            let below = registry.strip_suffix(suffix);
+            let named =
+                !suffix.is_empty() && below.is_some_and(|below| below.is_empty() || below.ends_with('.'));
             if !is_known && !named {
                 let text = format!(
                     "invalid Azure registry: '{registry}'. must end with {}",

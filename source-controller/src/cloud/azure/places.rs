@@ -1,0 +1,69 @@
+//! Where tokens of Entra ID may go: a token is good for every storage account that its identity may read, so whoever gets one
+//! may read them all.
+
+use super::{CloudError, acr::environment, is_safe};
+use url::Url;
+
+/// Where Azure's storage accounts are, in its clouds.
+const STORAGE: [&str; 6] = [
+    ".blob.core.windows.net",
+    ".dfs.core.windows.net",
+    ".blob.storage.azure.net",
+    ".blob.core.chinacloudapi.cn",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.cloudapi.de",
+];
+
+/// Whether a token of our own identities may go to an endpoint: to Azure's storage, that of a cloud of one's own
+/// (`storageEndpointSuffix` in the file that `AZURE_ENVIRONMENT_FILEPATH` names), or this machine.
+///
+/// # Errors
+/// That it may not.
+pub fn for_ours(endpoint: &str) -> Result<(), CloudError> {
+    let url = for_theirs(endpoint)?;
+    let host = url.host_str().unwrap_or_default();
+    let own = environment()?
+        .map(|own| own.storage_suffix().to_owned())
+        .unwrap_or_default();
+    let is_own = !own.is_empty() && host.ends_with(&format!(".{own}"));
+    if url.scheme() == "http" || is_own || STORAGE.iter().any(|suffix| host.ends_with(suffix)) {
+        return Ok(());
+    }
+    Err(CloudError::Setup(format!(
+        "'{host}' is not of Azure's storage: the token of an identity is not sent there; use a Secret, or name the host's \
+         domain as storageEndpointSuffix in the file of AZURE_ENVIRONMENT_FILEPATH"
+    )))
+}
+
+/// Whether a token that a tenant has got for its own secret may go to an endpoint: over TLS, or to this machine.
+///
+/// # Errors
+/// That it may not.
+pub fn for_theirs(endpoint: &str) -> Result<Url, CloudError> {
+    let url = Url::parse(endpoint).ok().filter(is_safe);
+    url.ok_or_else(|| {
+        let text = "authenticated requests are not permitted for non TLS protected (https) endpoints";
+        CloudError::Setup(text.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_go_to_azure_and_nowhere_else() {
+        for (endpoint, ours, theirs) in [
+            ("https://app.blob.core.windows.net", true, true),
+            ("https://app.z1.blob.storage.azure.net/", true, true),
+            ("https://app.blob.core.windows.net.evil.org", false, true),
+            ("https://evil.org", false, true),
+            ("http://app.blob.core.windows.net", false, false),
+            ("http://127.0.0.1:10000/app", true, true),
+            ("app.blob.core.windows.net", false, false),
+        ] {
+            assert_eq!(for_ours(endpoint).is_ok(), ours, "{endpoint}");
+            assert_eq!(for_theirs(endpoint).is_ok(), theirs, "{endpoint}");
+        }
+    }
+}
