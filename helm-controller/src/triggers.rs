@@ -13,6 +13,7 @@ use crds::{
     helm::{ChartReferenceKind, HelmRelease, ValuesKind},
     meta::{ObjectId, ObjectStatus as _, READY},
 };
+use helm::release::Status;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Client, core::NamespaceResourceScope, runtime::watcher};
 use runtime::{
@@ -135,7 +136,7 @@ impl Triggers {
             let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
             let newer = number(&entry.resource_version) > number(version);
             let touched = match change.new.is_some() {
-                true => newer && entry.version >= record.release.version,
+                true => newer && entry.version >= record.release.version && !is_on_its_way(entry.status),
                 false => entry.version == record.release.version,
             };
             if touched {
@@ -221,6 +222,12 @@ impl Triggers {
     fn lock(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Somebody is at work on the release, who is not to be disturbed: the end of that work changes a record again. (Where no
+/// end comes, the interval does.)
+fn is_on_its_way(status: Status) -> bool {
+    status.is_pending() || matches!(status, Status::Uninstalling | Status::Superseded)
 }
 
 impl Index {

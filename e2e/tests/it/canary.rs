@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use e2e::{
     app,
-    flux::{KUSTOMIZE, SOURCE},
+    charts::Charts,
+    flux::{HELM, KUSTOMIZE, SOURCE},
     origin::{Auth, GitServer},
     suite::Options,
     world::World,
@@ -16,6 +17,15 @@ const PASSWORD: &str = "canary-password-7f3a9";
 const WRONG: &str = "canary-wrong-51d0e";
 const VARIABLE: &str = "canary-variable-c2b81";
 const MANIFEST: &str = "canary-manifest-99e4d";
+const VALUE: &str = "canary-value-0b64c";
+
+/// A chart that puts a value into a Secret, rightly or not.
+const CHART: [(&str, &str); 1] = [(
+    "templates/all.yaml",
+    "{{ with .Values.broken }}a: [{{ $.Values.token }}\n{{ end -}}\napiVersion: v1\nkind: Secret\n\
+     metadata: {name: {{ .Release.Name }}}\n{{ with .Values.refused }}immutable: 5\n{{ end -}}\n\
+     stringData: {a: \"{{ .Values.token }}\", b: \"{{ with .Values.fails }}{{ nindent $.Values.token `x` }}{{ end }}\"}\n",
+)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn no_secret_is_told_to_anybody() -> Result<()> {
@@ -80,6 +90,27 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
     space
         .says(KUSTOMIZE, "Kustomization", "unset", "BuildFailed", "nowhere")
         .await?;
+    let _charts = Charts::offer(&space, &CHART).await?;
+    space
+        .apply(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "chart-values"}, "stringData": {
+                "right": format!("token: {VALUE}\n"),
+                "wrong": format!("token: {VALUE}\n  x: {VALUE}: [\n"),
+            }}),
+        )
+        .await?;
+    for (name, key, values, reason) in [
+        ("hr-good", "right", json!({}), "InstallSucceeded"),
+        ("hr-wrong", "wrong", json!({}), "ValuesError"),
+        ("hr-broken", "right", json!({"broken": true}), "InstallFailed"),
+        ("hr-refused", "right", json!({"refused": true}), "InstallFailed"),
+        ("hr-fails", "right", json!({"fails": true}), "InstallFailed"),
+    ] {
+        let from = json!([{"kind": "Secret", "name": "chart-values", "valuesKey": key}]);
+        let spec = json!({"values": values, "valuesFrom": from, "driftDetection": {"mode": "enabled"}});
+        space.helm_release(name, json!({"spec": spec})).await?;
+        space.says(HELM, "HelmRelease", name, reason, "").await?;
+    }
 
     let mut told = space.dump().await?;
     for controller in world.suite.controllers() {
@@ -89,6 +120,11 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
     for (api_version, kind, names) in [
         (SOURCE, "GitRepository", vec!["app"]),
         (KUSTOMIZE, "Kustomization", vec!["good", "bad", "unset"]),
+        (
+            HELM,
+            "HelmRelease",
+            vec!["hr-good", "hr-wrong", "hr-broken", "hr-refused", "hr-fails"],
+        ),
     ] {
         for name in names {
             told += &space
@@ -102,7 +138,7 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
         told.contains("authentication required"),
         "what is searched holds what was told"
     );
-    for canary in [PASSWORD, WRONG, VARIABLE, MANIFEST] {
+    for canary in [PASSWORD, WRONG, VARIABLE, MANIFEST, VALUE] {
         for shape in [
             canary.to_owned(),
             STANDARD.encode(canary),

@@ -135,6 +135,9 @@ async fn what_real_helm_does_to_a_release_is_put_right() -> Result<()> {
     // A rollback by hand is undone at once by one upgrade; an uninstall by hand by an install.
     helm(&space, &["rollback", "web", "1", "--force-conflicts"]).await?;
     space.released("web", 4).await?;
+    // While Helm was at work, it was not disturbed.
+    let history = helm_json(&space, &["history", "web"]).await?;
+    ensure!(history[2]["description"] == "Rollback to 1", "{history}");
     helm(&space, &["uninstall", "web", "--wait"]).await?;
     space.released("web", 1).await?;
     space
