@@ -129,7 +129,7 @@ fn binary(text: &str) -> Result<String, Error> {
         .take(2)
         .take_while(|byte| **byte == b'=')
         .count();
-    if clean.len() % 4 != 0 {
+    if !clean.len().is_multiple_of(4) {
         return Err(Error::BadBinary);
     }
     let mut bytes = Vec::with_capacity(clean.len() / 4 * 3);
