@@ -76,3 +76,15 @@ pub enum OciProvider {
     /// Google's registry, by workload identity.
     Gcp,
 }
+
+impl OciProvider {
+    /// The value as manifests have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+            Self::Gcp => "gcp",
+        }
+    }
+}

@@ -17,6 +17,7 @@ pub use policy::{Asked, Policy};
 
 use crate::oci::{OciError, Registry, Repository};
 use jiff::Timestamp;
+use std::time::Duration;
 use thiserror::Error;
 
 /// What became of a verification that did not fail.
@@ -51,6 +52,16 @@ pub enum VerifyError {
         /// What was wrong.
         problems: Vec<String>,
     },
+}
+
+impl VerifyError {
+    /// How long the registry asks not to be asked again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Registry { source, .. } => source.retry_after(),
+            Self::Policy(_) | Self::NoMatch { .. } => None,
+        }
+    }
 }
 
 /// So many problems are told.

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 /// One section a kind, as [`render`] draws it. Rules in CEL stand there in our words.
-const CONTRACT: [&str; 4] = [
+const CONTRACT: [&str; 5] = [
+    include_str!("contract/extensions.txt"),
     include_str!("contract/helm.txt"),
     include_str!("contract/kustomize.txt"),
     include_str!("contract/notification.txt"),

@@ -2,7 +2,7 @@
 //!
 //! As with Go's `omitempty`, false and 0 are as good as absent in fields that may be absent.
 
-use crds::{helm, kustomize, notification, source};
+use crds::{extensions, helm, kustomize, notification, source};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
@@ -87,6 +87,7 @@ fn a_kind_knows_its_name() {
             (&*K::group(&()), &*K::version(&()), &*K::kind(&()))
         );
     }
+    check::<extensions::ArtifactGenerator>();
     check::<helm::HelmRelease>();
     check::<kustomize::Kustomization>();
     check::<notification::Receiver>();
@@ -144,6 +145,7 @@ fn each(check: fn(Sample, Back)) {
     one("Provider", &through::<notification::Provider>);
     one("Receiver", &through::<notification::Receiver>);
     one("Bucket", &through::<source::Bucket>);
+    one("ArtifactGenerator", &through::<extensions::ArtifactGenerator>);
     one("ExternalArtifact", &through::<source::ExternalArtifact>);
     one("GitRepository", &through::<source::GitRepository>);
     one("HelmChart", &through::<source::HelmChart>);

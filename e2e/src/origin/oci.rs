@@ -191,6 +191,24 @@ impl Registry {
         Ok(answer.error_for_status()?.json().await?)
     }
 
+    /// The digest of what a tag leads to.
+    ///
+    /// # Errors
+    /// When there is no such tag.
+    pub async fn digest(&self, repository: &str, tag: &str) -> Result<String> {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let types = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+        let answer = self
+            .send(self.request(reqwest::Method::HEAD, &path).header("accept", types))
+            .await?
+            .error_for_status()?;
+        let digest = answer
+            .headers()
+            .get("docker-content-digest")
+            .context("no digest")?;
+        Ok(digest.to_str()?.to_owned())
+    }
+
     /// Deletes what a digest names.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `spec.verify` of OCIRepositories: what the real cosign and notation have signed is accepted, and nothing else is.
 
+mod chart;
 mod cosign;
 mod notation;
 mod sigstore;

@@ -2,6 +2,7 @@
 
 use super::source::Found;
 use crate::record::Failure;
+use crate::verify::Verdict;
 use crds::source::{
     ChartSourceKind, HelmChart, ReconcileStrategy, Source as _, condition::BUILD_FAILED, reason,
 };
@@ -60,6 +61,8 @@ pub struct Made {
     pub packaged: bool,
     /// How many dependencies were had for it.
     pub dependencies: usize,
+    /// What became of its signature, if one is wanted.
+    pub verified: Option<Verdict>,
 }
 
 /// Which step failed.
@@ -152,6 +155,7 @@ impl Options {
                 values_files: observed.unwrap_or(&self.values_files).clone(),
                 packaged,
                 dependencies: 0,
+                verified: None,
             },
             content: Content::Kept,
         })

@@ -4,9 +4,10 @@ use super::build::Made;
 use crate::{
     record::{self, Failure},
     storage::Urls,
+    verify::Verdict,
 };
 use crds::{
-    meta::Artifact,
+    meta::{Artifact, reason as meta},
     source::{HelmChart, HelmChartStatus, condition::SOURCE_VERIFIED, reason},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -84,6 +85,15 @@ pub fn outcome(
             made
         }
     };
+    let mut conditions = record::conditions(object, &mut status, &now);
+    match made.verified {
+        Some(Verdict::Verified) => {
+            let text = format!("verified signature of version {}", made.version);
+            conditions.mark_true(SOURCE_VERIFIED, meta::SUCCEEDED, text);
+        }
+        Some(Verdict::Ignored) => conditions.remove(SOURCE_VERIFIED),
+        None => {}
+    }
     let summary = made.summary();
     record::succeed_as(object, &mut status, made.reason(), &summary, &now);
     let event = (new || recovered).then(|| Event::normal(made.reason(), summary));

@@ -2,9 +2,11 @@
 
 use super::repository::{Chosen, Missing};
 use crate::{
+    cloud::Who,
     context::Context,
-    oci::{Access, OciError, Reference, Registry, Repository},
+    oci::{Access, Keychain, OciError, Reference, Registry, Repository},
 };
+use crds::source::OciProvider;
 use helm::index;
 use runtime::telemetry::chain;
 use std::time::Duration;
@@ -21,6 +23,7 @@ pub async fn choose(
     context: &Context,
     url: &str,
     access: &Access,
+    provider: OciProvider,
     name: &str,
     wanted: &str,
 ) -> Result<Chosen, Missing> {
@@ -28,7 +31,8 @@ pub async fn choose(
     let external = |text: String| Missing::External(text, None);
     let place =
         Repository::parse(&full).map_err(|e| external(format!("invalid chart reference '{full}': {e}")))?;
-    let registry = context.registries.get(&place, access);
+    let access = with_identity(context, access, provider, &place).await?;
+    let registry = context.registries.get(&place, &access);
     let registry = registry.map_err(|e| external(chain(&e)))?;
     if index::concrete(wanted).is_some() {
         return Ok(Chosen::tagged(name, wanted, registry, place));
@@ -51,6 +55,37 @@ pub async fn choose(
     Ok(Chosen::tagged(name, &chosen.to_string(), registry, place))
 }
 
+/// The access with the login of a provider, where that is wanted: the controller's own, as in Flux.
+async fn with_identity(
+    context: &Context,
+    access: &Access,
+    provider: OciProvider,
+    place: &Repository,
+) -> Result<Access, Missing> {
+    let mut access = access.clone();
+    if provider != OciProvider::Generic {
+        let who = Who {
+            namespace: "",
+            account: None,
+            proxy: access.proxy.as_ref(),
+        };
+        let login = context
+            .cloud
+            .registry(provider, &who, place)
+            .await
+            .map_err(|error| {
+                let text = format!(
+                    "failed to get credential from '{}': {}",
+                    provider.as_str(),
+                    chain(&error)
+                );
+                Missing::External(text, None)
+            })?;
+        access.keychain = Keychain::only(&place.registry, login);
+    }
+    Ok(access)
+}
+
 /// The highest version that a constraint admits.
 fn newest<'v>(versions: &'v [Version], wanted: &str) -> Result<&'v Version, String> {
     if let Some(exact) = versions.iter().find(|version| version.to_string() == wanted) {
@@ -69,20 +104,17 @@ fn version(tag: &str) -> Option<Version> {
     (version.to_string() == version.original).then_some(version)
 }
 
-/// The archive of the chart under a tag, at most `limit` bytes of it.
+/// The archive of a chart, at most `limit` bytes of it.
 pub async fn pull(
     registry: &Registry,
     place: &Repository,
-    tag: &str,
+    reference: &Reference,
     limit: u64,
 ) -> Result<Vec<u8>, (String, Option<Duration>)> {
-    let doing = format!("failed to get 'oci://{place}:{tag}'");
+    let doing = format!("failed to get 'oci://{}'", reference.with(place));
     let failed = |error: OciError| (format!("{doing}: {}", chain(&error)), error.retry_after());
     let odd = |problem: &str| (format!("{doing}: {problem}"), None);
-    let digest = registry
-        .resolve(place, &Reference::Tag(tag.to_owned()))
-        .await
-        .map_err(failed)?;
+    let digest = registry.resolve(place, reference).await.map_err(failed)?;
     let mut manifest = registry.manifest(place, &digest).await.map_err(failed)?;
     if manifest.is_index() {
         let chosen = manifest.chosen().map(|chosen| chosen.digest.clone());

@@ -11,19 +11,23 @@ use crate::{
     http::shown,
     record::Failure,
     shelf::blocking,
+    verify::{Asked, Policy},
 };
 use crds::{
     meta::reason,
-    source::{HelmChart, HelmRepository, VerificationProvider, reason as source},
+    source::{HelmChart, HelmRepository, reason as source},
 };
 use helm::{ArchiveLimits, Chart, Metadata};
+use kube::ResourceExt as _;
+use runtime::telemetry::chain;
 use std::sync::Arc;
 
 /// All files of a packaged chart are of this time, in seconds since 1970: the first day that archives of all kinds know.
 pub const MODIFIED: u64 = 315_532_800;
 
 /// What a failure says if the login or the certificates are at fault, as Flux tells it.
-const UNAUTHENTICATED: [&str; 6] = [
+const UNAUTHENTICATED: [&str; 7] = [
+    "failed to get credential",
     "401",
     "unauthorized",
     "authentication required",
@@ -49,8 +53,8 @@ pub async fn build(
         ))));
     }
     let opened = Repository::open(context, url, access, Some(repository)).map_err(unusable)?;
-    refuse_unsupported(object, repository)?;
-    let built = pull(context, object, &opened, options).await;
+    let policy = policy(context, object, repository).await?;
+    let built = pull(context, object, &opened, policy.as_ref(), options).await;
     built.map_err(|(error, new)| {
         let message = error.message();
         let failure = if UNAUTHENTICATED.iter().any(|word| message.contains(word)) {
@@ -66,20 +70,28 @@ pub async fn build(
     })
 }
 
-/// What this version cannot do is said before anything is fetched without it.
-fn refuse_unsupported(object: &HelmChart, repository: &HelmRepository) -> Result<(), Failure> {
+/// Whose signature the chart has to bear.
+async fn policy(
+    context: &Context,
+    object: &HelmChart,
+    repository: &HelmRepository,
+) -> Result<Option<Policy>, BuildError> {
     let Some(verify) = &object.spec.verify else {
-        return Ok(());
+        return Ok(None);
     };
+    let failed = |problem: String| BuildError::new(Step::Verification, problem);
     if !is_static(repository) {
-        return Err(BuildError::new(Step::Verification, "not implemented").into());
+        return Err(failed("not implemented".to_owned()));
     }
-    let tool = match verify.provider {
-        VerificationProvider::Cosign => "cosign",
-        VerificationProvider::Notation => "notation",
+    let asked = Asked {
+        provider: verify.provider,
+        secret: verify.secret_ref.as_ref(),
+        identities: &verify.match_oidc_identity,
+        trusted_root: None,
     };
-    let text = format!("spec.verify: signatures of {tool} cannot be checked by this version");
-    Err(Failure::unverified(source::VERIFICATION_ERROR, text))
+    let namespace = object.namespace().unwrap_or_default();
+    let policy = Policy::read(&context.client, &namespace, asked).await;
+    policy.map(Some).map_err(|error| failed(chain(&error)))
 }
 
 fn unusable(problem: Unusable) -> Failure {
@@ -100,13 +112,14 @@ async fn pull(
     context: &Arc<Context>,
     object: &HelmChart,
     repository: &Repository,
+    policy: Option<&Policy>,
     options: Options,
 ) -> Result<Build, (BuildError, Option<String>)> {
     let early = |error: BuildError| (error, None);
     let name = &object.spec.chart;
     valid_name(name).map_err(early)?;
     let wanted = object.spec.version.as_deref().unwrap_or_default();
-    let chosen = repository
+    let mut chosen = repository
         .choose(context, name, wanted)
         .await
         .map_err(|missing| {
@@ -120,13 +133,23 @@ async fn pull(
                 }
             })
         })?;
+    // As in Flux in each pass: a signature can be taken back.
+    let verified = match policy {
+        Some(policy) => Some(chosen.verify(policy).await.map_err(|error| {
+            let delay = error.retry_after();
+            early(BuildError::new(Step::Verification, chain(&error)).not_before(delay))
+        })?),
+        None => None,
+    };
     let made = Made {
+        verified,
         name: chosen.name.clone(),
         version: options.version(&chosen.version).map_err(early)?,
         packaged: options.changes_chart(),
         ..Made::default()
     };
-    if let Some(build) = options.shelved(&made.name, &made.version, made.packaged) {
+    if let Some(mut build) = options.shelved(&made.name, &made.version, made.packaged) {
+        build.made.verified = verified;
         return Ok(build);
     }
     let new = made.as_new();

@@ -5,12 +5,13 @@ use crate::{
     context::Context,
     helm_remote::{self, Access, Failed, Id, Remote, TableError},
     http::shown,
-    oci::{Registry, Repository as Place},
+    oci::{Reference, Registry, Repository as Place},
     shelf::blocking,
+    verify::{self, Policy, Verdict, VerifyError},
 };
 use crds::{
     meta::Artifact,
-    source::{HelmRepository, Source as _},
+    source::{HelmRepository, OciProvider, Source as _},
 };
 use helm::index::{ChooseError, Listed};
 use runtime::telemetry::chain;
@@ -34,6 +35,7 @@ enum At {
     Registry {
         url: String,
         access: crate::oci::Access,
+        provider: OciProvider,
     },
 }
 
@@ -51,7 +53,7 @@ pub struct Chosen {
 enum From {
     Url(Url),
     Nowhere,
-    Tag(Arc<Registry>, Place, String),
+    Registry(Arc<Registry>, Place, Reference),
 }
 
 /// Why there is no such chart.
@@ -83,6 +85,7 @@ impl Repository {
         let timeout = access.timeout;
         let base = helm_url(url)?;
         if helm_remote::is_oci(url) {
+            let provider = access.provider;
             let access = crate::oci::Access {
                 keychain: access.keychain,
                 tls: access.tls,
@@ -91,7 +94,11 @@ impl Repository {
             };
             let url = base.as_str().to_owned();
             return Ok(Self {
-                place: At::Registry { url, access },
+                place: At::Registry {
+                    url,
+                    access,
+                    provider,
+                },
                 timeout,
             });
         }
@@ -107,8 +114,12 @@ impl Repository {
     /// The version of a chart that is meant.
     pub async fn choose(&self, context: &Arc<Context>, name: &str, wanted: &str) -> Result<Chosen, Missing> {
         match &self.place {
-            At::Registry { url, access } => {
-                let work = registry::choose(context, url, access, name, wanted);
+            At::Registry {
+                url,
+                access,
+                provider,
+            } => {
+                let work = registry::choose(context, url, access, *provider, name, wanted);
                 let late = |_| Missing::External(self.late(), None);
                 tokio::time::timeout(self.timeout, work).await.map_err(late)?
             }
@@ -129,7 +140,9 @@ impl Repository {
                     let archive = remote.1.chart(url, limit).await;
                     archive.map_err(|error| (chain(&error), error.retry_after()))
                 }
-                (From::Tag(registry, place, tag), _) => registry::pull(registry, place, tag, limit).await,
+                (From::Registry(registry, place, reference), _) => {
+                    registry::pull(registry, place, reference, limit).await
+                }
                 (From::Url(_) | From::Nowhere, _) => {
                     Err((format!("chart '{}' has no downloadable URLs", chosen.name), None))
                 }
@@ -186,8 +199,27 @@ impl Chosen {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
-            from: From::Tag(registry, place, tag),
+            from: From::Registry(registry, place, Reference::Tag(tag)),
         }
+    }
+
+    /// Checks that a chart in a registry bears a signature as the policy wants it. It is what was checked that is then
+    /// downloaded, wherever its tag leads by that time.
+    ///
+    /// # Errors
+    /// See [`VerifyError`]; a chart that is in no registry has no signature.
+    pub async fn verify(&mut self, policy: &Policy) -> Result<Verdict, VerifyError> {
+        let From::Registry(registry, place, reference) = &mut self.from else {
+            return Err(VerifyError::Policy("not implemented".to_owned()));
+        };
+        let digest = registry.resolve(place, reference).await;
+        let digest = digest.map_err(|source| VerifyError::Registry {
+            reference: reference.with(place),
+            source,
+        })?;
+        let verdict = verify::verify(registry, place, &digest, policy, jiff::Timestamp::now()).await?;
+        *reference = Reference::Digest(digest);
+        Ok(verdict)
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Access {
     pub insecure: bool,
     /// The login is for other hosts that the index names as well.
     pub pass_credentials: bool,
+    /// Whose login a registry wants, where none is written down.
+    pub provider: OciProvider,
     /// How long an answer may take.
     pub timeout: Duration,
 }
@@ -44,6 +46,7 @@ impl Access {
             keychain: Keychain::default(),
             insecure: false,
             pass_credentials: false,
+            provider: OciProvider::Generic,
             timeout: TIMEOUT,
         }
     }
@@ -77,7 +80,7 @@ impl Access {
         if let Some((name, data)) = named(spec.secret_ref.as_ref(), "authentication").await? {
             access.logins(&name, &data, &spec.url, is_static(repository))?;
         } else if is_static(repository) {
-            refuse_unsupported(spec.provider.unwrap_or_default())?;
+            access.provider = spec.provider.unwrap_or_default();
         }
         Ok(access)
     }
@@ -147,19 +150,6 @@ impl Access {
 /// Whether the object is a note on a registry, and nothing more.
 pub fn is_static(repository: &HelmRepository) -> bool {
     repository.spec.type_ == Some(HelmRepositoryType::Oci)
-}
-
-/// What this version cannot do is said before anything is fetched without it.
-fn refuse_unsupported(provider: OciProvider) -> Result<(), String> {
-    let name = match provider {
-        OciProvider::Generic => return Ok(()),
-        OciProvider::Aws => "aws",
-        OciProvider::Azure => "azure",
-        OciProvider::Gcp => "gcp",
-    };
-    Err(format!(
-        "failed to get credential from '{name}': spec.provider: identities of aws, azure and gcp are not supported by this version"
-    ))
 }
 
 /// The certificates in a Secret, under today's keys or those before them.

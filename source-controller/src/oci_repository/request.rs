@@ -212,13 +212,11 @@ fn no_identity(provider: OciProvider, error: &CloudError) -> Failure {
     if matches!(error, CloudError::Gate) {
         return Failure::fetch(reason::FEATURE_GATE_DISABLED, error.to_string()).stalled();
     }
-    let provider = match provider {
-        OciProvider::Generic => "generic",
-        OciProvider::Aws => "aws",
-        OciProvider::Azure => "azure",
-        OciProvider::Gcp => "gcp",
-    };
-    let text = format!("failed to get credential from {provider}: {}", chain(error));
+    let text = format!(
+        "failed to get credential from {}: {}",
+        provider.as_str(),
+        chain(error)
+    );
     Failure::fetch(reason::AUTHENTICATION_FAILED, text)
 }
 

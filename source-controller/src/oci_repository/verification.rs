@@ -73,11 +73,8 @@ fn unverified(wanted: &OciVerification, error: &VerifyError) -> Failure {
         chain(error)
     );
     let failure = Failure::unverified(reason::VERIFICATION_ERROR, text);
-    match error {
-        VerifyError::Registry { source, .. } => match source.retry_after() {
-            Some(delay) => failure.not_before(delay),
-            None => failure,
-        },
-        VerifyError::Policy(_) | VerifyError::NoMatch { .. } => failure,
+    match error.retry_after() {
+        Some(delay) => failure.not_before(delay),
+        None => failure,
     }
 }
