@@ -140,7 +140,7 @@ async fn charts_are_had_from_registries() -> Result<()> {
             json!({"name": "basic"}),
             json!({"verify": {"provider": "cosign"}}),
             "VerificationError",
-            "cosign",
+            "unable to initialize trusted root",
         ),
     ] {
         space
