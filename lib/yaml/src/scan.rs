@@ -39,8 +39,8 @@ pub(crate) struct Scanner<'t> {
     flow: usize,
     /// Where a key may have begun: outside of brackets, and in each of the open ones.
     keys: Vec<PossibleKey>,
-    /// Those of them that hold up the queue: number of the token, level.
-    holding: Vec<(usize, usize)>,
+    /// Those of them that hold up the queue, by the number of their token: that number, level.
+    holding: VecDeque<(usize, usize)>,
     key_allowed: bool,
 }
 
@@ -65,7 +65,7 @@ impl<'t> Scanner<'t> {
             indents: Vec::new(),
             flow: 0,
             keys: vec![PossibleKey::default()],
-            holding: Vec::new(),
+            holding: VecDeque::new(),
             key_allowed: true,
         }
     }
@@ -89,6 +89,9 @@ impl<'t> Scanner<'t> {
     /// Takes the token that [`Scanner::peek`] gave.
     pub fn take(&mut self) -> Option<Token> {
         self.taken += 1;
+        while self.holding.front().is_some_and(|(token, _)| *token < self.taken) {
+            self.holding.pop_front();
+        }
         self.tokens.pop_front()
     }
 
@@ -345,7 +348,7 @@ impl<'t> Scanner<'t> {
         let level = self.keys.len() - 1;
         self.keys[level] = key;
         self.let_go(key.token);
-        self.holding.push((key.token, level));
+        self.holding.push_back((key.token, level));
         Ok(())
     }
 
