@@ -2,6 +2,10 @@
 //!
 //! What has to follow a node is kept on a stack of states, so that the depth of a document is not that of our own stack.
 
+mod block;
+mod document;
+mod flow;
+
 use crate::Schema;
 use crate::scan::{Fault, Mark, ScalarStyle, Scanner, Token, TokenKind};
 
@@ -144,104 +148,6 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn document_start(&mut self, first: bool) -> Result<Event, Fault> {
-        while !first && self.peek()?.kind == TokenKind::DocumentEnd {
-            self.skip();
-        }
-        let token = self.peek()?;
-        let (start, end) = (token.start, token.end);
-        match &token.kind {
-            TokenKind::StreamEnd => {
-                self.state = State::End;
-                self.skip();
-                return Ok(event(EventKind::StreamEnd, start, end));
-            }
-            TokenKind::Version(..) | TokenKind::TagDirective { .. } | TokenKind::DocumentStart => {}
-            _ if first => {
-                self.directives()?;
-                self.states.push(State::DocumentEnd);
-                self.state = State::BlockNode;
-                return Ok(event(EventKind::DocumentStart, start, end));
-            }
-            _ => {}
-        }
-        self.directives()?;
-        let token = self.peek()?;
-        let end = token.end;
-        if token.kind != TokenKind::DocumentStart {
-            let text = "did not find expected <document start>";
-            return Err(Fault::parser(None, token.start, text));
-        }
-        self.skip();
-        self.states.push(State::DocumentEnd);
-        self.state = State::DocumentContent;
-        Ok(event(EventKind::DocumentStart, start, end))
-    }
-
-    fn directives(&mut self) -> Result<(), Fault> {
-        let mut version = false;
-        loop {
-            let token = self.peek()?;
-            let mark = token.start;
-            match token.kind.clone() {
-                TokenKind::Version(..) if version => {
-                    return Err(Fault::parser(None, mark, "found duplicate %YAML directive"));
-                }
-                TokenKind::Version(1, 1) => version = true,
-                TokenKind::Version(..) => {
-                    return Err(Fault::parser(None, mark, "found incompatible YAML document"));
-                }
-                TokenKind::TagDirective { handle, prefix } => {
-                    if self.prefix(&handle).is_some() {
-                        return Err(Fault::parser(None, mark, "found duplicate %TAG directive"));
-                    }
-                    self.handles.push((handle, prefix));
-                }
-                _ => break,
-            }
-            self.skip();
-        }
-        for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
-            if self.prefix(handle).is_none() {
-                self.handles.push((handle.to_owned(), prefix.to_owned()));
-            }
-        }
-        Ok(())
-    }
-
-    fn prefix(&self, handle: &str) -> Option<&str> {
-        let found = self.handles.iter().find(|(known, _)| known == handle);
-        found.map(|(_, prefix)| prefix.as_str())
-    }
-
-    fn document_content(&mut self) -> Result<Event, Fault> {
-        let token = self.peek()?;
-        let mark = token.start;
-        match token.kind {
-            TokenKind::Version(..)
-            | TokenKind::TagDirective { .. }
-            | TokenKind::DocumentStart
-            | TokenKind::DocumentEnd
-            | TokenKind::StreamEnd => {
-                self.pop();
-                Ok(empty(Properties::default(), mark, mark))
-            }
-            _ => self.node(Allowed::Block),
-        }
-    }
-
-    fn document_end(&mut self) -> Result<Event, Fault> {
-        let token = self.peek()?;
-        let (start, mut end) = (token.start, token.start);
-        if token.kind == TokenKind::DocumentEnd {
-            end = token.end;
-            self.skip();
-        }
-        self.handles.clear();
-        self.state = State::DocumentStart { first: false };
-        Ok(event(EventKind::DocumentEnd, start, end))
-    }
-
     fn node(&mut self, allowed: Allowed) -> Result<Event, Fault> {
         let token = self.peek()?;
         let start = token.start;
@@ -334,174 +240,6 @@ impl<'t> Parser<'t> {
         event(EventKind::Scalar { of, text, style }, start, end)
     }
 
-    fn block_entry(&mut self, first: bool) -> Result<Event, Fault> {
-        self.begin(first)?;
-        let token = self.peek()?;
-        match token.kind {
-            TokenKind::BlockEntry => {
-                let mark = token.end;
-                self.skip();
-                let ends = matches!(self.peek()?.kind, TokenKind::BlockEntry | TokenKind::BlockEnd);
-                self.node_or_empty(ends, mark, State::BlockEntry { first: false }, Allowed::Block)
-            }
-            TokenKind::BlockEnd => self.end(EventKind::SeqEnd),
-            _ => {
-                let mark = token.start;
-                Err(self.unfinished(mark, "did not find expected '-' indicator"))
-            }
-        }
-    }
-
-    fn indentless_entry(&mut self) -> Result<Event, Fault> {
-        let token = self.peek()?;
-        if token.kind != TokenKind::BlockEntry {
-            let mark = token.start;
-            self.pop();
-            return Ok(event(EventKind::SeqEnd, mark, mark));
-        }
-        let mark = token.end;
-        self.skip();
-        let ends = matches!(
-            self.peek()?.kind,
-            TokenKind::BlockEntry | TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd
-        );
-        self.node_or_empty(ends, mark, State::IndentlessEntry, Allowed::Block)
-    }
-
-    fn block_key(&mut self, first: bool) -> Result<Event, Fault> {
-        self.begin(first)?;
-        let token = self.peek()?;
-        match token.kind {
-            TokenKind::Key => {
-                let mark = token.end;
-                self.skip();
-                let ends = self.block_pair_goes_on()?;
-                self.node_or_empty(ends, mark, State::BlockValue, Allowed::BlockOrIndentless)
-            }
-            TokenKind::BlockEnd => self.end(EventKind::MapEnd),
-            _ => {
-                let mark = token.start;
-                Err(self.unfinished(mark, "did not find expected key"))
-            }
-        }
-    }
-
-    fn block_value(&mut self) -> Result<Event, Fault> {
-        let token = self.peek()?;
-        let next = State::BlockKey { first: false };
-        if token.kind != TokenKind::Value {
-            let mark = token.start;
-            self.state = next;
-            return Ok(empty(Properties::default(), mark, mark));
-        }
-        let mark = token.end;
-        self.skip();
-        let ends = self.block_pair_goes_on()?;
-        self.node_or_empty(ends, mark, next, Allowed::BlockOrIndentless)
-    }
-
-    fn block_pair_goes_on(&mut self) -> Result<bool, Fault> {
-        let kind = &self.peek()?.kind;
-        Ok(matches!(
-            kind,
-            TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd
-        ))
-    }
-
-    fn flow_entry(&mut self, first: bool) -> Result<Event, Fault> {
-        self.begin(first)?;
-        if self.peek()?.kind != TokenKind::FlowSeqEnd {
-            self.separator(first, "did not find expected ',' or ']'")?;
-            let token = self.peek()?;
-            if token.kind == TokenKind::Key {
-                let (start, end) = (token.start, token.end);
-                self.skip();
-                self.state = State::FlowPairKey;
-                let of = Properties::default();
-                return Ok(event(EventKind::MapStart { of, flow: true }, start, end));
-            }
-            if token.kind != TokenKind::FlowSeqEnd {
-                self.states.push(State::FlowEntry { first: false });
-                return self.node(Allowed::Flow);
-            }
-        }
-        self.end(EventKind::SeqEnd)
-    }
-
-    fn flow_pair_key(&mut self) -> Result<Event, Fault> {
-        let token = self.peek()?;
-        let mark = token.end;
-        if !matches!(
-            token.kind,
-            TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSeqEnd
-        ) {
-            self.states.push(State::FlowPairValue);
-            return self.node(Allowed::Flow);
-        }
-        // go-yaml takes the token, whatever it is.
-        self.skip();
-        self.state = State::FlowPairValue;
-        Ok(empty(Properties::default(), mark, mark))
-    }
-
-    fn flow_pair_value(&mut self) -> Result<Event, Fault> {
-        let token = self.peek()?;
-        let mark = token.start;
-        if token.kind == TokenKind::Value {
-            self.skip();
-            let kind = &self.peek()?.kind;
-            if !matches!(kind, TokenKind::FlowEntry | TokenKind::FlowSeqEnd) {
-                self.states.push(State::FlowPairEnd);
-                return self.node(Allowed::Flow);
-            }
-        }
-        self.state = State::FlowPairEnd;
-        Ok(empty(Properties::default(), mark, mark))
-    }
-
-    fn flow_pair_end(&mut self) -> Result<Event, Fault> {
-        let mark = self.peek()?.start;
-        self.state = State::FlowEntry { first: false };
-        Ok(event(EventKind::MapEnd, mark, mark))
-    }
-
-    fn flow_key(&mut self, first: bool) -> Result<Event, Fault> {
-        self.begin(first)?;
-        if self.peek()?.kind != TokenKind::FlowMapEnd {
-            self.separator(first, "did not find expected ',' or '}'")?;
-            if self.peek()?.kind == TokenKind::Key {
-                self.skip();
-                let token = self.peek()?;
-                let mark = token.start;
-                let ends = matches!(
-                    token.kind,
-                    TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMapEnd
-                );
-                return self.node_or_empty(ends, mark, State::FlowValue, Allowed::Flow);
-            }
-            if self.peek()?.kind != TokenKind::FlowMapEnd {
-                self.states.push(State::FlowEmptyValue);
-                return self.node(Allowed::Flow);
-            }
-        }
-        self.end(EventKind::MapEnd)
-    }
-
-    fn flow_value(&mut self) -> Result<Event, Fault> {
-        let next = State::FlowKey { first: false };
-        if self.peek()?.kind == TokenKind::Value {
-            self.skip();
-            let kind = &self.peek()?.kind;
-            if !matches!(kind, TokenKind::FlowEntry | TokenKind::FlowMapEnd) {
-                self.states.push(next);
-                return self.node(Allowed::Flow);
-            }
-        }
-        let mark = self.peek()?.start;
-        self.state = next;
-        Ok(empty(Properties::default(), mark, mark))
-    }
-
     /// A collection begins: its own token is taken.
     fn begin(&mut self, first: bool) -> Result<(), Fault> {
         if first {
@@ -509,20 +247,6 @@ impl<'t> Parser<'t> {
             self.begun.push(mark);
             self.skip();
         }
-        Ok(())
-    }
-
-    /// The comma between entries of a flow collection.
-    fn separator(&mut self, first: bool, missing: &str) -> Result<(), Fault> {
-        if first {
-            return Ok(());
-        }
-        let token = self.peek()?;
-        if token.kind != TokenKind::FlowEntry {
-            let mark = token.start;
-            return Err(self.unfinished(mark, missing));
-        }
-        self.skip();
         Ok(())
     }
 
