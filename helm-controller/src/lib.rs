@@ -31,7 +31,7 @@ use runtime::{
     fetch::Artifacts,
     process::{Names, Process, ProcessError},
     queue::Queue,
-    reconciler::Shell,
+    shell::Shell,
     watch::{self, Store},
 };
 use std::sync::Arc;

@@ -54,7 +54,7 @@ impl Reconciler for Helm {
 
     async fn reconcile(&self, object: &Arc<HelmRelease>) -> Outcome<HelmReleaseStatus> {
         let memory = self.context.ledger.of(&Key::of(&**object));
-        let mut draft = Draft::new(object, &self.context.settings, runtime::reconciler::now());
+        let mut draft = Draft::new(object, &self.context.settings, runtime::conditions::now());
         ledger::lock(&memory).prepared = None;
         match self.pass(object, &memory, &mut draft).await {
             Ok(end) => {

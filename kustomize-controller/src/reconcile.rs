@@ -34,7 +34,7 @@ impl Reconciler for Kustomize {
             object,
             end,
             begin.elapsed(),
-            runtime::reconciler::now(),
+            runtime::conditions::now(),
             &self.0.settings,
         )
     }
@@ -44,7 +44,7 @@ impl Reconciler for Kustomize {
     }
 
     fn in_progress(&self, object: &Kustomization) -> Option<KustomizationStatus> {
-        Some(record::in_progress(object, runtime::reconciler::now()))
+        Some(record::in_progress(object, runtime::conditions::now()))
     }
 
     fn forget(&self, key: &Key) {

@@ -65,7 +65,7 @@ impl Reconciler for ArtifactGenerators {
         record::outcome(
             object,
             end,
-            &runtime::reconciler::now(),
+            &runtime::conditions::now(),
             self.0.requeue_dependency,
         )
     }
@@ -83,7 +83,7 @@ impl Reconciler for ArtifactGenerators {
     }
 
     fn in_progress(&self, object: &ArtifactGenerator) -> Option<ArtifactGeneratorStatus> {
-        Some(record::in_progress(object, &runtime::reconciler::now()))
+        Some(record::in_progress(object, &runtime::conditions::now()))
     }
 }
 

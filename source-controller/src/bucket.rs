@@ -35,7 +35,7 @@ impl Reconciler for Buckets {
 
     async fn reconcile(&self, object: &Arc<Bucket>) -> Outcome<BucketStatus> {
         let end = self.pass(object).await;
-        record::outcome(object, end, runtime::reconciler::now(), self.0.requeue_dependency)
+        record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency)
     }
 
     async fn cleanup(&self, object: &Arc<Bucket>) -> Cleanup {
@@ -45,7 +45,7 @@ impl Reconciler for Buckets {
     }
 
     fn in_progress(&self, object: &Bucket) -> Option<BucketStatus> {
-        Some(crate::record::in_progress(object, runtime::reconciler::now()))
+        Some(crate::record::in_progress(object, runtime::conditions::now()))
     }
 }
 

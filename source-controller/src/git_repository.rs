@@ -34,7 +34,7 @@ impl Reconciler for GitRepositories {
 
     async fn reconcile(&self, object: &Arc<GitRepository>) -> Outcome<GitRepositoryStatus> {
         let end = self.pass(object).await;
-        record::outcome(object, end, runtime::reconciler::now(), self.0.requeue_dependency)
+        record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency)
     }
 
     async fn cleanup(&self, object: &Arc<GitRepository>) -> Cleanup {
@@ -42,7 +42,7 @@ impl Reconciler for GitRepositories {
     }
 
     fn in_progress(&self, object: &GitRepository) -> Option<GitRepositoryStatus> {
-        Some(crate::record::in_progress(object, runtime::reconciler::now()))
+        Some(crate::record::in_progress(object, runtime::conditions::now()))
     }
 }
 

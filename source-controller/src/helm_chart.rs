@@ -55,7 +55,7 @@ impl Reconciler for HelmCharts {
         record::outcome(
             object,
             pass,
-            runtime::reconciler::now(),
+            runtime::conditions::now(),
             self.context.requeue_dependency,
         )
     }
@@ -65,7 +65,7 @@ impl Reconciler for HelmCharts {
     }
 
     fn in_progress(&self, object: &HelmChart) -> Option<HelmChartStatus> {
-        Some(crate::record::in_progress(object, runtime::reconciler::now()))
+        Some(crate::record::in_progress(object, runtime::conditions::now()))
     }
 
     fn forget(&self, key: &Key) {
@@ -165,7 +165,7 @@ fn store(
     let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
     let artifact = Artifact {
         digest: digest.to_string(),
-        last_update_time: runtime::reconciler::now(),
+        last_update_time: runtime::conditions::now(),
         metadata: None,
         url: storage.url(&path),
         path,

@@ -39,7 +39,7 @@ impl Reconciler for HelmRepositories {
 
     async fn reconcile(&self, object: &Arc<HelmRepository>) -> Outcome<HelmRepositoryStatus> {
         let end = self.pass(object).await;
-        record::outcome(object, end, runtime::reconciler::now(), self.0.requeue_dependency)
+        record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency)
     }
 
     async fn cleanup(&self, object: &Arc<HelmRepository>) -> Cleanup {
@@ -47,7 +47,7 @@ impl Reconciler for HelmRepositories {
     }
 
     fn in_progress(&self, object: &HelmRepository) -> Option<HelmRepositoryStatus> {
-        Some(crate::record::in_progress(object, runtime::reconciler::now()))
+        Some(crate::record::in_progress(object, runtime::conditions::now()))
     }
 
     fn forget(&self, key: &Key) {
@@ -115,7 +115,7 @@ fn store(storage: &Storage, object: &HelmRepository, fetched: &Fetched) -> Resul
     let (digest, size) = stored.map_err(|e| Failure::storage(source::ARCHIVE_OPERATION_FAILED, &e))?;
     let artifact = Artifact {
         digest: digest.to_string(),
-        last_update_time: runtime::reconciler::now(),
+        last_update_time: runtime::conditions::now(),
         metadata: None,
         url: storage.url(&path),
         path,

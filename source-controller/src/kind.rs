@@ -6,7 +6,8 @@ use runtime::{
     client::Identity,
     process::Process,
     queue::Queue,
-    reconciler::{Reconciler, Shell},
+    reconciler::Reconciler,
+    shell::Shell,
     watch::{self, Change, Store},
 };
 use std::sync::Arc;

@@ -34,7 +34,7 @@ impl Reconciler for OciRepositories {
 
     async fn reconcile(&self, object: &Arc<OCIRepository>) -> Outcome<OCIRepositoryStatus> {
         let end = self.pass(object).await;
-        record::outcome(object, end, runtime::reconciler::now(), self.0.requeue_dependency)
+        record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency)
     }
 
     async fn cleanup(&self, object: &Arc<OCIRepository>) -> Cleanup {
@@ -42,7 +42,7 @@ impl Reconciler for OciRepositories {
     }
 
     fn in_progress(&self, object: &OCIRepository) -> Option<OCIRepositoryStatus> {
-        Some(crate::record::in_progress(object, runtime::reconciler::now()))
+        Some(crate::record::in_progress(object, runtime::conditions::now()))
     }
 }
 

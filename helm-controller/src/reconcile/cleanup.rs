@@ -42,7 +42,7 @@ pub async fn run(helm: &Helm, object: &Arc<HelmRelease>) -> Cleanup {
     }
     let mut events = Vec::new();
     let ended = ledger::lock(&memory).ended.take();
-    let mut draft = Draft::new(object, &helm.context.settings, runtime::reconciler::now());
+    let mut draft = Draft::new(object, &helm.context.settings, runtime::conditions::now());
     match ended {
         Some(ended) if ended.job.action == Action::Uninstall => {
             let failed = draft.farewell(&ended);

@@ -108,6 +108,12 @@ impl<'a> Conditions<'a> {
     }
 }
 
+/// The time as conditions carry it: whole seconds.
+pub fn now() -> Time {
+    let now = jiff::Timestamp::now();
+    Time(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
 /// The condition of a type in a list.
 pub fn find<'a>(list: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     list.iter().find(|c| c.type_ == type_)

@@ -7,7 +7,7 @@ use crate::{
     events::Recorder,
     lease::Candidate,
     metrics::Metrics,
-    reconciler::Tools,
+    shell::Tools,
     telemetry,
 };
 use kube::runtime::watcher;

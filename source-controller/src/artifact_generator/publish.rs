@@ -183,7 +183,7 @@ fn build_now(
     let artifact = Artifact {
         revision: format!("latest@{digest}"),
         digest: digest.to_string(),
-        last_update_time: runtime::reconciler::now(),
+        last_update_time: runtime::conditions::now(),
         metadata: None,
         url: storage.url(&path),
         path,
@@ -253,7 +253,7 @@ pub async fn publish(
             "apiVersion": desired["apiVersion"], "kind": MADE, "metadata": {"name": name},
             "status": {"artifact": artifact, "conditions": [{
                 "type": READY, "status": "True", "reason": reason::SUCCEEDED, "message": "Artifact is ready",
-                "observedGeneration": generation, "lastTransitionTime": runtime::reconciler::now(),
+                "observedGeneration": generation, "lastTransitionTime": runtime::conditions::now(),
             }]},
         });
         api.patch_status(name, &params, &Patch::Apply(&status))

@@ -230,7 +230,7 @@ pub fn archive(storage: &Storage, object: &Bucket, pulled: Pulled) -> Result<Arc
     let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
     let artifact = Artifact {
         digest: digest.to_string(),
-        last_update_time: runtime::reconciler::now(),
+        last_update_time: runtime::conditions::now(),
         metadata: None,
         url: storage.url(&path),
         path,

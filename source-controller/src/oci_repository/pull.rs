@@ -121,7 +121,7 @@ pub fn archive(
     let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
     let artifact = Artifact {
         digest: digest.to_string(),
-        last_update_time: runtime::reconciler::now(),
+        last_update_time: runtime::conditions::now(),
         metadata: Some(pulled.annotations).filter(|notes| !notes.is_empty()),
         url: storage.url(&path),
         path,

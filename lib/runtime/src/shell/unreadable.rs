@@ -1,0 +1,68 @@
+//! Objects that our types cannot hold: each is reported on itself, and nothing else is disturbed.
+
+use super::Shell;
+use crate::{
+    Key,
+    client::Identity,
+    conditions,
+    events::{Event, subject},
+    reconciler::Reconciler,
+    telemetry::chain,
+    watch::Undecodable,
+};
+use crds::meta::FluxObject as _;
+use std::sync::Arc;
+use tracing::error;
+
+impl<R: Reconciler> Shell<R> {
+    /// Reports an object that cannot be decoded, on that object alone.
+    pub fn undecodable(self: &Arc<Self>, invalid: Undecodable) {
+        let key = Key::new(
+            invalid.metadata.namespace.clone().unwrap_or_default(),
+            invalid.metadata.name.clone().unwrap_or_default(),
+        );
+        error!(
+            kind = R::Object::KIND,
+            namespace = key.namespace,
+            name = key.name,
+            error = invalid.error,
+            "the object cannot be read"
+        );
+        let shell = self.clone();
+        tokio::spawn(async move { shell.report_undecodable(&key, &invalid).await });
+    }
+
+    async fn report_undecodable(&self, key: &Key, invalid: &Undecodable) {
+        let message = format!("the object cannot be read: {}", invalid.error);
+        let subject = subject::<R::Object>(&invalid.metadata);
+        self.tools
+            .recorder
+            .publish(subject, Event::warning("InvalidObject", message.clone()));
+        let api: kube::Api<kube::api::DynamicObject> = kube::Api::namespaced_with(
+            self.tools.clients.of(&Identity::Controller),
+            &key.namespace,
+            &kube::api::ApiResource::erase::<R::Object>(&()),
+        );
+        let condition = serde_json::json!({
+            "type": crds::meta::READY, "status": "False", "reason": "InvalidObject", "message": message,
+            "observedGeneration": invalid.metadata.generation, "lastTransitionTime": conditions::now(),
+        });
+        let body = serde_json::json!({"status": {"conditions": [condition]}});
+        let params = kube::api::PatchParams {
+            field_manager: Some(self.tools.manager.into()),
+            ..Default::default()
+        };
+        if let Err(error) = api
+            .patch_status(&key.name, &params, &kube::api::Patch::Merge(body))
+            .await
+        {
+            error!(
+                kind = R::Object::KIND,
+                namespace = key.namespace,
+                name = key.name,
+                error = chain(&error),
+                "cannot report the unreadable object"
+            );
+        }
+    }
+}
