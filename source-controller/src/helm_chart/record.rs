@@ -103,7 +103,7 @@ pub fn outcome(
         let text = format!("resolved {} chart dependencies", made.dependencies);
         outcome
             .events
-            .insert(0, Event::normal(reason::RESOLVED_DEPENDENCIES, text));
+            .insert(0, Event::trace(reason::RESOLVED_DEPENDENCIES, text));
     }
     outcome
 }
