@@ -28,6 +28,8 @@ pub struct Suite {
     pub kustomize: Controller,
     /// helm-controller.
     pub helm: Controller,
+    /// notification-controller.
+    pub notification: Controller,
     storage: PathBuf,
 }
 
@@ -40,6 +42,8 @@ pub struct Options {
     pub kustomize: Vec<String>,
     /// For helm-controller.
     pub helm: Vec<String>,
+    /// For notification-controller.
+    pub notification: Vec<String>,
     /// Variables of source-controller's environment.
     pub env: Vec<(&'static str, String)>,
 }
@@ -52,9 +56,17 @@ pub struct Controller {
     args: Vec<String>,
     env: Vec<(&'static str, String)>,
     log: PathBuf,
+    ports: Ports,
+    process: Mutex<Option<Process>>,
+}
+
+/// Where a controller listens on loopback.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
     health: u16,
     metrics: u16,
-    process: Mutex<Option<Process>>,
+    /// Of notification-controller, which takes webhooks.
+    webhooks: Option<u16>,
 }
 
 /// How long a controller may take until it is ready, and until it has ended.
@@ -89,10 +101,14 @@ impl Suite {
         let kustomize = Controller::new(plane, cluster, &folder, "kustomize-controller", kustomize).await?;
         let helm = options.helm.clone();
         let helm = Controller::new(plane, cluster, &folder, "helm-controller", helm).await?;
+        let notification = options.notification.clone();
+        let notification =
+            Controller::new(plane, cluster, &folder, "notification-controller", notification).await?;
         let suite = Self {
             source,
             kustomize,
             helm,
+            notification,
             storage,
         };
         for controller in suite.controllers() {
@@ -105,8 +121,8 @@ impl Suite {
     }
 
     /// All controllers.
-    pub fn controllers(&self) -> [&Controller; 3] {
-        [&self.source, &self.kustomize, &self.helm]
+    pub fn controllers(&self) -> [&Controller; 4] {
+        [&self.source, &self.kustomize, &self.helm, &self.notification]
     }
 
     /// The folder in which source-controller keeps artifacts.
@@ -134,9 +150,8 @@ impl Controller {
         cluster.apply_yaml(&deployed(name, "rbac.yaml")?).await?;
         let token = cluster.token(NAMESPACE, name).await?;
         let kubeconfig = plane.write_kubeconfig(name, &token)?;
-        let (health, metrics) = (free_port()?, free_port()?);
-        args.push(format!("--health-addr=127.0.0.1:{health}"));
-        args.push(format!("--metrics-addr=127.0.0.1:{metrics}"));
+        let ports = Ports::free(name)?;
+        args.extend(ports.flags());
         let env = vec![
             ("KUBECONFIG", kubeconfig.display().to_string()),
             ("RUNTIME_NAMESPACE", NAMESPACE.to_owned()),
@@ -149,8 +164,7 @@ impl Controller {
             args,
             env,
             log,
-            health,
-            metrics,
+            ports,
             process: Mutex::default(),
         })
     }
@@ -170,20 +184,18 @@ impl Controller {
     /// # Errors
     /// When no port is free.
     pub fn replica(&self, name: &str, more: &[&str]) -> Result<Self> {
-        let (health, metrics) = (free_port()?, free_port()?);
+        let ports = Ports::free(self.name)?;
         let mut args = self.args.clone();
         args.extend(more.iter().map(|flag| (*flag).to_owned()));
         // What is said last counts.
-        args.push(format!("--health-addr=127.0.0.1:{health}"));
-        args.push(format!("--metrics-addr=127.0.0.1:{metrics}"));
+        args.extend(ports.flags());
         Ok(Self {
             name: self.name,
             binary: self.binary.clone(),
             args,
             env: self.env.clone(),
             log: self.log.with_file_name(format!("{}-{name}.log", self.name)),
-            health,
-            metrics,
+            ports,
             process: Mutex::default(),
         })
     }
@@ -208,7 +220,7 @@ impl Controller {
     /// # Errors
     /// When it ends or is not ready after 30 seconds; with the end of its log.
     pub async fn ready(&self) -> Result<()> {
-        let url = format!("http://127.0.0.1:{}/readyz", self.health);
+        let url = format!("http://127.0.0.1:{}/readyz", self.ports.health);
         let http = http()?;
         let what = format!("{} is ready", self.name);
         let ready = eventually(&what, START, async || {
@@ -234,6 +246,18 @@ impl Controller {
             process.stop(GRACE);
         }
         begin.elapsed()
+    }
+
+    /// The address of a webhook of notification-controller whose path is `path`, as a Receiver's status tells it.
+    ///
+    /// # Errors
+    /// When this controller takes no webhooks.
+    pub fn webhook(&self, path: &str) -> Result<String> {
+        let port = self
+            .ports
+            .webhooks
+            .context("only notification-controller takes webhooks")?;
+        Ok(format!("http://127.0.0.1:{port}{path}"))
     }
 
     /// Peak resident memory in bytes since it was started.
@@ -264,12 +288,33 @@ impl Controller {
     /// # Errors
     /// When the metrics port does not answer.
     pub async fn metrics(&self) -> Result<String> {
-        let url = format!("http://127.0.0.1:{}/metrics", self.metrics);
+        let url = format!("http://127.0.0.1:{}/metrics", self.ports.metrics);
         Ok(http()?.get(url).send().await?.text().await?)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ports {
+    fn free(controller: &str) -> Result<Self> {
+        let webhooks = controller == "notification-controller";
+        Ok(Self {
+            health: free_port()?,
+            metrics: free_port()?,
+            webhooks: webhooks.then(free_port).transpose()?,
+        })
+    }
+
+    fn flags(&self) -> impl Iterator<Item = String> {
+        let named = [
+            ("health-addr", Some(self.health)),
+            ("metrics-addr", Some(self.metrics)),
+            ("receiverAddr", self.webhooks),
+        ];
+        let used = named.into_iter().filter_map(|(name, port)| Some((name, port?)));
+        used.map(|(name, port)| format!("--{name}=127.0.0.1:{port}"))
     }
 }
 
@@ -342,9 +387,11 @@ fn build() -> Result<PathBuf> {
             "kustomize-controller",
             "-p",
             "helm-controller",
+            "-p",
+            "notification-controller",
         ])
         .args(["--bin", "source-controller", "--bin", "kustomize-controller"])
-        .args(["--bin", "helm-controller"])
+        .args(["--bin", "helm-controller", "--bin", "notification-controller"])
         .status()
         .context("run cargo build")?;
     ensure!(status.success(), "cargo build of the controllers failed");

@@ -29,4 +29,11 @@ pub struct Args {
     /// Whether third parties that send events must prove by a token of their ServiceAccount who they are.
     #[arg(long, default_value = "false", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub events_authentication: bool,
+    /// Where Google publishes the keys that it signs Pub/Sub's tokens with.
+    #[arg(
+        long,
+        hide = true,
+        default_value = "https://www.googleapis.com/oauth2/v3/certs"
+    )]
+    pub google_keys_url: String,
 }

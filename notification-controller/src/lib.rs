@@ -8,7 +8,8 @@ mod receive;
 
 pub use args::Args;
 
-use runtime::process::{Names, Process, ProcessError};
+use runtime::process::{Failure, Names, Process, ProcessError};
+use tokio::task::JoinHandle;
 
 /// The features of Flux's notification-controller that `--feature-gates` may name.
 const FEATURES: &[&str] = &[
@@ -28,11 +29,13 @@ const NAMES: Names = Names {
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
-    Process::run(NAMES, args.common.clone(), |process| work(process, args)).await
+    let beside = async |process: &Process| receive::serve(process, &args).await;
+    Process::run_beside(NAMES, args.common.clone(), beside, work).await
 }
 
-async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let _ = args;
-    process.stopped().await;
+async fn work(process: Process, webhooks: JoinHandle<()>) -> Result<(), Failure> {
+    receive::reconcile(&process).await;
+    // Requests that are under way are carried to their end.
+    let _ = webhooks.await;
     Ok(())
 }

@@ -13,7 +13,12 @@ async fn deployments_run_where_pods_must_be_restricted() -> Result<()> {
         "name": suite::NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
     }});
     space.cluster.apply(&restricted).await?;
-    for name in ["source-controller", "kustomize-controller", "helm-controller"] {
+    for name in [
+        "source-controller",
+        "kustomize-controller",
+        "helm-controller",
+        "notification-controller",
+    ] {
         space
             .cluster
             .apply_yaml(&suite::deployed(name, "deployment.yaml")?)

@@ -7,8 +7,9 @@ use crate::functions::declare;
 use crate::meter::{Budget, meter};
 use crate::stack::on_deep_stack;
 use crate::types::{Type, check};
-use crate::value::from_json;
+use crate::value::{from_json, to_json};
 use cel::common::types::CelBool;
+use cel::common::value::Val;
 use serde_json::Value;
 
 /// In bytes. The expressions of Flux's documentation have a few hundred.
@@ -21,6 +22,13 @@ pub struct Expression {
     parsed: cel::parser::Expression,
     /// What it reads, in the order of the text, before the meter was put in.
     attributes: Vec<Attribute>,
+}
+
+/// What an expression has to yield.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Yields {
+    Boolean,
+    Anything,
 }
 
 /// Why a text is no expression.
@@ -120,7 +128,16 @@ impl Expression {
     /// # Errors
     /// [`CompileError::Syntax`], [`CompileError::TooLong`], [`CompileError::TooDeep`], [`CompileError::Crashed`].
     pub fn compile(text: &str) -> Result<Self, CompileError> {
-        Self::prepare(text, None)
+        Self::prepare(text, None, Yields::Anything)
+    }
+
+    /// Parses `text`, as Flux does for the variables of a Receiver's `oidcProviders`: it may name these `variables`
+    /// only, and yield anything.
+    ///
+    /// # Errors
+    /// Those of [`Expression::compile`] and [`CompileError::Undeclared`].
+    pub fn compile_declared(text: &str, variables: &[&str]) -> Result<Self, CompileError> {
+        Self::prepare(text, Some(variables), Yields::Anything)
     }
 
     /// Parses `text` and checks it, as Flux does for `readyExpr`: it may name these `variables` only, and has to
@@ -129,7 +146,7 @@ impl Expression {
     /// # Errors
     /// Those of [`Expression::compile`], [`CompileError::Undeclared`] and [`CompileError::NotBoolean`].
     pub fn compile_checked(text: &str, variables: &[&str]) -> Result<Self, CompileError> {
-        Self::prepare(text, Some(variables))
+        Self::prepare(text, Some(variables), Yields::Boolean)
     }
 
     /// As it was given.
@@ -144,7 +161,33 @@ impl Expression {
     /// # Errors
     /// Any [`EvaluateError`]; each has the text of the expression in it.
     pub fn evaluate(&self, variables: &[(&str, &Value)]) -> Result<bool, EvaluateError> {
-        let outcome = on_deep_stack(|| self.evaluate_here(variables));
+        self.evaluate_to(variables, |value| {
+            value.downcast_ref::<CelBool>().map(|b| *b.inner())
+        })?
+        .ok_or_else(|| EvaluateError::NotBoolean {
+            expression: self.text.clone(),
+        })
+    }
+
+    /// As [`Expression::evaluate`], the value that the expression yields, as JSON.
+    ///
+    /// # Errors
+    /// Any [`EvaluateError`] but [`EvaluateError::NotBoolean`]; a value that JSON does not have, such as a time
+    /// or a type, is [`EvaluateError::Failed`].
+    pub fn evaluate_value(&self, variables: &[(&str, &Value)]) -> Result<Value, EvaluateError> {
+        self.evaluate_to(variables, to_json)?
+            .ok_or_else(|| EvaluateError::Failed {
+                expression: self.text.clone(),
+                reason: "the value has no form in JSON".to_owned(),
+            })
+    }
+
+    fn evaluate_to<T: Send>(
+        &self,
+        variables: &[(&str, &Value)],
+        read: impl Fn(&dyn Val) -> Option<T> + Send,
+    ) -> Result<Option<T>, EvaluateError> {
+        let outcome = on_deep_stack(|| self.evaluate_here(variables, read));
         outcome.unwrap_or_else(|_| {
             Err(EvaluateError::Crashed {
                 expression: self.text.clone(),
@@ -152,14 +195,14 @@ impl Expression {
         })
     }
 
-    fn prepare(text: &str, variables: Option<&[&str]>) -> Result<Self, CompileError> {
+    fn prepare(text: &str, variables: Option<&[&str]>, yields: Yields) -> Result<Self, CompileError> {
         if text.len() > LENGTH {
             return Err(CompileError::TooLong {
                 length: text.len(),
                 limit: LENGTH,
             });
         }
-        let outcome = on_deep_stack(|| Self::prepare_here(text.to_owned(), variables));
+        let outcome = on_deep_stack(|| Self::prepare_here(text.to_owned(), variables, yields));
         outcome.unwrap_or_else(|_| {
             Err(CompileError::Crashed {
                 expression: text.to_owned(),
@@ -167,7 +210,7 @@ impl Expression {
         })
     }
 
-    fn prepare_here(text: String, variables: Option<&[&str]>) -> Result<Self, CompileError> {
+    fn prepare_here(text: String, variables: Option<&[&str]>, yields: Yields) -> Result<Self, CompileError> {
         let mut parsed = match environment().parser().parse(&text) {
             Ok(parsed) => parsed,
             Err(errors) => {
@@ -192,6 +235,7 @@ impl Expression {
                         name,
                     });
                 }
+                Ok(_) if yields == Yields::Anything => {}
                 Ok(Type::Known("bool") | Type::Unknown) => {}
                 Ok(Type::Known(other)) => {
                     return Err(CompileError::NotBoolean {
@@ -212,7 +256,11 @@ impl Expression {
         })
     }
 
-    fn evaluate_here(&self, variables: &[(&str, &Value)]) -> Result<bool, EvaluateError> {
+    fn evaluate_here<T>(
+        &self,
+        variables: &[(&str, &Value)],
+        read: impl Fn(&dyn Val) -> Option<T>,
+    ) -> Result<Option<T>, EvaluateError> {
         let expression = || self.text.clone();
         let budget = Budget::new();
         let mut context = context();
@@ -237,12 +285,7 @@ impl Expression {
             });
         }
         match outcome {
-            Ok(value) => match value.downcast_ref::<CelBool>() {
-                Some(boolean) => Ok(*boolean.inner()),
-                None => Err(EvaluateError::NotBoolean {
-                    expression: expression(),
-                }),
-            },
+            Ok(value) => Ok(read(value.as_ref())),
             Err(error) => {
                 let present: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
                 let reason = explain(&error, &self.attributes, &present);

@@ -14,6 +14,7 @@ pub mod process;
 pub mod queue;
 pub mod reconciler;
 pub mod requeue;
+pub mod server;
 pub mod shell;
 pub mod source;
 pub mod status;

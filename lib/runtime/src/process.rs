@@ -46,11 +46,14 @@ pub enum ProcessError {
     Clients(#[source] ClientsError),
     /// Something of the controller's own failed at the start.
     #[error("cannot start")]
-    Start(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Start(#[source] Failure),
     /// Another replica leads now.
     #[error("lost the leadership")]
     Lease,
 }
+
+/// What the parts of a process that are a controller's own fail with.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long the last events may take to be written at the end.
 const LAST_EVENTS: std::time::Duration = std::time::Duration::from_secs(3);
@@ -75,7 +78,26 @@ impl Process {
     pub async fn run<F, W>(names: Names, args: CommonArgs, work: F) -> Result<(), ProcessError>
     where
         F: FnOnce(Process) -> W,
-        W: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
+        W: Future<Output = Result<(), Failure>>,
+    {
+        Self::run_beside(names, args, async |_| Ok(()), |process, ()| work(process)).await
+    }
+
+    /// As [`Process::run`], for a controller of which a part works in every replica, leader or not: `beside` is called
+    /// before the process waits to lead, starts that part, and gives what `work` needs of it. On a standby that is told
+    /// to end, nothing waits for that part.
+    ///
+    /// # Errors
+    /// See [`ProcessError`]; what `beside` fails with is [`ProcessError::Start`].
+    pub async fn run_beside<B, F, W>(
+        names: Names,
+        args: CommonArgs,
+        beside: impl AsyncFnOnce(&Process) -> Result<B, Failure>,
+        work: F,
+    ) -> Result<(), ProcessError>
+    where
+        F: FnOnce(Process, B) -> W,
+        W: Future<Output = Result<(), Failure>>,
     {
         telemetry::init(args.log_encoding, args.log_level);
         args.check_features(names.features).map_err(ProcessError::Flag)?;
@@ -117,6 +139,7 @@ impl Process {
             readiness,
             stop,
         };
+        let beside = beside(&process).await.map_err(ProcessError::Start)?;
         let candidate = process.candidate(&names);
         if let Some(candidate) = &candidate {
             // A standby is ready, as controller-runtime has it: an update may then proceed to stop the leader.
@@ -134,7 +157,7 @@ impl Process {
         );
         let release = process.args.leader_election_release_on_cancel;
         let recorder = process.tools.recorder.clone();
-        let mut working = std::pin::pin!(work(process));
+        let mut working = std::pin::pin!(work(process, beside));
         let lost = async {
             match &candidate {
                 Some(candidate) => candidate.hold().await,

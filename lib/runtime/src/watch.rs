@@ -71,6 +71,11 @@ impl<K: Resource<DynamicType = ()>> Store<K> {
         self.read().values().map(|entry| entry.now.clone()).collect()
     }
 
+    /// Whether the first list is complete.
+    pub fn is_synced(&self) -> bool {
+        *self.synced.borrow()
+    }
+
     /// Waits until the first list is complete.
     pub async fn synced(&self) {
         // The sender lives in self, so waiting can only end with the value.

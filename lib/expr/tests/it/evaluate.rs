@@ -376,3 +376,32 @@ fn not_a_boolean() {
         "failed to evaluate CEL expression as boolean: '1 + 1'"
     );
 }
+
+#[test]
+fn values_of_any_kind_are_read_as_json() {
+    let claims = serde_json::json!({"repository": "org/app", "n": 2, "list": ["a", "b"]});
+    for (text, expected) in [
+        ("claims.repository.split('/')[0]", serde_json::json!("org")),
+        ("claims.n + 1", serde_json::json!(3)),
+        ("claims.list.map(x, x + '!')", serde_json::json!(["a!", "b!"])),
+        ("{'b': 1.5, 'a': null}", serde_json::json!({"a": null, "b": 1.5})),
+        ("claims.?missing", Value::Null),
+        ("claims.?n", serde_json::json!(2)),
+    ] {
+        let expression = Expression::compile_declared(text, &["claims"]).expect(text);
+        assert_eq!(
+            expression.evaluate_value(&[("claims", &claims)]).expect(text),
+            expected,
+            "{text}"
+        );
+    }
+    let odd = Expression::compile_declared("type(claims)", &["claims"]).expect("an expression");
+    assert!(matches!(
+        odd.evaluate_value(&[("claims", &claims)]),
+        Err(EvaluateError::Failed { .. })
+    ));
+    assert!(
+        Expression::compile_declared("vars.a", &["claims"]).is_err(),
+        "an undeclared variable"
+    );
+}

@@ -1,0 +1,304 @@
+//! I/O: asks for the reconciliation of what a Receiver names, by an annotation on each object.
+
+use super::{
+    filter::{Filters, Told},
+    target::{Target, TargetError, Which},
+};
+use crds::{meta::REQUESTED_AT, notification::Receiver};
+use expr::EvaluateError;
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, ListParams, Patch, PatchParams},
+    core::PartialObjectMeta,
+};
+use runtime::access::Access;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Instant};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+/// The field manager (Flux).
+const MANAGER: &str = "notification-controller";
+/// So many objects are asked for at once, of all requests together.
+const AT_ONCE: usize = 16;
+/// So many objects are listed with one request.
+const PAGE: u32 = 500;
+
+/// Asks for reconciliations.
+#[derive(Clone)]
+pub struct Effect {
+    client: Client,
+    access: Access,
+    places: Arc<Semaphore>,
+    begin: Instant,
+}
+
+/// Why an object is not asked to reconcile.
+#[derive(Debug, Error)]
+pub enum EffectError {
+    /// The entry of the Receiver means nothing.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The objects cannot be read.
+    #[error("unable to read {what}")]
+    Read {
+        /// Kind and name.
+        what: String,
+        /// What the API server says.
+        #[source]
+        source: kube::Error,
+    },
+    /// A filter has no value for the object.
+    #[error("the filter fails for {what}")]
+    Filter {
+        /// Kind and name.
+        what: String,
+        /// Why.
+        #[source]
+        source: EvaluateError,
+    },
+    /// The filters crashed.
+    #[error("the filters crashed")]
+    Crashed,
+    /// The annotation cannot be written.
+    #[error("failed to annotate {what}")]
+    Annotate {
+        /// Kind and name.
+        what: String,
+        /// What the API server says.
+        #[source]
+        source: kube::Error,
+    },
+}
+
+/// What a request has filters judge by.
+#[derive(Debug)]
+pub struct Asked {
+    /// The Receiver's filters.
+    pub filters: Filters,
+    /// What they are told.
+    pub told: Told,
+}
+
+impl Effect {
+    /// Acts by this client, within these rules.
+    pub fn new(client: Client, access: Access) -> Self {
+        Self {
+            client,
+            access,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            begin: Instant::now(),
+        }
+    }
+
+    /// Asks for all that a Receiver names; what fails does not keep the rest from being asked for.
+    pub async fn request(&self, receiver: &Receiver, asked: Arc<Asked>) -> Vec<EffectError> {
+        let namespace = receiver.metadata.namespace.as_deref().unwrap_or_default();
+        let value = go_time(Timestamp::now(), self.begin.elapsed().as_nanos());
+        let entries = receiver.spec.resources.iter().enumerate();
+        let each = entries.map(|(n, entry)| {
+            let (asked, value) = (asked.clone(), value.as_str());
+            async move {
+                match Target::new(namespace, &entry.objects, self.access) {
+                    Ok(target) => self.entry(n, &target, &asked, value).await,
+                    Err(error) => vec![error.into()],
+                }
+            }
+        });
+        // Boxed: the compiler does not see otherwise that it may be sent.
+        let outcomes: Vec<Vec<EffectError>> = stream::iter(each)
+            .buffer_unordered(AT_ONCE)
+            .boxed()
+            .collect()
+            .await;
+        outcomes.into_iter().flatten().collect()
+    }
+
+    async fn entry(&self, n: usize, target: &Target, asked: &Arc<Asked>, value: &str) -> Vec<EffectError> {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &target.namespace, &target.resource);
+        match &target.which {
+            Which::Named(name) if !asked.filters.any_for(n) => self
+                .annotate(&api, target, name, value)
+                .await
+                .err()
+                .into_iter()
+                .collect(),
+            Which::Named(name) => {
+                let read = |source| EffectError::Read {
+                    what: what(target, name),
+                    source,
+                };
+                match api.get_metadata(name).await.map_err(read) {
+                    Ok(object) => self.objects(n, &api, target, vec![object], asked, value).await,
+                    Err(error) => vec![error],
+                }
+            }
+            Which::Labelled(selector) => {
+                let mut params = ListParams::default().labels(selector).limit(PAGE);
+                let (mut errors, mut found) = (Vec::new(), 0);
+                loop {
+                    let page = match api.list_metadata(&params).await {
+                        Ok(page) => page,
+                        Err(source) => {
+                            errors.push(EffectError::Read {
+                                what: what(target, selector),
+                                source,
+                            });
+                            break;
+                        }
+                    };
+                    found += page.items.len();
+                    let more = page.metadata.continue_.filter(|more| !more.is_empty());
+                    errors.extend(self.objects(n, &api, target, page.items, asked, value).await);
+                    match more {
+                        Some(more) => params = params.continue_token(&more),
+                        None => break,
+                    }
+                }
+                if found == 0 {
+                    warn!(
+                        kind = target.resource.kind,
+                        namespace = target.namespace,
+                        selector,
+                        "no objects have these labels"
+                    );
+                }
+                errors
+            }
+        }
+    }
+
+    async fn objects(
+        &self,
+        n: usize,
+        api: &Api<DynamicObject>,
+        target: &Target,
+        objects: Vec<PartialObjectMeta<DynamicObject>>,
+        asked: &Arc<Asked>,
+        value: &str,
+    ) -> Vec<EffectError> {
+        let (names, mut errors) = if asked.filters.any_for(n) {
+            let (asked, target) = (asked.clone(), target.clone());
+            // Expressions take the processor, as long as they may.
+            let judged = tokio::task::spawn_blocking(move || judge(n, &target, &objects, &asked));
+            match judged.await {
+                Ok(judged) => judged,
+                Err(_) => return vec![EffectError::Crashed],
+            }
+        } else {
+            (objects.iter().map(ResourceExt::name_any).collect(), Vec::new())
+        };
+        let each = names.iter().map(|name| self.annotate(api, target, name, value));
+        let written: Vec<Result<(), EffectError>> = stream::iter(each)
+            .buffer_unordered(AT_ONCE)
+            .boxed()
+            .collect()
+            .await;
+        errors.extend(written.into_iter().filter_map(Result::err));
+        errors
+    }
+
+    async fn annotate(
+        &self,
+        api: &Api<DynamicObject>,
+        target: &Target,
+        name: &str,
+        value: &str,
+    ) -> Result<(), EffectError> {
+        // Never closed.
+        let _place = self.places.acquire().await;
+        let change = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
+        let params = PatchParams {
+            field_manager: Some(MANAGER.into()),
+            ..PatchParams::default()
+        };
+        let written = api.patch_metadata(name, &params, &Patch::Merge(&change)).await;
+        let what = what(target, name);
+        written.map_err(|source| EffectError::Annotate {
+            what: what.clone(),
+            source,
+        })?;
+        info!("resource '{what}' annotated");
+        Ok(())
+    }
+}
+
+/// The names of the objects that the filters select, and why others could not be judged.
+fn judge(
+    n: usize,
+    target: &Target,
+    objects: &[PartialObjectMeta<DynamicObject>],
+    asked: &Asked,
+) -> (Vec<String>, Vec<EffectError>) {
+    let (mut names, mut errors) = (Vec::new(), Vec::new());
+    for object in objects {
+        let name = object.name_any();
+        match asked.filters.select(n, &as_seen(target, object), &asked.told) {
+            Ok(true) => names.push(name),
+            Ok(false) => info!(
+                "resource '{}' not annotated: the filters do not select it",
+                what(target, &name)
+            ),
+            Err(source) => errors.push(EffectError::Filter {
+                what: what(target, &name),
+                source,
+            }),
+        }
+    }
+    (names, errors)
+}
+
+/// An object as filters see it: `res.metadata` and what it is.
+fn as_seen(target: &Target, object: &PartialObjectMeta<DynamicObject>) -> Value {
+    let mut metadata = object.metadata.clone();
+    metadata.managed_fields = None;
+    json!({
+        "apiVersion": target.resource.api_version,
+        "kind": target.resource.kind,
+        "metadata": metadata,
+    })
+}
+
+fn what(target: &Target, name: &str) -> String {
+    format!("{}/{name}.{}", target.resource.kind, target.namespace)
+}
+
+/// A time as Go prints it, with the nanoseconds since the process began: what Flux writes into the annotation.
+fn go_time(now: Timestamp, running: u128) -> String {
+    let fraction = format!("{:09}", now.subsec_nanosecond());
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    let (seconds, nanos) = (running / 1_000_000_000, running % 1_000_000_000);
+    format!(
+        "{}{dot}{fraction} +0000 UTC m=+{seconds}.{nanos:09}",
+        now.strftime("%Y-%m-%d %H:%M:%S")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_as_go_prints_them() {
+        for (nanoseconds, running, expected) in [
+            (
+                1_700_000_000_120_000_000,
+                130_408_580_205,
+                "2023-11-14 22:13:20.12 +0000 UTC m=+130.408580205",
+            ),
+            (
+                1_700_000_000_000_000_000,
+                5,
+                "2023-11-14 22:13:20 +0000 UTC m=+0.000000005",
+            ),
+        ] {
+            let now = Timestamp::from_nanosecond(nanoseconds).unwrap();
+            assert_eq!(go_time(now, running), expected);
+        }
+    }
+}

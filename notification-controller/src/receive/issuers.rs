@@ -1,0 +1,226 @@
+//! I/O: the keys of issuers of tokens, fetched where they publish them, kept for a while, and asked for anew when a token
+//! names one that is not known; never more often than issuers can bear.
+
+use super::{jwt::Keys, sender::Signer};
+use reqwest::{Client, redirect::Policy};
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+use url::Url;
+
+/// So long keys are taken for current.
+const FRESH: Duration = Duration::from_secs(3600);
+/// So long keys are good for, when there are no newer ones to be had.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// An issuer is not asked more often than this, whatever tokens say.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How long an issuer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How large an answer may be, in bytes.
+const LARGEST: usize = 512 << 10;
+/// So many issuers are remembered.
+const REMEMBERED: usize = 256;
+
+/// The issuers whose keys are known.
+#[derive(Debug)]
+pub struct Issuers {
+    http: Client,
+    google: String,
+    known: Mutex<HashMap<Option<String>, Arc<Issuer>>>,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    used: Mutex<Instant>,
+    /// Held while it is asked, so that it is asked once.
+    state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: Option<(Arc<Keys>, Instant)>,
+    asked: Option<(Instant, Option<IssuerError>)>,
+}
+
+/// Why the keys of an issuer are not to be had.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum IssuerError {
+    /// It does not answer, or not with what was asked for.
+    #[error("GET {url}: {problem}")]
+    Answer {
+        /// What was asked for.
+        url: String,
+        /// What came instead.
+        problem: String,
+    },
+    /// Its description is that of another.
+    #[error("{url} describes the issuer {found:?}")]
+    Other {
+        /// Where the description is.
+        url: String,
+        /// Who it says it is.
+        found: String,
+    },
+    /// Its keys are where nobody can be sure whose they are.
+    #[error("the keys are at {0:?}, which is no address to trust")]
+    Address(String),
+}
+
+/// As much of an issuer's description as is needed (OpenID Connect Discovery 1.0, section 3).
+#[derive(Deserialize)]
+struct Description {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Issuers {
+    /// `google` is where Google publishes its keys.
+    ///
+    /// # Errors
+    /// When there are no root certificates.
+    pub fn new(google: &str) -> reqwest::Result<Self> {
+        // What is asked for is what is answered: no issuer sends us elsewhere.
+        let http = Client::builder()
+            .connect_timeout(TIMEOUT / 2)
+            .timeout(TIMEOUT)
+            .redirect(Policy::none())
+            .build()?;
+        Ok(Self {
+            http,
+            google: google.to_owned(),
+            known: Mutex::default(),
+        })
+    }
+
+    /// The keys of a signer, with the one of this id among them if there is one.
+    ///
+    /// # Errors
+    /// When there are none to be had.
+    pub async fn keys(&self, signer: &Signer, id: Option<&str>) -> Result<Arc<Keys>, IssuerError> {
+        let issuer = self.issuer(signer);
+        let mut state = issuer.state.lock().await;
+        if let Some((keys, since)) = &state.keys
+            && since.elapsed() < FRESH
+            && id.is_none_or(|id| keys.has(id))
+        {
+            return Ok(keys.clone());
+        }
+        if let Some((when, outcome)) = &state.asked
+            && when.elapsed() < PAUSE
+        {
+            return match (&state.keys, outcome) {
+                (Some((keys, since)), _) if since.elapsed() < STALE => Ok(keys.clone()),
+                (_, Some(error)) => Err(error.clone()),
+                (_, None) => Ok(Arc::default()),
+            };
+        }
+        match self.fetch(signer).await {
+            Ok(keys) => {
+                let keys = Arc::new(keys);
+                state.keys = Some((keys.clone(), Instant::now()));
+                state.asked = Some((Instant::now(), None));
+                Ok(keys)
+            }
+            Err(error) => {
+                state.asked = Some((Instant::now(), Some(error.clone())));
+                match &state.keys {
+                    Some((keys, since)) if since.elapsed() < STALE => Ok(keys.clone()),
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    fn issuer(&self, signer: &Signer) -> Arc<Issuer> {
+        let name = match signer {
+            Signer::Google => None,
+            Signer::Issuer(url) => Some(url.clone()),
+        };
+        let now = Instant::now();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains_key(&name) && known.len() >= REMEMBERED {
+            let used = |issuer: &Issuer| *issuer.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let oldest = known
+                .iter()
+                .min_by_key(|(_, issuer)| used(issuer))
+                .map(|(name, _)| name.clone());
+            oldest.map(|name| known.remove(&name));
+        }
+        let issuer = known.entry(name).or_insert_with(|| {
+            Arc::new(Issuer {
+                used: Mutex::new(now),
+                state: tokio::sync::Mutex::default(),
+            })
+        });
+        *issuer.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        issuer.clone()
+    }
+
+    async fn fetch(&self, signer: &Signer) -> Result<Keys, IssuerError> {
+        let address = match signer {
+            Signer::Google => self.google.clone(),
+            Signer::Issuer(issuer) => self.described(issuer).await?,
+        };
+        let text = self.get(&address).await?;
+        let problem = |problem: &str| IssuerError::Answer {
+            url: address.clone(),
+            problem: problem.to_owned(),
+        };
+        Keys::parse(&text).map_err(problem)
+    }
+
+    /// Where an issuer says its keys are.
+    async fn described(&self, issuer: &str) -> Result<String, IssuerError> {
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
+        let text = self.get(&url).await?;
+        let description: Description = serde_json::from_slice(&text).map_err(|e| IssuerError::Answer {
+            url: url.clone(),
+            problem: e.to_string(),
+        })?;
+        if description.issuer != issuer {
+            return Err(IssuerError::Other {
+                url,
+                found: description.issuer,
+            });
+        }
+        // Who speaks in the clear himself has nothing to lose; who does not must not begin to.
+        let secure = |text: &str| Url::parse(text).ok().map(|url| url.scheme().to_owned());
+        match (
+            secure(issuer).as_deref(),
+            secure(&description.jwks_uri).as_deref(),
+        ) {
+            (_, Some("https")) | (Some("http"), Some("http")) => Ok(description.jwks_uri),
+            _ => Err(IssuerError::Address(description.jwks_uri)),
+        }
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, IssuerError> {
+        let failed = |problem: String| IssuerError::Answer {
+            url: url.to_owned(),
+            problem,
+        };
+        let error = |e: reqwest::Error| failed(runtime::telemetry::chain(&e.without_url()));
+        let mut answer = self.http.get(url).send().await.map_err(error)?;
+        if !answer.status().is_success() {
+            return Err(failed(answer.status().to_string()));
+        }
+        let mut text = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(error)? {
+            text.extend_from_slice(&chunk);
+            if text.len() > LARGEST {
+                return Err(failed(format!("more than {LARGEST} bytes")));
+            }
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

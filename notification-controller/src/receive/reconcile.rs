@@ -1,0 +1,63 @@
+//! The story of a Receiver: what it says is checked, its token is read, and its status tells the address.
+
+use super::{
+    path::webhook_path,
+    record::{Found, record},
+    secret::{self, SecretError},
+    validate::validate,
+};
+use crds::notification::{Receiver, ReceiverStatus};
+use kube::Client;
+use runtime::{
+    Key, conditions,
+    reconciler::{Cleanup, Outcome, Reconciler},
+};
+use std::{sync::Arc, time::Duration};
+
+/// How often a Receiver is looked at that does not say (Flux).
+const INTERVAL: Duration = Duration::from_secs(600);
+
+/// What is known to be done about Receivers.
+pub struct Receivers {
+    client: Client,
+}
+
+impl Receivers {
+    /// Reads Secrets with this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn find(&self, receiver: &Receiver) -> Found {
+        if let Err(invalid) = validate(receiver) {
+            return Found::Invalid(invalid);
+        }
+        match secret::read(&self.client, receiver).await {
+            Ok(credentials) => Found::Path(webhook_path(credentials.token(), &Key::of(receiver))),
+            Err(error @ SecretError::Missing(_)) => Found::NoToken(error.to_string()),
+            Err(error @ SecretError::Unread { .. }) => Found::Unread(error.to_string()),
+        }
+    }
+}
+
+impl Reconciler for Receivers {
+    type Object = Receiver;
+
+    async fn reconcile(&self, receiver: &Arc<Receiver>) -> Outcome<ReceiverStatus> {
+        let interval = receiver.spec.interval.as_ref().and_then(|i| i.get().ok());
+        let interval = interval.filter(|i| !i.is_zero()).unwrap_or(INTERVAL);
+        let (old, generation) = (receiver.status.clone(), receiver.metadata.generation);
+        let found = self.find(receiver).await;
+        record(
+            old.unwrap_or_default(),
+            generation.unwrap_or_default(),
+            found,
+            interval,
+            conditions::now(),
+        )
+    }
+
+    async fn cleanup(&self, _: &Arc<Receiver>) -> Cleanup {
+        Cleanup::Done(Vec::new())
+    }
+}
