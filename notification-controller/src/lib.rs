@@ -1,9 +1,9 @@
 //! notification-controller: status in, messages out; webhooks in, reconcile requests out.
 
 mod args;
-mod event;
-mod message;
-mod provider;
+pub mod event;
+pub mod message;
+pub mod provider;
 mod receive;
 
 pub use args::Args;

@@ -1,8 +1,23 @@
 //! From an event to what a service is sent, and how: one room a service.
 
-use crate::{event::Event, provider::Service};
+#[cfg(test)]
+mod example;
+mod generic;
+mod request;
+mod slack;
+mod text;
+mod wants;
+
+use crate::{
+    event::Event,
+    provider::{Service, send},
+};
+use crds::notification::ProviderType;
 use runtime::Key;
 use std::time::Duration;
+
+pub use request::Request;
+pub use wants::{is_commit_status, wants};
 
 /// What is to be told, in whose name.
 #[derive(Debug, Clone, Copy)]
@@ -47,14 +62,59 @@ pub enum Again {
     After(Duration),
 }
 
+impl DeliveryError {
+    /// Trying again is of no use.
+    pub fn never(message: String) -> Self {
+        Self {
+            message,
+            again: Again::Never,
+        }
+    }
+
+    /// Trying again may help.
+    pub fn later(message: String) -> Self {
+        Self {
+            message,
+            again: Again::Later,
+        }
+    }
+}
+
 /// Tells a service of an event, within the service's timeout.
 ///
 /// # Errors
 /// What failed, and whether to try again.
 pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
-    let _ = (service, letter);
-    Err(DeliveryError {
-        message: "no service is there yet".into(),
-        again: Again::Never,
-    })
+    if let Some(why) = wants(service.kind, letter.event) {
+        return Ok(Sent::Skipped(why));
+    }
+    match tokio::time::timeout(service.timeout, told(service, letter)).await {
+        Ok(outcome) => outcome.map_err(|error| DeliveryError {
+            message: service.mask.apply(&error.message),
+            again: error.again,
+        }),
+        Err(_) => Err(DeliveryError::later(format!(
+            "the service did not answer within {}s",
+            service.timeout.as_secs_f64()
+        ))),
+    }
+}
+
+async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
+    match service.kind {
+        ProviderType::Generic => post(service, generic::request(service, letter)?).await,
+        ProviderType::GenericHmac => post(service, generic::signed_request(service, letter)?).await,
+        ProviderType::Slack => {
+            let request = slack::request(service, letter)?;
+            let answer = send(service, &request).await?.taken(service, &request)?;
+            slack::check(&answer)
+        }
+        _ => Err(DeliveryError::later("no service is there yet".into())),
+    }
+}
+
+/// Sends one request; any 2xx means that the service has it.
+async fn post(service: &Service, request: Request) -> Result<Sent, DeliveryError> {
+    send(service, &request).await?.taken(service, &request)?;
+    Ok(Sent::Delivered)
 }
