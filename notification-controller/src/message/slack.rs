@@ -3,34 +3,33 @@
 use super::{
     DeliveryError, Letter, Request, Sent,
     request::address,
-    text::{cut, first_line, object},
+    text::{by_severity, cut, escape_html, first_line, object},
 };
-use crate::{
-    event::Severity,
-    provider::{Answer, Service},
-};
+use crate::provider::{Answer, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Slack cuts messages at 40,000 characters; there has to be room for the rest.
-const TEXT: usize = 30_000;
-/// A value of a field.
-const VALUE: usize = 2000;
-/// So many fields are shown.
-const FIELDS: usize = 50;
-
-/// What colours mean.
-pub struct Colours {
-    /// All is well.
-    pub info: &'static str,
-    /// It is not.
-    pub error: &'static str,
+/// How a service reads this form.
+pub struct Form {
+    /// The colour of what went well, and of what did not.
+    pub colours: [&'static str; 2],
+    /// How a text is kept from being markup.
+    pub escape: fn(&str) -> String,
+    /// The longest text, in characters.
+    pub text: usize,
+    /// The longest value of a field, in characters.
+    pub value: usize,
+    /// So many fields are shown.
+    pub fields: usize,
 }
 
-/// Slack's own names of colours.
-pub const COLOURS: Colours = Colours {
-    info: "good",
-    error: "danger",
+/// Slack cuts messages at 40,000 characters; there has to be room for the rest.
+const FORM: Form = Form {
+    colours: ["good", "danger"],
+    escape: escape_html,
+    text: 20_000,
+    value: 300,
+    fields: 50,
 };
 
 /// A message with one attachment.
@@ -48,7 +47,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
     let request = Request::json(
         Method::POST,
         url,
-        &payload(service, letter, &COLOURS, &service.channel),
+        &payload(service, letter, &FORM, &service.channel),
     )?;
     match &service.auth.token {
         Some(token) => request.authorize("Bearer", token),
@@ -57,24 +56,26 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
 }
 
 /// The message, in the form that Slack, Discord and Rocket.Chat read.
-pub fn payload(service: &Service, letter: Letter<'_>, colours: &Colours, channel: &str) -> Value {
+pub fn payload(service: &Service, letter: Letter<'_>, form: &Form, channel: &str) -> Value {
     let event = letter.event;
     let username = match service.username.is_empty() {
         true => event.reporting_controller.as_str(),
         false => service.username.as_str(),
     };
     let author = object(event);
+    let text = |text: &str, most: usize| (form.escape)(&cut(text, most));
     let fields: Vec<Value> = event
         .metadata
         .iter()
-        .take(FIELDS)
-        .map(|(key, value)| json!({"title": key, "value": escape(&cut(value, VALUE)), "short": false}))
+        .take(form.fields)
+        .map(|(key, value)| json!({"title": key, "value": text(value, form.value), "short": false}))
         .collect();
+    let [info, error] = form.colours;
     let attachment = json!({
-        "fallback": escape(&cut(&format!("{author}: {}", first_line(&event.message)), VALUE)),
-        "color": if event.severity == Severity::Error { colours.error } else { colours.info },
+        "fallback": text(&format!("{author}: {}", first_line(&event.message)), form.value),
+        "color": by_severity(event, info, error),
         "author_name": author,
-        "text": escape(&cut(&event.message, TEXT)),
+        "text": text(&event.message, form.text),
         "mrkdwn_in": ["text"],
         "fields": fields,
     });
@@ -83,13 +84,6 @@ pub fn payload(service: &Service, letter: Letter<'_>, colours: &Colours, channel
         payload["channel"] = channel.into();
     }
     payload
-}
-
-/// Slack's three control characters.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 /// A bot is always answered with 200; whether it worked is inside.
@@ -114,6 +108,7 @@ pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Severity;
     use crate::message::{
         Again,
         example::{body, event, service, with_letter},
@@ -192,7 +187,7 @@ mod tests {
         );
         let mut event = event(Severity::Info);
         event.message = "x".repeat(1 << 20);
-        let payload = with_letter(&event, |letter| payload(&service, letter, &COLOURS, ""));
+        let payload = with_letter(&event, |letter| payload(&service, letter, &FORM, ""));
         let text = payload["attachments"][0]["text"].as_str().unwrap();
         assert!(text.ends_with('…') && payload.to_string().chars().count() < 40_000);
     }

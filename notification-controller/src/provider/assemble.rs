@@ -2,7 +2,7 @@
 
 use super::{Auth, Mask, Peers, Proxy, Secret, Service, Tls, Transport};
 use crate::message::{DeliveryError, is_commit_status};
-use crds::notification::Provider;
+use crds::notification::{Provider, ProviderType};
 use runtime::Key;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -84,6 +84,10 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
     }
     if let Some((user, password)) = &auth.login {
         mask.hide(&[user.as_bytes(), b":", password.expose()].concat());
+    }
+    // PagerDuty's routing key is all that one needs to have people woken.
+    if spec.type_ == ProviderType::PagerDuty {
+        mask.hide(spec.channel.as_deref().unwrap_or_default().as_bytes());
     }
     transport.hide(&mut mask);
 

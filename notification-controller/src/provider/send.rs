@@ -154,17 +154,6 @@ impl Answer {
         self.status.is_success() || self.status == StatusCode::SEE_OTHER
     }
 
-    /// Nothing if the service has taken it, else what it says.
-    ///
-    /// # Errors
-    /// When it has not.
-    pub(crate) fn taken(self, service: &Service, request: &Request) -> Result<Self, DeliveryError> {
-        match self.is_taken() {
-            true => Ok(self),
-            false => Err(self.refused(service, request)),
-        }
-    }
-
     /// The failure that a status is.
     pub(crate) fn refused(&self, service: &Service, request: &Request) -> DeliveryError {
         let said = self.said(service);
