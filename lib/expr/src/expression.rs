@@ -8,7 +8,8 @@ use crate::meter::{Budget, meter};
 use crate::stack::on_deep_stack;
 use crate::types::{Type, check};
 use crate::value::from_json;
-use cel::common::types::CelBool;
+use cel::common::types::{CelBool, CelString};
+use cel::common::value::Val;
 use serde_json::Value;
 
 /// In bytes. The expressions of Flux's documentation have a few hundred.
@@ -89,6 +90,12 @@ pub enum EvaluateError {
         /// The text of the expression.
         expression: String,
     },
+    /// The value is no text.
+    #[error("failed to evaluate CEL expression as string: '{expression}'")]
+    NotText {
+        /// The text of the expression.
+        expression: String,
+    },
     /// It takes more steps or more memory than an expression is given: about four hundred thousand steps, two million
     /// values, or searching a text of one megabyte thirty times.
     #[error(
@@ -144,7 +151,35 @@ impl Expression {
     /// # Errors
     /// Any [`EvaluateError`]; each has the text of the expression in it.
     pub fn evaluate(&self, variables: &[(&str, &Value)]) -> Result<bool, EvaluateError> {
-        let outcome = on_deep_stack(|| self.evaluate_here(variables));
+        let boolean = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|boolean| *boolean.inner());
+        self.evaluate_as(variables, boolean)?
+            .ok_or_else(|| EvaluateError::NotBoolean {
+                expression: self.text.clone(),
+            })
+    }
+
+    /// The text that the expression yields, as [`Expression::evaluate`] gives a boolean.
+    ///
+    /// # Errors
+    /// Any [`EvaluateError`].
+    pub fn evaluate_text(&self, variables: &[(&str, &Value)]) -> Result<String, EvaluateError> {
+        let text = |value: &dyn Val| {
+            value
+                .downcast_ref::<CelString<'_>>()
+                .map(|text| text.inner().to_owned())
+        };
+        self.evaluate_as(variables, text)?
+            .ok_or_else(|| EvaluateError::NotText {
+                expression: self.text.clone(),
+            })
+    }
+
+    fn evaluate_as<T: Send>(
+        &self,
+        variables: &[(&str, &Value)],
+        read: impl Fn(&dyn Val) -> Option<T> + Send + Sync,
+    ) -> Result<Option<T>, EvaluateError> {
+        let outcome = on_deep_stack(|| self.evaluate_here(variables, &read));
         outcome.unwrap_or_else(|_| {
             Err(EvaluateError::Crashed {
                 expression: self.text.clone(),
@@ -212,7 +247,11 @@ impl Expression {
         })
     }
 
-    fn evaluate_here(&self, variables: &[(&str, &Value)]) -> Result<bool, EvaluateError> {
+    fn evaluate_here<T>(
+        &self,
+        variables: &[(&str, &Value)],
+        read: impl Fn(&dyn Val) -> Option<T>,
+    ) -> Result<Option<T>, EvaluateError> {
         let expression = || self.text.clone();
         let budget = Budget::new();
         let mut context = context();
@@ -237,12 +276,7 @@ impl Expression {
             });
         }
         match outcome {
-            Ok(value) => match value.downcast_ref::<CelBool>() {
-                Some(boolean) => Ok(*boolean.inner()),
-                None => Err(EvaluateError::NotBoolean {
-                    expression: expression(),
-                }),
-            },
+            Ok(value) => Ok(read(value.as_ref())),
             Err(error) => {
                 let present: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
                 let reason = explain(&error, &self.attributes, &present);
