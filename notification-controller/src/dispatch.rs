@@ -4,7 +4,7 @@ use crate::{
     event::Event,
     message::{self, Again, DeliveryError, Letter, Sent},
     outbox::{Item, Next, Outbox},
-    provider::{self, Service},
+    provider::{self, Peers, Service},
     route::{self, Route},
     standing::Standing,
 };
@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
-use tracing::{debug, info};
+use tracing::debug;
 
 /// The first pause after a failure, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -42,6 +42,7 @@ pub struct Dispatch {
     providers: Arc<Store<Provider>>,
     routes: RwLock<BTreeMap<Key, Arc<Route>>>,
     services: Mutex<HashMap<Key, Known>>,
+    peers: Arc<Peers>,
     outbox: Arc<Outbox>,
     standing: Arc<Standing>,
     counts: Counts,
@@ -96,6 +97,7 @@ impl Dispatch {
             providers: Arc::default(),
             routes: RwLock::default(),
             services: Mutex::default(),
+            peers: Arc::default(),
             outbox,
             standing,
             counts,
@@ -325,7 +327,7 @@ impl Dispatch {
         if let Some(known) = known.filter(|k| k.version == version && k.since.elapsed() < SERVICE_FOR) {
             return Ok(known.service);
         }
-        let service = Arc::new(provider::resolve(&self.client, provider).await?);
+        let service = Arc::new(provider::resolve(&self.client, provider, &self.peers).await?);
         let known = Known {
             version,
             since: Instant::now(),
@@ -355,10 +357,9 @@ impl Dispatch {
         let (first, longest) = PAUSES;
         let own = first.saturating_mul(1 << (failures - 1).min(16)).min(longest);
         let pause = match again {
-            Again::After(asked) => asked.max(own),
+            Again::After(asked) => asked.max(first),
             Again::Never | Again::Later => own,
         };
-        info!(seconds = pause.as_secs(), "pause before the next attempt");
         jitter(pause, 10, rand::random())
     }
 }

@@ -3,13 +3,13 @@
 mod args;
 mod dispatch;
 mod endpoint;
-mod event;
+pub mod event;
 mod follow;
 mod group;
 mod memory;
-mod message;
+pub mod message;
 mod outbox;
-mod provider;
+pub mod provider;
 mod receive;
 mod route;
 mod standing;

@@ -28,6 +28,8 @@ mod helm_sources;
 mod ignore;
 mod layers;
 mod leadership;
+mod notify;
+mod notify_trouble;
 mod oci;
 mod origin;
 mod prune;

@@ -1,0 +1,5 @@
+//! What notification-controller does with real peers on loopback.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in helpers too")]
+
+mod deliver;
+mod sink;
