@@ -2,10 +2,13 @@
 
 mod alertmanager;
 mod chat;
+mod comment;
 mod datadog;
 #[cfg(test)]
 mod example;
 mod generic;
+mod git;
+mod github_api;
 mod google_chat;
 mod grafana;
 mod incident_io;
@@ -18,6 +21,7 @@ mod pagerduty;
 mod request;
 mod sentry;
 mod slack;
+mod status;
 mod teams;
 mod telegram;
 mod text;
@@ -28,12 +32,14 @@ mod zulip;
 
 use crate::{
     event::Event,
-    provider::{Answer, Service, send},
+    provider::{Answer, Service, git_token, send},
 };
 use crds::notification::ProviderType;
 use runtime::Key;
 use std::time::Duration;
 
+pub(crate) use git::below;
+pub(crate) use github_api::authorized;
 pub use request::Request;
 pub use wants::{is_commit_status, wants};
 
@@ -125,6 +131,19 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
         ProviderType::Discord => chat::discord(service, letter)?,
         ProviderType::Generic => generic::request(service, letter)?,
         ProviderType::GenericHmac => generic::signed_request(service, letter)?,
+        ProviderType::GitHubDispatch => {
+            let token = git_token(service).await?.token;
+            github_api::dispatch(service, &token, letter)?
+        }
+        ProviderType::GitHub
+        | ProviderType::GitLab
+        | ProviderType::Gitea
+        | ProviderType::Bitbucket
+        | ProviderType::BitbucketServer
+        | ProviderType::AzureDevOps => return status::tell(service, letter).await,
+        ProviderType::GitHubPullRequestComment
+        | ProviderType::GitLabMergeRequestComment
+        | ProviderType::GiteaPullRequestComment => return comment::tell(service, letter).await,
         ProviderType::GoogleChat => google_chat::request(service, letter)?,
         ProviderType::Grafana => grafana::request(service, letter)?,
         ProviderType::IncidentIo => incident_io::request(service, letter)?,

@@ -1,8 +1,10 @@
 //! A Provider and what its Secrets hold: the service that messages are sent to.
 
 mod assemble;
+mod github_app;
 mod secret;
 mod send;
+mod tokens;
 mod transport;
 
 use crate::message::DeliveryError;
@@ -13,15 +15,18 @@ use runtime::{Key, telemetry::chain};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 pub use assemble::{Held, assemble};
+pub(crate) use github_app::git_token;
 pub use secret::{Mask, Secret};
 pub use send::Answer;
-pub(crate) use send::send;
+pub(crate) use send::{send, send_up_to};
+pub use tokens::Access;
 pub use transport::{Proxy, Tls, Transport};
 
-/// What all services share: connections that are kept for the next message.
+/// What all services share: connections and tokens that are kept for the next message.
 #[derive(Debug, Default)]
 pub struct Peers {
     clients: transport::Clients,
+    tokens: tokens::Tokens,
 }
 
 /// A service that can be told something. Debug prints nothing that is secret.
@@ -31,6 +36,8 @@ pub struct Service {
     pub kind: ProviderType,
     /// The Provider.
     pub provider: Key,
+    /// The Provider as CEL sees it.
+    pub object: serde_json::Value,
     /// The Provider's uid.
     pub uid: String,
     /// Where it is. May hold a login or a key to it.

@@ -94,6 +94,7 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
     Ok(Service {
         kind: spec.type_,
         provider: Key::of(provider),
+        object: object(provider)?,
         uid: provider.metadata.uid.clone().unwrap_or_default(),
         address: Secret::new(address),
         channel: spec.channel.clone().unwrap_or_default(),
@@ -105,6 +106,14 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
         mask,
         peers: peers.clone(),
     })
+}
+
+/// The Provider as CEL sees it, without what only servers write.
+fn object(provider: &Provider) -> Result<serde_json::Value, DeliveryError> {
+    let mut provider = provider.clone();
+    provider.metadata.managed_fields = None;
+    let failed = |error| DeliveryError::later(format!("the Provider cannot be written: {error}"));
+    serde_json::to_value(&provider).map_err(failed)
 }
 
 /// Reads `token`, `username` with `password`, and `headers`. Half a login counts only where Flux is strict about it: at
