@@ -2,6 +2,8 @@
 
 mod assemble;
 mod github_app;
+mod google;
+mod nats;
 mod secret;
 mod send;
 mod tokens;
@@ -13,9 +15,12 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client};
 use runtime::{Key, telemetry::chain};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use url::Url;
 
 pub use assemble::{Held, assemble};
 pub(crate) use github_app::git_token;
+pub(crate) use google::google_token;
+pub(crate) use nats::send_nats;
 pub use secret::{Mask, Secret};
 pub use send::Answer;
 pub(crate) use send::{send, send_up_to};
@@ -27,6 +32,16 @@ pub use transport::{Proxy, Tls, Transport};
 pub struct Peers {
     clients: transport::Clients,
     tokens: tokens::Tokens,
+    /// What stands for Google Pub/Sub.
+    pub(crate) pubsub: Option<Url>,
+}
+
+impl Peers {
+    /// With something that stands for Google Pub/Sub, such as its emulator.
+    pub fn with_pubsub(mut self, url: Url) -> Self {
+        self.pubsub = Some(url);
+        self
+    }
 }
 
 /// A service that can be told something. Debug prints nothing that is secret.

@@ -1,6 +1,6 @@
 //! I/O: sends one request and reads the answer, under bounds.
 
-use super::Service;
+use super::{Mask, Service};
 use crate::message::{Again, DeliveryError, Request};
 use reqwest::{
     Response, StatusCode,
@@ -156,7 +156,14 @@ impl Answer {
 
     /// The failure that a status is.
     pub(crate) fn refused(&self, service: &Service, request: &Request) -> DeliveryError {
-        let said = self.said(service);
+        let mut mask = service.mask.clone();
+        // Tokens that were asked for stand in no Secret.
+        for value in request.headers.values().filter(|value| value.is_sensitive()) {
+            let value = value.as_bytes();
+            let word = value.iter().position(|byte| *byte == b' ');
+            mask.hide(word.map_or(value, |at| &value[at..]));
+        }
+        let said = self.said(&mask);
         let place = place(&request.url);
         let again = match self.status.as_u16() {
             408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
@@ -170,16 +177,14 @@ impl Answer {
             false => format!(": {said}"),
         };
         DeliveryError {
-            message: service
-                .mask
-                .apply(&format!("{place} answered {}{told}", self.status)),
+            message: mask.apply(&format!("{place} answered {}{told}", self.status)),
             again,
         }
     }
 
     /// What it said, for people.
-    pub(crate) fn said(&self, service: &Service) -> String {
-        let text = service.mask.apply(&String::from_utf8_lossy(&self.body));
+    pub(crate) fn said(&self, mask: &Mask) -> String {
+        let text = mask.apply(&String::from_utf8_lossy(&self.body));
         let words: Vec<&str> = text.split_whitespace().collect();
         let text = words.join(" ");
         match text.char_indices().nth(TOLD) {

@@ -3,4 +3,5 @@
 
 mod deliver;
 mod git_hosts;
+mod queues;
 mod sink;
