@@ -6,7 +6,7 @@ mod comment;
 mod datadog;
 mod event_hub;
 #[cfg(test)]
-mod example;
+pub(crate) mod example;
 mod generic;
 mod git;
 mod github_api;

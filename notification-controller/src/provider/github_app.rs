@@ -3,6 +3,7 @@
 
 use super::{Access, Secret, Service, send};
 use crate::message::{DeliveryError, Request};
+use crds::notification::ProviderType;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -27,9 +28,16 @@ pub(crate) async fn git_token(service: &Service) -> Result<Access, DeliveryError
         let token = token.clone();
         return Ok(Access { token, user: None });
     }
-    let Some(app) = App::of(service)? else {
-        let message = "the Provider's Secret has neither a 'token' nor the keys of a GitHub App";
-        return Err(DeliveryError::later(message.into()));
+    let missing = |what: &str| DeliveryError::later(format!("the Provider's Secret has no {what}"));
+    let app = match service.kind {
+        ProviderType::GitHub | ProviderType::GitHubDispatch | ProviderType::GitHubPullRequestComment => {
+            App::of(service)?.ok_or_else(|| missing("'token', and no keys of a GitHub App"))?
+        }
+        // What GitHub gives is for GitHub.
+        ProviderType::AzureDevOps => {
+            return Err(missing("'token', and workload identity is not supported"));
+        }
+        _ => return Err(missing("'token'")),
     };
     let key = app.fingerprint();
     if let Some(access) = service.peers.tokens.get(&key) {

@@ -7,7 +7,7 @@ use reqwest::{
     header::{HeaderMap, LOCATION, RETRY_AFTER},
 };
 use runtime::telemetry::chain;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
 
 /// So much of an answer is read, in bytes.
@@ -60,6 +60,12 @@ pub(crate) async fn send_up_to(
         let mut response = sent.await.map_err(unreachable)?;
         let Some(location) = redirected(response.status(), response.headers()) else {
             let retry_after = retry_after(response.headers(), SystemTime::now());
+            if response.status() == StatusCode::UNAUTHORIZED {
+                // What was asked for with something more lasting can be asked for again.
+                for value in request.headers.values().filter(|value| value.is_sensitive()) {
+                    service.peers.tokens.forget(value.as_bytes());
+                }
+            }
             return Ok(Answer {
                 status: response.status(),
                 retry_after,
@@ -135,15 +141,22 @@ pub(crate) fn place(url: &Url) -> String {
     }
 }
 
-/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3).
+/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3), or when a limit that is used up begins anew (GitHub, rate limits).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default(),
+    let value = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let wait = match value(RETRY_AFTER.as_str()) {
+        Some(value) => match value.parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+            Err(_) => httpdate::parse_http_date(value)
+                .ok()?
+                .duration_since(now)
+                .unwrap_or_default(),
+        },
+        None => {
+            value("x-ratelimit-remaining").filter(|left| *left == "0")?;
+            let reset = Duration::from_secs(value("x-ratelimit-reset")?.parse().ok()?);
+            UNIX_EPOCH.checked_add(reset)?.duration_since(now).ok()?
+        }
     };
     Some(wait.min(LONGEST_WAIT))
 }
@@ -166,9 +179,10 @@ impl Answer {
         let said = self.said(&mask);
         let place = place(&request.url);
         let again = match self.status.as_u16() {
-            408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
+            // GitHub says 403 when a limit is used up.
+            403 | 408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
             // What is configured may be put right.
-            401 | 403 | 404 | 407 | 410 => Again::Later,
+            401 | 404 | 407 | 410 => Again::Later,
             300..=399 => Again::Later,
             _ => Again::Never,
         };
@@ -197,7 +211,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::header::HeaderValue;
+    use reqwest::header::{HeaderName, HeaderValue};
 
     #[test]
     fn redirects_keep_secrets_at_home() {
@@ -257,5 +271,14 @@ mod tests {
                 "{value}"
             );
         }
+        let limit = |left: &'static str, reset: &'static str| {
+            let pairs = [("x-ratelimit-remaining", left), ("x-ratelimit-reset", reset)];
+            let headers =
+                pairs.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            retry_after(&HeaderMap::from_iter(headers), now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(limit("0", "784111807"), Some(30));
+        assert_eq!(limit("0", "18446744073709551615"), None);
+        assert_eq!(limit("1", "784111807"), None);
     }
 }

@@ -48,6 +48,13 @@ impl Tokens {
             kept.retain(|key, _| Some(*key) != soonest);
         }
     }
+
+    /// Forgets a token that a peer has refused, whole or as a part of what it was sent.
+    pub(super) fn forget(&self, sent: &[u8]) {
+        let is_part = |token: &[u8]| !token.is_empty() && sent.windows(token.len()).any(|part| part == token);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|_, (access, _)| !is_part(access.token.expose()));
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +68,13 @@ mod tests {
             token: Secret::new("t"),
             user: None,
         };
+        tokens.keep([1; 32], &access, LONGEST);
+        tokens.forget(b"Bearer other");
+        assert_eq!(tokens.get(&[1; 32]), None, "'other' has a t in it");
+        tokens.keep([1; 32], &access, LONGEST);
+        tokens.forget(b"Bearer x");
+        assert_eq!(tokens.get(&[1; 32]), Some(access.clone()));
+        tokens.forget(b"");
         tokens.keep([0; 32], &access, Duration::ZERO);
         assert_eq!(tokens.get(&[0; 32]), None);
         for n in 0..KEPT as u64 + 9 {
