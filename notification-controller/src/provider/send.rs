@@ -7,7 +7,10 @@ use reqwest::{
     header::{HeaderMap, LOCATION, RETRY_AFTER},
 };
 use runtime::telemetry::chain;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use url::Url;
 
 /// So much of an answer is read, in bytes.
@@ -19,8 +22,8 @@ const REDIRECTS: usize = 5;
 /// A service cannot put us off for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
-/// What a service said.
-#[derive(Debug, Clone)]
+/// What a service said. Debug does not print it: a service may repeat what it was sent.
+#[derive(Clone)]
 pub struct Answer {
     /// The status code.
     pub status: StatusCode,
@@ -159,6 +162,12 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         }
     };
     Some(wait.min(LONGEST_WAIT))
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 impl Answer {

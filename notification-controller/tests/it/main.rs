@@ -4,4 +4,5 @@
 mod deliver;
 mod git_hosts;
 mod queues;
+mod resolve;
 mod sink;
