@@ -2,22 +2,29 @@
 
 mod alertmanager;
 mod chat;
+mod comment;
 mod datadog;
+mod event_hub;
 #[cfg(test)]
-mod example;
+pub(crate) mod example;
 mod generic;
+mod git;
+mod github_api;
 mod google_chat;
 mod grafana;
 mod incident_io;
 mod lark;
 mod markdown;
 mod matrix;
+pub(crate) mod nats;
 mod opsgenie;
 mod otel;
 mod pagerduty;
+mod pubsub;
 mod request;
 mod sentry;
 mod slack;
+mod status;
 mod teams;
 mod telegram;
 mod text;
@@ -28,12 +35,14 @@ mod zulip;
 
 use crate::{
     event::Event,
-    provider::{Answer, Service, send},
+    provider::{Answer, Service, git_token, google_token, send, send_nats},
 };
 use crds::notification::ProviderType;
 use runtime::Key;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub(crate) use git::below;
+pub(crate) use github_api::authorized;
 pub use request::Request;
 pub use wants::{is_commit_status, wants};
 
@@ -121,16 +130,41 @@ pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, Deli
 async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
     let request = match service.kind {
         ProviderType::Alertmanager => alertmanager::request(service, letter)?,
+        ProviderType::AzureEventHub => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            event_hub::request(service, letter, now.as_secs(), event_hubs())?
+        }
         ProviderType::Datadog => datadog::request(service, letter)?,
         ProviderType::Discord => chat::discord(service, letter)?,
         ProviderType::Generic => generic::request(service, letter)?,
         ProviderType::GenericHmac => generic::signed_request(service, letter)?,
+        ProviderType::GitHubDispatch => {
+            let token = git_token(service).await?.token;
+            github_api::dispatch(service, &token, letter)?
+        }
+        ProviderType::GitHub
+        | ProviderType::GitLab
+        | ProviderType::Gitea
+        | ProviderType::Bitbucket
+        | ProviderType::BitbucketServer
+        | ProviderType::AzureDevOps => return status::tell(service, letter).await,
+        ProviderType::GitHubPullRequestComment
+        | ProviderType::GitLabMergeRequestComment
+        | ProviderType::GiteaPullRequestComment => return comment::tell(service, letter).await,
         ProviderType::GoogleChat => google_chat::request(service, letter)?,
+        ProviderType::GooglePubSub => {
+            let token = google_token(service).await?.token;
+            pubsub::request(service, &token, letter)?
+        }
         ProviderType::Grafana => grafana::request(service, letter)?,
         ProviderType::IncidentIo => incident_io::request(service, letter)?,
         ProviderType::Lark => lark::request(service, letter)?,
         ProviderType::Matrix => matrix::request(service, letter)?,
         ProviderType::MsTeams => teams::request(service, letter)?,
+        ProviderType::Nats => {
+            send_nats(service, letter).await?;
+            return Ok(Sent::Delivered);
+        }
         ProviderType::Opsgenie => opsgenie::request(service, letter)?,
         ProviderType::Otel => otel::request(service, letter)?,
         ProviderType::PagerDuty => {
@@ -146,7 +180,6 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
         ProviderType::Webex => webex::request(service, letter)?,
         ProviderType::Zoom => zoom::request(service, letter)?,
         ProviderType::Zulip => zulip::request(service, letter)?,
-        _ => return Err(DeliveryError::later("no service is there yet".into())),
     };
     let answer = taken(service, &request).await?;
     // Some say inside a good answer that it is none.
@@ -156,6 +189,18 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
         ProviderType::Otel => otel::check(&answer),
         ProviderType::Slack => slack::check(&answer),
         _ => Ok(Sent::Delivered),
+    }
+}
+
+/// Where namespaces of Event Hubs are in the Azure cloud that the environment names, as with Azure's own libraries.
+fn event_hubs() -> &'static str {
+    let authority = std::env::var("AZURE_AUTHORITY_HOST").unwrap_or_default();
+    if authority.contains("chinacloudapi.cn") || authority.contains("login.partner.microsoftonline.cn") {
+        ".servicebus.chinacloudapi.cn"
+    } else if authority.contains("microsoftonline.us") {
+        ".servicebus.usgovcloudapi.net"
+    } else {
+        ".servicebus.windows.net"
     }
 }
 

@@ -1,8 +1,12 @@
 //! A Provider and what its Secrets hold: the service that messages are sent to.
 
 mod assemble;
+mod github_app;
+mod google;
+mod nats;
 mod secret;
 mod send;
+mod tokens;
 mod transport;
 
 use crate::message::DeliveryError;
@@ -11,17 +15,33 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client};
 use runtime::{Key, telemetry::chain};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use url::Url;
 
 pub use assemble::{Held, assemble};
+pub(crate) use github_app::git_token;
+pub(crate) use google::google_token;
+pub(crate) use nats::send_nats;
 pub use secret::{Mask, Secret};
 pub use send::Answer;
-pub(crate) use send::send;
+pub(crate) use send::{send, send_up_to};
+pub use tokens::Access;
 pub use transport::{Proxy, Tls, Transport};
 
-/// What all services share: connections that are kept for the next message.
+/// What all services share: connections and tokens that are kept for the next message.
 #[derive(Debug, Default)]
 pub struct Peers {
     clients: transport::Clients,
+    tokens: tokens::Tokens,
+    /// What stands for Google Pub/Sub.
+    pub(crate) pubsub: Option<Url>,
+}
+
+impl Peers {
+    /// With something that stands for Google Pub/Sub, such as its emulator.
+    pub fn with_pubsub(mut self, url: Url) -> Self {
+        self.pubsub = Some(url);
+        self
+    }
 }
 
 /// A service that can be told something. Debug prints nothing that is secret.
@@ -31,6 +51,8 @@ pub struct Service {
     pub kind: ProviderType,
     /// The Provider.
     pub provider: Key,
+    /// The Provider as CEL sees it.
+    pub object: serde_json::Value,
     /// The Provider's uid.
     pub uid: String,
     /// Where it is. May hold a login or a key to it.

@@ -4,13 +4,13 @@ use super::{DeliveryError, Letter, Request, request::address, slack};
 use crate::provider::Service;
 use reqwest::Method;
 
-/// Discord shows 4096 characters of a text, 25 fields and 1024 characters of a field (Discord API, embed limits).
+/// An embed has at most 6000 characters, names of fields included, and 4096 of them in its text (Discord API, embed limits).
 const DISCORD: slack::Form = slack::Form {
     colours: ["good", "danger"],
     escape: str::to_owned,
-    text: 4096,
-    value: 1024,
-    fields: 25,
+    text: 2800,
+    value: 120,
+    fields: 12,
 };
 
 const ROCKET: slack::Form = slack::Form {
@@ -51,6 +51,28 @@ mod tests {
         message::example::{body, event, service, with_letter},
     };
     use crds::notification::ProviderType;
+
+    #[test]
+    fn an_embed_is_taken_whole() {
+        let service = service(
+            ProviderType::Discord,
+            "https://discord.com/api/webhooks/1/abc",
+            "",
+            &[],
+        );
+        let mut event = event(Severity::Info);
+        event.message = "x".repeat(10_000);
+        event.metadata = (0..40).map(|n| (format!("{n:0200}"), "v".repeat(500))).collect();
+        let request = with_letter(&event, |letter| super::discord(&service, letter)).unwrap();
+        let embed = &body(&request)["attachments"][0];
+        let length = |value: &serde_json::Value| value.as_str().unwrap().chars().count();
+        let fields = embed["fields"].as_array().unwrap();
+        let fields: usize = fields
+            .iter()
+            .map(|field| length(&field["title"]) + length(&field["value"]))
+            .sum();
+        assert!(length(&embed["text"]) + length(&embed["author_name"]) + fields <= 6000);
+    }
 
     #[test]
     fn each_has_its_own_colours_and_address() {

@@ -68,7 +68,7 @@ pub fn payload(service: &Service, letter: Letter<'_>, form: &Form, channel: &str
         .metadata
         .iter()
         .take(form.fields)
-        .map(|(key, value)| json!({"title": key, "value": text(value, form.value), "short": false}))
+        .map(|(key, value)| json!({"title": cut(key, form.value), "value": text(value, form.value), "short": false}))
         .collect();
     let [info, error] = form.colours;
     let attachment = json!({

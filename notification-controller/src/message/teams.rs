@@ -87,7 +87,7 @@ fn message_card(letter: Letter<'_>, limit: usize) -> Value {
 /// When it did not.
 pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
     match answer.body.starts_with(b"Webhook message delivery failed") {
-        true => Err(DeliveryError::later(answer.said(service))),
+        true => Err(DeliveryError::later(answer.said(&service.mask))),
         false => Ok(Sent::Delivered),
     }
 }

@@ -53,3 +53,73 @@ pub fn wants(kind: ProviderType, event: &Event) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::example::event;
+    use ProviderType::{
+        Generic, GenericHmac, GitHub, GitHubPullRequestComment, Gitea, IncidentIo, Otel, PagerDuty, Slack,
+    };
+
+    #[test]
+    fn who_is_told_of_what() {
+        let plain = event(Severity::Info);
+        let with = |key: &str, value: &str| {
+            let mut event = plain.clone();
+            event.metadata.insert(key.into(), value.into());
+            event
+        };
+        let mut progress = with("commit_status", "update");
+        progress.reason = "Progressing".into();
+        let mut helm = plain.clone();
+        helm.involved_object.kind = Some("HelmRepository".into());
+        for (what, event, told, not_told) in [
+            (
+                "info",
+                &plain,
+                &[Generic, Slack, PagerDuty, Otel][..],
+                &[GitHub, Gitea, GitHubPullRequestComment][..],
+            ),
+            (
+                "error",
+                &event(Severity::Error),
+                &[Generic, Slack, GitHub, PagerDuty],
+                &[GitHubPullRequestComment],
+            ),
+            ("commit", &with("commit", "x"), &[GitHub, Slack, Generic], &[]),
+            (
+                "update",
+                &with("commit_status", "update"),
+                &[GitHub, Gitea, Generic, GenericHmac],
+                &[Slack, PagerDuty, Otel],
+            ),
+            (
+                "other",
+                &with("commit_status", "other"),
+                &[Slack, Generic],
+                &[GitHub],
+            ),
+            (
+                "change request",
+                &with("change_request", "1"),
+                &[GitHubPullRequestComment, Slack],
+                &[GitHub],
+            ),
+            (
+                "progress",
+                &progress,
+                &[Gitea, Generic],
+                &[GitHub, PagerDuty, IncidentIo],
+            ),
+            ("helm", &helm, &[Slack], &[Otel]),
+        ] {
+            for kind in told {
+                assert_eq!(wants(*kind, event), None, "{what} for {kind:?}");
+            }
+            for kind in not_told {
+                assert!(wants(*kind, event).is_some(), "{what} for {kind:?}");
+            }
+        }
+    }
+}

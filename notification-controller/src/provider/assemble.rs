@@ -94,6 +94,7 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
     Ok(Service {
         kind: spec.type_,
         provider: Key::of(provider),
+        object: object(provider)?,
         uid: provider.metadata.uid.clone().unwrap_or_default(),
         address: Secret::new(address),
         channel: spec.channel.clone().unwrap_or_default(),
@@ -105,6 +106,14 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
         mask,
         peers: peers.clone(),
     })
+}
+
+/// The Provider as CEL sees it, without what only servers write.
+fn object(provider: &Provider) -> Result<serde_json::Value, DeliveryError> {
+    let mut provider = provider.clone();
+    provider.metadata.managed_fields = None;
+    let failed = |error| DeliveryError::later(format!("the Provider cannot be written: {error}"));
+    serde_json::to_value(&provider).map_err(failed)
 }
 
 /// Reads `token`, `username` with `password`, and `headers`. Half a login counts only where Flux is strict about it: at
@@ -190,4 +199,110 @@ fn proxy(provider: &Provider, held: &Held) -> Result<Option<Proxy>, DeliveryErro
 
 fn name(reference: Option<&crds::meta::LocalReference>) -> &str {
     reference.map_or("", |reference| reference.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::example::provider;
+
+    fn data(pairs: &[(&str, &str)]) -> Data {
+        let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), value.as_bytes().to_vec());
+        pairs.iter().map(pair).collect()
+    }
+
+    fn of(kind: ProviderType, secret: &[(&str, &str)]) -> Result<Service, DeliveryError> {
+        let held = Held {
+            auth: Some(data(secret)),
+            ..Held::default()
+        };
+        assemble(&provider(kind, "https://spec.example"), &held, &Arc::default())
+    }
+
+    #[test]
+    fn the_secret_wins_over_the_spec() {
+        let service = of(ProviderType::Slack, &[("address", " https://secret.example\n")]).unwrap();
+        assert_eq!(service.address.text(), Some("https://secret.example"));
+        assert_eq!(service.timeout, TIMEOUT);
+        let long = "x".repeat(LONGEST_ADDRESS + 1);
+        assert!(of(ProviderType::Slack, &[("address", &long)]).is_err());
+    }
+
+    #[test]
+    fn half_a_login_counts_at_git_hosts_only() {
+        let slack = of(ProviderType::Slack, &[("username", "me"), ("token", "t\r\n")]).unwrap();
+        assert_eq!(
+            (slack.auth.login, slack.auth.token.as_ref().and_then(Secret::text)),
+            (None, Some("t"))
+        );
+        for secret in [&[("username", "me")][..], &[("password", "pw")]] {
+            assert!(of(ProviderType::GitHub, secret).is_err());
+        }
+        let both = of(ProviderType::GitHub, &[("username", "me"), ("password", "pw")]).unwrap();
+        assert_eq!(both.auth.login, Some(("me".into(), Secret::new("pw"))));
+    }
+
+    #[test]
+    fn headers_are_a_map_of_texts() {
+        let service = of(ProviderType::Generic, &[("headers", "a: b\nc: 'd: e'\n")]).unwrap();
+        let names: Vec<&String> = service.auth.headers.keys().collect();
+        assert_eq!(names, ["a", "c"]);
+        assert!(
+            of(ProviderType::Generic, &[("headers", "")])
+                .unwrap()
+                .auth
+                .headers
+                .is_empty()
+        );
+        for wrong in ["[a]", "a: [b]", "a: 1", "s3cret: {"] {
+            let error = of(ProviderType::Generic, &[("headers", wrong)]).unwrap_err();
+            assert!(
+                error.message.contains("'headers'") && !error.message.contains("s3cret"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_proxy_by_three_ways() {
+        let mut provider = provider(ProviderType::Generic, "https://spec.example");
+        provider.spec.proxy = Some("http://spec:1".into());
+        let mut held = Held::default();
+        let proxy = |provider: &Provider, held: &Held| {
+            let service = assemble(provider, held, &Arc::default()).unwrap();
+            let proxy = service.transport.proxy.unwrap();
+            proxy.address.text().unwrap().to_owned()
+        };
+        assert_eq!(proxy(&provider, &held), "http://spec:1");
+        held.auth = Some(data(&[("proxy", "http://secret:2")]));
+        assert_eq!(proxy(&provider, &held), "http://secret:2");
+        held.proxy = Some(data(&[("address", "socks5://proxy:3")]));
+        assert_eq!(proxy(&provider, &held), "socks5://proxy:3");
+        held.proxy = Some(data(&[("address", "gopher://me:s3cret@proxy")]));
+        let error = assemble(&provider, &held, &Arc::default()).unwrap_err();
+        assert!(!error.message.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn certificates_stand_in_either_secret_at_git_hosts() {
+        let tls = [("ca.crt", "a")];
+        assert!(of(ProviderType::Slack, &tls).unwrap().transport.tls.is_empty());
+        assert!(!of(ProviderType::GitHub, &tls).unwrap().transport.tls.is_empty());
+        let held = Held {
+            certificates: Some(data(&[("nothing", "")])),
+            ..Held::default()
+        };
+        assert!(assemble(&provider(ProviderType::Slack, ""), &held, &Arc::default()).is_err());
+    }
+
+    #[test]
+    fn what_is_not_supported_is_said() {
+        let mut provider = provider(ProviderType::GooglePubSub, "acme");
+        provider.spec.service_account_name = Some("sa".into());
+        let error = assemble(&provider, &Held::default(), &Arc::default()).unwrap_err();
+        assert!(error.message.contains("spec.serviceAccountName"), "{error}");
+        provider.spec.service_account_name = None;
+        provider.spec.timeout = Some("soon".into());
+        assert!(assemble(&provider, &Held::default(), &Arc::default()).is_err());
+    }
 }

@@ -1,13 +1,16 @@
 //! I/O: sends one request and reads the answer, under bounds.
 
-use super::Service;
+use super::{Mask, Service};
 use crate::message::{Again, DeliveryError, Request};
 use reqwest::{
     Response, StatusCode,
     header::{HeaderMap, LOCATION, RETRY_AFTER},
 };
 use runtime::telemetry::chain;
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use url::Url;
 
 /// So much of an answer is read, in bytes.
@@ -19,8 +22,8 @@ const REDIRECTS: usize = 5;
 /// A service cannot put us off for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
-/// What a service said.
-#[derive(Debug, Clone)]
+/// What a service said. Debug does not print it: a service may repeat what it was sent.
+#[derive(Clone)]
 pub struct Answer {
     /// The status code.
     pub status: StatusCode,
@@ -60,6 +63,12 @@ pub(crate) async fn send_up_to(
         let mut response = sent.await.map_err(unreachable)?;
         let Some(location) = redirected(response.status(), response.headers()) else {
             let retry_after = retry_after(response.headers(), SystemTime::now());
+            if response.status() == StatusCode::UNAUTHORIZED {
+                // What was asked for with something more lasting can be asked for again.
+                for value in request.headers.values().filter(|value| value.is_sensitive()) {
+                    service.peers.tokens.forget(value.as_bytes());
+                }
+            }
             return Ok(Answer {
                 status: response.status(),
                 retry_after,
@@ -135,17 +144,30 @@ pub(crate) fn place(url: &Url) -> String {
     }
 }
 
-/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3).
+/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3), or when a limit that is used up begins anew (GitHub, rate limits).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default(),
+    let value = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let wait = match value(RETRY_AFTER.as_str()) {
+        Some(value) => match value.parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+            Err(_) => httpdate::parse_http_date(value)
+                .ok()?
+                .duration_since(now)
+                .unwrap_or_default(),
+        },
+        None => {
+            value("x-ratelimit-remaining").filter(|left| *left == "0")?;
+            let reset = Duration::from_secs(value("x-ratelimit-reset")?.parse().ok()?);
+            UNIX_EPOCH.checked_add(reset)?.duration_since(now).ok()?
+        }
     };
     Some(wait.min(LONGEST_WAIT))
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 impl Answer {
@@ -156,12 +178,20 @@ impl Answer {
 
     /// The failure that a status is.
     pub(crate) fn refused(&self, service: &Service, request: &Request) -> DeliveryError {
-        let said = self.said(service);
+        let mut mask = service.mask.clone();
+        // Tokens that were asked for stand in no Secret.
+        for value in request.headers.values().filter(|value| value.is_sensitive()) {
+            let value = value.as_bytes();
+            let word = value.iter().position(|byte| *byte == b' ');
+            mask.hide(word.map_or(value, |at| &value[at..]));
+        }
+        let said = self.said(&mask);
         let place = place(&request.url);
         let again = match self.status.as_u16() {
-            408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
+            // GitHub says 403 when a limit is used up.
+            403 | 408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
             // What is configured may be put right.
-            401 | 403 | 404 | 407 | 410 => Again::Later,
+            401 | 404 | 407 | 410 => Again::Later,
             300..=399 => Again::Later,
             _ => Again::Never,
         };
@@ -170,16 +200,14 @@ impl Answer {
             false => format!(": {said}"),
         };
         DeliveryError {
-            message: service
-                .mask
-                .apply(&format!("{place} answered {}{told}", self.status)),
+            message: mask.apply(&format!("{place} answered {}{told}", self.status)),
             again,
         }
     }
 
     /// What it said, for people.
-    pub(crate) fn said(&self, service: &Service) -> String {
-        let text = service.mask.apply(&String::from_utf8_lossy(&self.body));
+    pub(crate) fn said(&self, mask: &Mask) -> String {
+        let text = mask.apply(&String::from_utf8_lossy(&self.body));
         let words: Vec<&str> = text.split_whitespace().collect();
         let text = words.join(" ");
         match text.char_indices().nth(TOLD) {
@@ -192,7 +220,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::header::HeaderValue;
+    use reqwest::header::{HeaderName, HeaderValue};
 
     #[test]
     fn redirects_keep_secrets_at_home() {
@@ -252,5 +280,14 @@ mod tests {
                 "{value}"
             );
         }
+        let limit = |left: &'static str, reset: &'static str| {
+            let pairs = [("x-ratelimit-remaining", left), ("x-ratelimit-reset", reset)];
+            let headers =
+                pairs.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            retry_after(&HeaderMap::from_iter(headers), now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(limit("0", "784111807"), Some(30));
+        assert_eq!(limit("0", "18446744073709551615"), None);
+        assert_eq!(limit("1", "784111807"), None);
     }
 }

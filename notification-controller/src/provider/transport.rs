@@ -29,7 +29,7 @@ pub struct Transport {
 /// TLS material in PEM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Certificates to trust besides the system's.
+    /// Certificates to trust instead of the system's, as in Flux.
     pub ca: Option<Vec<u8>>,
     /// A certificate and its key.
     pub identity: Option<(Vec<u8>, Secret)>,
@@ -177,7 +177,7 @@ impl Transport {
             .user_agent("sluice");
         if let Some(ca) = &self.tls.ca {
             let ca = Certificate::from_pem_bundle(ca).map_err(failed("'ca.crt' holds no certificates"))?;
-            builder = builder.tls_certs_merge(ca);
+            builder = builder.tls_certs_only(ca);
         }
         if let Some((certificate, key)) = &self.tls.identity {
             let pem = [certificate, &b"\n"[..], key.expose()].concat();

@@ -2,4 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in helpers too")]
 
 mod deliver;
+mod git_hosts;
+mod queues;
+mod resolve;
 mod sink;
