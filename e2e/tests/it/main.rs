@@ -31,6 +31,7 @@ mod leadership;
 mod oci;
 mod origin;
 mod prune;
+mod receiver;
 mod restart;
 mod scope;
 mod ssh;

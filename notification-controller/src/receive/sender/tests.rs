@@ -541,6 +541,9 @@ fn cdevents() {
     );
 }
 
+/// A change of a token's claims, and a part of why it is refused then.
+type Change = (fn(&mut Value), &'static str);
+
 /// What a Receiver that goes by tokens makes of one.
 fn by_token(
     receiver: &Receiver,
@@ -615,7 +618,7 @@ fn google_has_to_sign_for_this_account_and_audience() {
         )
         .is_ok()
     );
-    let change: [(fn(&mut Value), &str); 8] = [
+    let change: [Change; 8] = [
         (|c| c["email"] = json!("evil@gmail.com"), "another account"),
         (|c| c["email"] = Value::Null, "another account"),
         (|c| c["email_verified"] = json!(false), "not verified"),
@@ -713,7 +716,7 @@ fn tokens_of_trusted_issuers_have_to_say_what_is_wanted() {
         )
         .is_ok()
     );
-    let cases: [(fn(&mut Value), &str); 8] = [
+    let cases: [Change; 8] = [
         (|c| c["iss"] = json!("https://b.example"), "another audience"),
         (
             |c| c["iss"] = json!("https://a.example/"),
