@@ -9,6 +9,9 @@ pub const EXTENSIONS: &str = "source.extensions.fluxcd.io/v1beta1";
 /// API version of Kustomizations.
 pub const KUSTOMIZE: &str = "kustomize.toolkit.fluxcd.io/v1";
 
+/// API version of Receivers.
+pub const NOTIFICATION: &str = "notification.toolkit.fluxcd.io/v1";
+
 /// API version of HelmReleases.
 pub const HELM: &str = "helm.toolkit.fluxcd.io/v2";
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cluster::Cluster,
     expect::{self, Condition, eventually},
-    flux::{self, HELM, KUSTOMIZE, SOURCE, with},
+    flux::{self, HELM, KUSTOMIZE, NOTIFICATION, SOURCE, with},
     origin::Repo,
     world::World,
 };
@@ -369,6 +369,7 @@ impl<'w> Space<'w> {
             (SOURCE, "Bucket"),
             (KUSTOMIZE, "Kustomization"),
             (HELM, "HelmRelease"),
+            (NOTIFICATION, "Receiver"),
         ] {
             for object in self
                 .api(api_version, kind)

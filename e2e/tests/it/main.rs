@@ -33,6 +33,7 @@ mod notify_trouble;
 mod oci;
 mod origin;
 mod prune;
+mod receiver;
 mod restart;
 mod scope;
 mod ssh;

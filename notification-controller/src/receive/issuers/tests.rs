@@ -1,1 +1,158 @@
+//! Issuers that are played by a server on loopback, and by one that is hostile.
 
+use super::*;
+use crate::receive::jwt::tests as tokens;
+use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What an issuer answers with, and how often it was asked for keys.
+#[derive(Clone, Default)]
+struct Played {
+    description: Arc<Mutex<String>>,
+    keys: Arc<Mutex<Vec<u8>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Played {
+    /// The issuer's address, after it was told what to say of itself.
+    async fn start(&self, description: impl Fn(&str) -> Value) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        *self.description.lock().unwrap() = description(&url).to_string();
+        *self.keys.lock().unwrap() = tokens::published().to_string().into_bytes();
+        let router = Router::new()
+            .route(
+                "/.well-known/openid-configuration",
+                get(async |State(p): State<Self>| p.description.lock().unwrap().clone()),
+            )
+            .route(
+                "/away",
+                get(async || (StatusCode::FOUND, [("location", "/keys")]).into_response()),
+            )
+            .route(
+                "/keys",
+                get(async |State(p): State<Self>| {
+                    p.asked.fetch_add(1, Ordering::Relaxed);
+                    p.keys.lock().unwrap().clone()
+                }),
+            )
+            .with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        url
+    }
+}
+
+fn own(url: &str) -> Value {
+    json!({"issuer": url, "jwks_uri": format!("{url}/keys")})
+}
+
+#[tokio::test]
+async fn keys_are_asked_for_once_and_never_in_a_hurry() {
+    let played = Played::default();
+    let url = played.start(own).await;
+    let issuers = Arc::new(Issuers::new(&format!("{url}/keys")).unwrap());
+    let signer = Signer::Issuer(url.clone());
+    // Many at once: one asks.
+    let all = (0..20).map(|_| {
+        let (issuers, signer) = (issuers.clone(), signer.clone());
+        tokio::spawn(async move { issuers.keys(&signer, Some("k1")).await.unwrap().has("k1") })
+    });
+    for one in all.collect::<Vec<_>>() {
+        assert!(one.await.unwrap());
+    }
+    assert_eq!(played.asked.load(Ordering::Relaxed), 1);
+    // Whatever ids tokens come up with.
+    for n in 0..50 {
+        let keys = issuers
+            .keys(&signer, Some(&format!("made-up-{n}")))
+            .await
+            .unwrap();
+        assert!(keys.has("k1"));
+    }
+    assert_eq!(
+        played.asked.load(Ordering::Relaxed),
+        1,
+        "not again within the pause"
+    );
+    // Google's are at their own address.
+    assert!(issuers.keys(&Signer::Google, Some("k1")).await.unwrap().has("k1"));
+    assert_eq!(played.asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_new_key_is_asked_for_after_the_pause() {
+    let played = Played::default();
+    let url = played.start(own).await;
+    let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
+    let signer = Signer::Issuer(url);
+    *played.keys.lock().unwrap() = b"{\"keys\":[]}".to_vec();
+    assert!(!issuers.keys(&signer, Some("k1")).await.unwrap().has("k1"));
+    *played.keys.lock().unwrap() = tokens::published().to_string().into_bytes();
+    // The pause is over, as the clock of this issuer has it.
+    let issuer = issuers.issuer(&signer);
+    issuer.state.lock().await.asked = None;
+    assert!(issuers.keys(&signer, Some("k1")).await.unwrap().has("k1"));
+    // When it is away, what was known is good for a while.
+    issuer.state.lock().await.asked = None;
+    *played.keys.lock().unwrap() = b"away".to_vec();
+    assert!(issuers.keys(&signer, Some("k2")).await.unwrap().has("k1"));
+}
+
+#[tokio::test]
+async fn hostile_issuers_get_nothing_done() {
+    async fn problem(description: impl Fn(&str) -> Value, keys: Option<Vec<u8>>) -> String {
+        let played = Played::default();
+        let url = played.start(description).await;
+        if let Some(keys) = keys {
+            *played.keys.lock().unwrap() = keys;
+        }
+        let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
+        issuers
+            .keys(&Signer::Issuer(url), None)
+            .await
+            .map(|_| String::new())
+            .unwrap_or_else(|e| e.to_string())
+    }
+    assert_eq!(problem(own, None).await, "");
+    let other =
+        |url: &str| json!({"issuer": "https://accounts.google.com", "jwks_uri": format!("{url}/keys")});
+    assert!(problem(other, None).await.contains("describes the issuer"));
+    for address in ["file:///etc/passwd", "ftp://a/b", "keys", ""] {
+        let odd = move |url: &str| json!({"issuer": url, "jwks_uri": address});
+        assert!(
+            problem(odd, None).await.contains("no address to trust"),
+            "{address}"
+        );
+    }
+    let away = |url: &str| json!({"issuer": url, "jwks_uri": format!("{url}/away")});
+    assert!(
+        problem(away, None).await.contains("302"),
+        "nobody is sent elsewhere"
+    );
+    assert!(problem(|_| json!("text"), None).await.contains("GET"));
+    assert!(
+        problem(own, Some(vec![b' '; LARGEST + 1]))
+            .await
+            .contains("more than")
+    );
+    assert!(problem(own, Some(b"junk".to_vec())).await.contains("no JSON"));
+    let gone = Issuers::new("http://127.0.0.1:1/").unwrap();
+    assert!(gone.keys(&Signer::Google, None).await.is_err());
+}
+
+#[tokio::test]
+async fn the_number_of_issuers_is_bounded() {
+    let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
+    for n in 0..REMEMBERED + 50 {
+        issuers.issuer(&Signer::Issuer(format!("https://{n}.example")));
+    }
+    assert_eq!(issuers.known.lock().unwrap().len(), REMEMBERED);
+    assert!(
+        issuers
+            .known
+            .lock()
+            .unwrap()
+            .contains_key(&Some(format!("https://{}.example", REMEMBERED + 49)))
+    );
+}
