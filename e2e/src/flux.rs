@@ -16,12 +16,12 @@ pub const NOTIFICATION: &str = "notification.toolkit.fluxcd.io/v1";
 pub const HELM: &str = "helm.toolkit.fluxcd.io/v2";
 
 /// API version of Alerts and Providers.
-pub const NOTIFICATION: &str = "notification.toolkit.fluxcd.io/v1beta3";
+pub const ALERTING: &str = "notification.toolkit.fluxcd.io/v1beta3";
 
 /// A Provider of type `generic` at an address.
 pub fn provider(name: &str, address: &str) -> Value {
     json!({
-        "apiVersion": NOTIFICATION, "kind": "Provider", "metadata": {"name": name},
+        "apiVersion": ALERTING, "kind": "Provider", "metadata": {"name": name},
         "spec": {"type": "generic", "address": address},
     })
 }
@@ -33,7 +33,7 @@ pub fn alert(name: &str, provider: &str, kinds: &[&str]) -> Value {
         .map(|kind| json!({"kind": kind, "name": "*"}))
         .collect();
     json!({
-        "apiVersion": NOTIFICATION, "kind": "Alert", "metadata": {"name": name},
+        "apiVersion": ALERTING, "kind": "Alert", "metadata": {"name": name},
         "spec": {"providerRef": {"name": provider}, "eventSources": sources},
     })
 }

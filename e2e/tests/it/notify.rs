@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    flux::{KUSTOMIZE, NOTIFICATION, SOURCE, alert, provider, with},
+    flux::{ALERTING, KUSTOMIZE, SOURCE, alert, provider, with},
     origin::Sink,
     space::{LIMIT, Space},
     world::World,
@@ -364,10 +364,7 @@ async fn objects_without_messages_are_told_of_by_their_condition() -> Result<()>
     )
     .await?;
     ensure!(failed["severity"] == "error", "{failed:#}");
-    let alert = space
-        .get(NOTIFICATION, "Alert", "all")
-        .await?
-        .context("the alert")?;
+    let alert = space.get(ALERTING, "Alert", "all").await?.context("the alert")?;
     ensure!(alert["status"].is_null(), "nothing failed: {alert:#}");
     Ok(())
 }

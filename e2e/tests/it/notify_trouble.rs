@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::{
-    flux::{NOTIFICATION, alert, provider},
+    flux::{ALERTING, alert, provider},
     origin::{Answer, Sink},
     space::LIMIT,
     suite::Options,
@@ -33,7 +33,7 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
     space
         .holds(
             "the alert says that a message waits",
-            NOTIFICATION,
+            ALERTING,
             "Alert",
             "all",
             waits,
@@ -57,13 +57,7 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
     );
     let calm = |alert: &serde_json::Value| alert["status"]["waiting"].is_null();
     let alert = space
-        .holds(
-            "the alert says that none waits",
-            NOTIFICATION,
-            "Alert",
-            "all",
-            calm,
-        )
+        .holds("the alert says that none waits", ALERTING, "Alert", "all", calm)
         .await?;
     ensure!(alert["status"]["deadLetters"].is_null(), "{alert:#}");
     Ok(())
@@ -82,7 +76,7 @@ async fn a_message_that_is_refused_is_given_up_and_holds_none_up() -> Result<()>
     space.git_repository(json!({})).await?;
     let dead = |alert: &serde_json::Value| alert["status"]["deadLetters"] == 1;
     space
-        .holds("the alert counts it", NOTIFICATION, "Alert", "all", dead)
+        .holds("the alert counts it", ALERTING, "Alert", "all", dead)
         .await?;
     space.push(&[("app/a.yaml", &map("2"))]).await?;
     let arrived = async || Ok((sink.events("/").len() == 1).then_some(()));
