@@ -3,7 +3,7 @@
 mod proxy;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use reqwest::{Client, ClientBuilder, header::HeaderValue, redirect};
+use reqwest::{Client, ClientBuilder, StatusCode, header::HeaderValue, redirect};
 use sha2::Sha256;
 use std::borrow::Cow;
 use url::Url;
@@ -91,6 +91,14 @@ pub(crate) fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<Clien
 /// Redirects on one host are followed, from https to http never. To another host only if there is no login to lose:
 /// an answer from elsewhere is then as good as a URL that names it.
 pub(crate) fn policy(has_login: bool) -> redirect::Policy {
+    policy_telling(has_login, |_, _| {})
+}
+
+/// As [`policy`]; `followed` is told the status of each redirect that is followed, and whether it stays on its host.
+pub(crate) fn policy_telling(
+    has_login: bool,
+    followed: impl Fn(StatusCode, bool) + Send + Sync + 'static,
+) -> redirect::Policy {
     redirect::Policy::custom(move |attempt| {
         let Some(from) = attempt.previous().last() else {
             return attempt.stop();
@@ -105,6 +113,7 @@ pub(crate) fn policy(has_login: bool) -> redirect::Policy {
             let host = to.host_str().unwrap_or_default().to_owned();
             return attempt.error(RefusedRedirect(host));
         }
+        followed(attempt.status(), same_host);
         attempt.follow()
     })
 }

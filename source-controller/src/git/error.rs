@@ -126,6 +126,9 @@ pub enum RemoteError {
     /// 404. The answer's text is attached.
     #[error("repository not found: {0}")]
     RepositoryNotFound(String),
+    /// 429: asking again at once would make it worse.
+    #[error("unexpected client error: unexpected requesting \"{url}\" status code: 429", url = .0)]
+    TooMany(String),
     /// Any other status that is no success.
     #[error("unexpected client error: unexpected requesting \"{url}\" status code: {status}")]
     Status {
