@@ -183,5 +183,6 @@ async fn purge(context: Arc<Context>, interval: Duration) {
     loop {
         tokio::time::sleep(interval.max(Duration::from_secs(1))).await;
         context.indexes.purge();
+        context.registries.purge();
     }
 }

@@ -1,8 +1,10 @@
 //! The shelf: artifacts on disk, written atomically, checked, aged out, and served.
 
 mod gc;
+mod publish;
 mod serve;
 
+pub use publish::{Offer, Published};
 pub use serve::{OnMissing, serve};
 
 use artifact::{Algorithm, Digest, DigestWriter, Hasher};
@@ -156,7 +158,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the disk fails, or `fill` does; then nothing is left behind.
-    pub fn write<E>(
+    fn write<E>(
         &self,
         path: &str,
         fill: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
@@ -273,7 +275,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn link(&self, path: &str, name: &str) -> io::Result<String> {
+    fn link(&self, path: &str, name: &str) -> io::Result<String> {
         let target = self.file(path);
         let (Some(dir), Some(file)) = (target.parent(), target.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
