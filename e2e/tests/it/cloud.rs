@@ -256,6 +256,32 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         );
     }
 
+    // What the machine tells of itself does not go over a proxy that a tenant names.
+    let spy = Scripted::start(|_| axum::http::Response::new(axum::body::Body::from("canary"))).await?;
+    space.apply(secret("spy", &json!({"address": spy.url()}))).await?;
+    for spied in [
+        &amazon,
+        &with(
+            azure.clone(),
+            &json!({"endpoint": "https://a.blob.core.windows.net"}),
+        ),
+    ] {
+        let keys = |path: &str| path.starts_with("/latest/") || path.starts_with("/metadata/");
+        let told = |peer: &Scripted| peer.asked().iter().filter(|asked| keys(&asked.path)).count();
+        again(
+            &space,
+            BUCKET,
+            &with(spied.clone(), &json!({"proxySecretRef": {"name": "spy"}})),
+        )
+        .await?;
+        space.says(SOURCE, BUCKET, "app", failed, "").await?;
+        ensure!(told(&spy) == 0 && told(&peer) > 0, "{spied}: {:?}", spy.asked());
+    }
+    ensure!(
+        !spy.asked().is_empty(),
+        "the bucket itself is asked through the proxy"
+    );
+
     // Registries of the providers, over a proxy that leads to all of them.
     let through = json!({"insecure": true, "proxySecretRef": {"name": "proxy"}});
     let elastic = json!({"url": "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com/app", "provider": "aws"});

@@ -104,7 +104,7 @@ async fn own(
         let session = env("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| "source-controller".into());
         return sts::web_identity(http, region, endpoint, &role, &session, &token).await;
     }
-    machine::keys(http).await
+    machine::keys().await
 }
 
 /// A file that the environment names.

@@ -128,18 +128,18 @@ fn may_be_stale(error: &RemoteError) -> bool {
         RemoteError::AuthenticationRequired(_)
         | RemoteError::AuthorizationFailed(_)
         | RemoteError::RepositoryNotFound(_)
-        | RemoteError::Status { .. }
         | RemoteError::Request { .. }
         | RemoteError::NobodyListens { .. }
         | RemoteError::Redirect(_)
         | RemoteError::NoReference(_)
         | RemoteError::Protocol(_) => true,
-        // Asking again would only make it worse.
-        RemoteError::TooMany(_)
-        | RemoteError::Timeout(_)
-        | RemoteError::TooLarge(_)
-        | RemoteError::Client(_)
-        | RemoteError::Ssh(_) => false,
+        // Whoever has too much to do is not asked again at once.
+        RemoteError::Status {
+            status, retry_after, ..
+        } => *status != 429 && retry_after.is_none(),
+        RemoteError::Timeout(_) | RemoteError::TooLarge(_) | RemoteError::Client(_) | RemoteError::Ssh(_) => {
+            false
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! I/O: requests to a store, tried again a little where it is only busy, and bodies under a limit.
 
 use super::ObjectsError;
-use crate::http::without_query;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, header::RETRY_AFTER};
+use crate::http::{retry_after, without_query};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{io::Write, time::Duration};
 
@@ -71,7 +71,7 @@ pub(super) async fn send(
         }
         let refusal = Refusal {
             status: answer.status(),
-            retry_after: wait(&answer),
+            retry_after: retry_after(&answer),
             region: header(&answer, "x-amz-bucket-region"),
             azure: header(&answer, "x-ms-error-code"),
             body: read(answer).await.unwrap_or_default(),
@@ -186,10 +186,4 @@ pub(super) async fn read(mut answer: Response) -> Result<Vec<u8>, ObjectsError> 
 pub(super) fn header(answer: &Response, name: &str) -> Option<String> {
     let value = answer.headers().get(name)?.to_str().ok()?;
     Some(value.to_owned())
-}
-
-/// `Retry-After` in seconds.
-fn wait(answer: &Response) -> Option<Duration> {
-    let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
 }

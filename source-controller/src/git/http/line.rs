@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::git::deadline::{Deadline, Elapsed};
 use crate::git::error::RemoteError;
-use crate::http::{RefusedRedirect, address, bare, source_of};
+use crate::http::{RefusedRedirect, address, bare, retry_after, source_of};
 use crate::lock::lock;
 
 /// How much of an error page goes into a message, in bytes.
@@ -85,10 +85,10 @@ impl Line {
             401 => Err(self.fail(RemoteError::AuthenticationRequired(self.reason(response)))),
             403 => Err(self.fail(RemoteError::AuthorizationFailed(self.reason(response)))),
             404 => Err(self.fail(RemoteError::RepositoryNotFound(self.reason(response)))),
-            429 => Err(self.fail(RemoteError::TooMany(bare(url)))),
             status => Err(self.fail(RemoteError::Status {
                 url: bare(url),
                 status,
+                retry_after: retry_after(&response),
             })),
         }
     }

@@ -22,6 +22,8 @@ enum Front {
     Answers(&'static str),
     /// The answer to every `POST`; `GET` is answered as it is.
     PostAnswers(&'static str),
+    /// A server that asks for a pause of seven seconds.
+    Busy,
     /// To the same path below `/there` of this server, with this status.
     Moved(&'static str),
 }
@@ -47,6 +49,9 @@ impl Facade {
                 (Front::Moved(status), None) => {
                     let place = format!("/there{}?{}", asked.path, asked.query);
                     respond(stream, status, &[("Location", &place)], b"");
+                }
+                (Front::Busy, _) => {
+                    respond(stream, "503 Service Unavailable", &[("Retry-After", "7")], b"");
                 }
                 (Front::Answers(status), _) => respond(stream, status, &[], b""),
                 (Front::PostAnswers(status), _) if asked.method == "POST" => {
@@ -200,6 +205,13 @@ fn a_remote_that_changes_is_greeted_anew() {
     let (error, requests) = look();
     assert!(error.unwrap_err().contains("status code: 429"));
     assert_eq!(requests, [LIST]);
+    facade.becomes(Front::Open);
+    assert_eq!(look(), good(&[LIST]));
+
+    facade.becomes(Front::Busy);
+    let error = origin.mirrors.resolve(&request).unwrap_err();
+    assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
+    assert_eq!(facade.take(), [LIST], "the pause is kept");
     facade.becomes(Front::Open);
     assert_eq!(look(), good(&[LIST]));
 
