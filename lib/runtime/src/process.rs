@@ -77,6 +77,25 @@ impl Process {
         F: FnOnce(Process) -> W,
         W: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
     {
+        let nothing = async |_: &Process| Ok(());
+        Self::run_prepared(names, args, nothing, |process, ()| work(process)).await
+    }
+
+    /// As [`Process::run`]; `prepare` is what every replica does, also one that only waits to lead, and `work` gets what
+    /// it came to.
+    ///
+    /// # Errors
+    /// See [`ProcessError`]; the caller turns it into a non-zero exit.
+    pub async fn run_prepared<T, F, W>(
+        names: Names,
+        args: CommonArgs,
+        prepare: impl AsyncFnOnce(&Process) -> Result<T, Box<dyn std::error::Error + Send + Sync>>,
+        work: F,
+    ) -> Result<(), ProcessError>
+    where
+        F: FnOnce(Process, T) -> W,
+        W: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
+    {
         telemetry::init(args.log_encoding, args.log_level);
         args.check_features(names.features).map_err(ProcessError::Flag)?;
         // Whoever came first has chosen the same provider: it is the only one linked.
@@ -117,6 +136,7 @@ impl Process {
             readiness,
             stop,
         };
+        let prepared = prepare(&process).await.map_err(ProcessError::Start)?;
         let candidate = process.candidate(&names);
         if let Some(candidate) = &candidate {
             // A standby is ready, as controller-runtime has it: an update may then proceed to stop the leader.
@@ -134,7 +154,7 @@ impl Process {
         );
         let release = process.args.leader_election_release_on_cancel;
         let recorder = process.tools.recorder.clone();
-        let mut working = std::pin::pin!(work(process));
+        let mut working = std::pin::pin!(work(process, prepared));
         let lost = async {
             match &candidate {
                 Some(candidate) => candidate.hold().await,
