@@ -2,7 +2,7 @@
 
 use super::ObjectsError;
 use crate::http::{retry_after, without_query};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{io::Write, time::Duration};
 
@@ -60,9 +60,10 @@ pub(super) async fn send(
     for attempt in 1.. {
         let request = make(http)?.build().map_err(ObjectsError::Client)?;
         let url = without_query(request.url());
+        let method = name(request.method());
         let sent = http.execute(request).await;
         let answer = sent.map_err(|source| ObjectsError::Request {
-            method: "GET",
+            method,
             url: url.clone(),
             source: source.without_url(),
         })?;
@@ -84,6 +85,24 @@ pub(super) async fn send(
         pause *= 2;
     }
     Err(ObjectsError::Answer("the request was never sent".into()))
+}
+
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::PUT => "PUT",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    }
+}
+
+/// Whether an answer to the deletion of an object means that it is not there.
+pub(super) fn deleted(answer: Result<Response, Refusal>) -> Result<(), ObjectsError> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(refusal) if refusal.status == StatusCode::NOT_FOUND => Ok(()),
+        Err(refusal) => Err(refusal.told()),
+    }
 }
 
 /// An answer that is no success.

@@ -55,6 +55,7 @@ impl Storage {
             path,
             size: i64::try_from(size).ok(),
         };
+        self.put_remote(&artifact, offer.link)?;
         // What cannot be cleared away now is cleared away next time; a link is a convenience.
         let _ = self.collect(&artifact);
         let latest = offer.link.and_then(|link| self.link(&artifact.path, link).ok());
