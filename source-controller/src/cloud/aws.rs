@@ -1,5 +1,6 @@
 //! Keys at Amazon: from the environment, a web identity, the container, or the machine (IMDSv2), as its SDKs look for them.
 
+mod codecommit;
 mod ecr;
 mod machine;
 mod sts;

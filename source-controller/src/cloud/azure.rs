@@ -7,7 +7,7 @@ use super::{Cloud, CloudError, Who, call, client, direct, env, is_safe, sigv4};
 use crate::{http::Tls, secret::Secret};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-pub use places::{for_ours, for_theirs};
+pub use places::{for_git, for_ours, for_theirs};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -16,6 +16,9 @@ use url::Url;
 
 /// What tokens for blobs are for.
 pub const BLOBS: &str = "https://storage.azure.com/.default";
+
+/// What tokens for Azure DevOps are for.
+pub const DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798/.default";
 
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 const IMDS: &str = "http://169.254.169.254";

@@ -135,6 +135,7 @@ fn authorization(login: &Login) -> Option<HeaderValue> {
         Login::None | Login::GitHubApp(_) => None,
         Login::Basic { username, password } => basic(username, password),
         Login::Bearer(token) => bearer(token.expose()),
+        Login::Granted { login, .. } => authorization(login),
     }
 }
 
