@@ -2,6 +2,7 @@
 
 mod account;
 mod day;
+mod people;
 
 use account::Account;
 use anyhow::{Context as _, Result};

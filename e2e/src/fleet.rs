@@ -2,6 +2,7 @@
 
 mod apiserver;
 mod bare;
+pub mod notifications;
 pub mod releases;
 
 use anyhow::{Context as _, Result};

@@ -20,18 +20,18 @@ use crate::{
 
 /// The day with all it needs.
 pub struct Day<'a> {
-    world: &'a World,
-    repo: &'a Repo,
-    account: &'a mut Account,
-    cluster: Cluster,
+    pub(super) world: &'a World,
+    pub(super) repo: &'a Repo,
+    pub(super) account: &'a mut Account,
+    pub(super) cluster: Cluster,
 }
 
 /// How long anything may take; a machine may be slow.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
 /// The apps, as their Kustomizations and namespaces are called.
-const APPS: [&str; 2] = ["guestbook", "wordpress"];
+pub(super) const APPS: [&str; 2] = ["guestbook", "wordpress"];
 /// What GitRepository and root Kustomization are called, as `flux bootstrap` calls them.
-const ROOT: &str = "flux-system";
+pub(super) const ROOT: &str = "flux-system";
 
 impl<'a> Day<'a> {
     /// A day in a world.
@@ -51,6 +51,7 @@ impl<'a> Day<'a> {
         self.bootstrap().await?;
         self.new_image().await?;
         self.edit_by_hand().await?;
+        self.people().await?;
         self.removed_from_git().await?;
         self.deleted_by_hand().await?;
         self.namespace_deleted().await
@@ -266,7 +267,7 @@ impl<'a> Day<'a> {
     }
 
     /// Commits a change of one file; gives when, and the commit's id.
-    fn commit(
+    pub(super) fn commit(
         &self,
         path: &str,
         message: &str,
@@ -289,7 +290,7 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    async fn synced(&self, name: &str, commit: &str) -> Result<Value> {
+    pub(super) async fn synced(&self, name: &str, commit: &str) -> Result<Value> {
         let revision = format!("main@sha1:{commit}");
         let at = |o: &Value| {
             o["status"]["lastAppliedRevision"] == revision.as_str()
@@ -306,7 +307,7 @@ impl<'a> Day<'a> {
         .await
     }
 
-    async fn holds(
+    pub(super) async fn holds(
         &self,
         what: &str,
         api_version: &str,
@@ -362,7 +363,12 @@ impl<'a> Day<'a> {
         Ok(versions)
     }
 
-    async fn api(&self, api_version: &str, kind: &str, namespace: &str) -> Result<Api<DynamicObject>> {
+    pub(super) async fn api(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+    ) -> Result<Api<DynamicObject>> {
         self.cluster.api(api_version, kind, Some(namespace)).await
     }
 }

@@ -101,6 +101,10 @@ async fn once_tells_the_day_and_leaves_nothing() -> Result<()> {
         "1.1.0",
         "wordpress was not touched",
         "the edit is undone",
+        "Slack has a message",
+        "✗ kustomization/guestbook.flux-system",
+        "from the webhook to the cluster",
+        "✓ kustomization/guestbook.flux-system",
         "gone from the cluster",
         "wordpress runs again",
     ] {

@@ -172,6 +172,8 @@ impl Transport {
         };
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
+            // As Go writes them: receivers of events have been written against that.
+            .http1_title_case_headers()
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(2)
             .user_agent("sluice");

@@ -1,0 +1,16 @@
+//! `cargo bench -p e2e --bench notifications -- [N]`: N objects, and what it costs to tell of them; one JSON object.
+
+use e2e::fleet;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // `cargo bench` adds `--bench`; other flags are nobody's here.
+    let count = std::env::args()
+        .skip(1)
+        .find(|arg| !arg.starts_with('-'))
+        .map_or(Ok(1000), |arg| arg.parse())?;
+    let measured = fleet::notifications::measure(count).await?;
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&measured)?)?;
+    Ok(())
+}

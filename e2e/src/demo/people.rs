@@ -1,0 +1,139 @@
+//! The people of the day: told in Slack when something fails, heard by a webhook when it is put right.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+use super::day::{APPS, Day, LIMIT, ROOT};
+use crate::{
+    expect::eventually,
+    flux::{ALERTING, NOTIFICATION, SOURCE, alert, provider, with},
+    origin::Sink,
+    suite::NAMESPACE,
+};
+
+impl Day<'_> {
+    /// A commit that cannot be applied, the message about it, and the webhook that brings its correction.
+    pub(super) async fn people(&mut self) -> Result<()> {
+        let slack = Sink::start().await?;
+        self.account.step(
+            "The team wants to be told in Slack when something fails, and Git's host calls a webhook",
+        )?;
+        let hook = self.set_up(&slack).await?;
+        self.account
+            .step("A developer commits a Deployment that no API server takes")?;
+        let file = "apps/guestbook/frontend.yaml";
+        let good = self.repo.git(&["show", &format!("main:{file}")])?;
+        self.commit(file, "scale out", |text| {
+            text.replacen("replicas: 3", "replicas: three", 1)
+        })?;
+        let begin = Instant::now();
+        self.call(&hook).await?;
+        let told = letter(&slack, "danger").await?;
+        self.account.done("Slack has a message:", begin)?;
+        self.show(&told)?;
+        self.account
+            .step("The commit is put right, and its host calls the webhook")?;
+        let (_, commit) = self.commit(file, "three is a number", |_| good.clone())?;
+        let begin = Instant::now();
+        self.call(&hook).await?;
+        self.synced(APPS[0], &commit).await?;
+        self.account.done("from the webhook to the cluster", begin)?;
+        let told = letter(&slack, "good").await?;
+        self.account.done("Slack knows that it is over:", begin)?;
+        self.show(&told)
+    }
+
+    /// Alert, Provider and Receiver; the address of the webhook.
+    async fn set_up(&mut self, slack: &Sink) -> Result<String> {
+        let begin = Instant::now();
+        let recovered = json!({"spec": {
+            "inclusionList": ["failed", "finished"], "eventMetadata": {"cluster": "demo"},
+            "eventSources": [{"kind": "Kustomization", "name": APPS[0]}],
+        }});
+        let receiver = json!({
+            "apiVersion": NOTIFICATION, "kind": "Receiver", "metadata": {"name": "git-host"},
+            "spec": {
+                "type": "generic", "secretRef": {"name": "webhook"},
+                "resources": [{"kind": "GitRepository", "apiVersion": SOURCE, "name": ROOT}],
+            },
+        });
+        let token = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "webhook"},
+            "stringData": {"token": "a-secret-of-the-demo"},
+        });
+        let slack = with(
+            provider("slack", &slack.url("/services/team/channel")),
+            &json!({"spec": {"type": "slack", "channel": "platform"}}),
+        );
+        for object in [
+            token,
+            receiver,
+            slack,
+            with(alert("failures", "slack", &[]), &recovered),
+        ] {
+            let there = with(object, &json!({"metadata": {"namespace": NAMESPACE}}));
+            self.cluster.apply(&there).await?;
+        }
+        let ready = |o: &Value| o["status"]["webhookPath"].is_string();
+        let receiver = self
+            .holds(
+                "it has an address",
+                NOTIFICATION,
+                "Receiver",
+                NAMESPACE,
+                "git-host",
+                ready,
+            )
+            .await?;
+        let alerts = self.api(ALERTING, "Alert", NAMESPACE).await?;
+        alerts.get("failures").await?;
+        let path = receiver["status"]["webhookPath"].as_str().context("a path")?;
+        self.account.done("the webhook has an address", begin)?;
+        self.world.suite.notification.webhook(path)
+    }
+
+    async fn call(&self, hook: &str) -> Result<()> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        http.post(hook).body("{}").send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// A message of Slack as people see it: a coloured bar, who, what, and the fields.
+    fn show(&self, letter: &Value) -> Result<()> {
+        let attachment = &letter["attachments"][0];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let bar = if attachment["color"] == "danger" {
+            "┃ ✗"
+        } else {
+            "┃ ✓"
+        };
+        self.account
+            .note(&format!("  {bar} {}", text(&attachment["author_name"])))?;
+        for line in text(&attachment["text"]).lines() {
+            let short: String = line.chars().take(100).collect();
+            self.account.note(&format!("  ┃   {short}"))?;
+        }
+        for field in attachment["fields"].as_array().into_iter().flatten() {
+            self.account.note(&format!(
+                "  ┃   {}: {}",
+                text(&field["title"]),
+                text(&field["value"])
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for a message of this colour that has not been there before a failure: the last one.
+async fn letter(slack: &Sink, colour: &str) -> Result<Value> {
+    let of = |body: &Value| body["attachments"][0]["color"] == colour;
+    let found = eventually("a message arrives", LIMIT, async || {
+        let all = slack.events("/services/team/channel");
+        let failed = all
+            .iter()
+            .position(|body| body["attachments"][0]["color"] == "danger");
+        Ok(failed.and_then(|at| all[at..].iter().rev().find(|body| of(body)).cloned()))
+    });
+    found.await
+}
