@@ -141,7 +141,8 @@ fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
             "failed to evaluate spec.commitStatusExpr for the event: {error}"
         ))
     };
-    let expression = Expression::compile(text).map_err(|error| failed(&error))?;
+    let expression = Expression::compile_declared(text, &["event", "alert", "provider"])
+        .map_err(|error| failed(&error))?;
     let event = serde_json::to_value(event).map_err(|error| failed(&error))?;
     let alert = json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
@@ -226,6 +227,7 @@ mod tests {
             ("provider.spec.type", Ok("github")),
             ("event.metadata.nope", Err("no such key: nope")),
             ("1", Err("as string")),
+            ("nope.metadata.name", Err("undeclared reference to 'nope'")),
             ("''", Err("empty")),
             ("(", Err("Syntax error")),
         ] {
