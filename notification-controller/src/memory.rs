@@ -1,5 +1,5 @@
 //! What was told already and what waits to be told, in ConfigMaps of the controller's own namespace: a restart goes on where
-//! the process before it was (decision 014).
+//! the process before it was (decision 015).
 //!
 //! A message is put in the outbox before its object's cursor moves, and a save writes the outbox before the cursors. So a cursor
 //! that was saved says: all before it has arrived, or is in the saved outbox. What happened after the last save is told again:

@@ -1,6 +1,6 @@
 //! From what was told of an object, and what its status says now, to what is to be told: pure.
 //!
-//! Our controllers put what they tell into the status that it is about (decision 014), with numbers that go up by one. Where
+//! Our controllers put what they tell into the status that it is about (decision 015), with numbers that go up by one. Where
 //! a status has no such field (the image controllers of Flux; definitions of Flux that have not been replaced), a change of
 //! the condition Ready is what there is to tell.
 

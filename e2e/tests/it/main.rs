@@ -3,6 +3,7 @@
 mod api_outage;
 mod artifact_generator;
 mod artifact_lost;
+mod artifact_store;
 mod bad_input;
 mod bucket;
 mod canary;

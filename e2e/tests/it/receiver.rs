@@ -222,7 +222,13 @@ async fn objects_are_chosen_by_name_label_and_filter() -> Result<()> {
     let unlabelled = json!({"kind": "GitRepository", "name": "*"});
     let unversioned = json!({"kind": "Kustomization", "name": "k"});
     let nobody = json!({"kind": "GitRepository", "name": "*", "matchLabels": {"tier": "none"}});
-    type Case = (&'static str, Value, Option<&'static str>, u16, &'static [&'static str]);
+    type Case = (
+        &'static str,
+        Value,
+        Option<&'static str>,
+        u16,
+        &'static [&'static str],
+    );
     let cases: Vec<Case> = vec![
         (
             "by label",

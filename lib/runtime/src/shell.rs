@@ -250,7 +250,7 @@ impl<R: Reconciler> Shell<R> {
     }
 
     /// Writes a status with what the shell adds to each: the handled request, the order of conditions, what is told. What is told
-    /// stands in the status that it is about, so that whoever passes it on misses nothing (decision 014).
+    /// stands in the status that it is about, so that whoever passes it on misses nothing (decision 015).
     async fn write(
         &self,
         object: &Arc<R::Object>,

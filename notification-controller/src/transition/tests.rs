@@ -51,7 +51,9 @@ fn texts(news: &News) -> Vec<&str> {
 
 #[test]
 fn each_message_is_told_once_and_in_order() {
-    let cases: [(Option<Cursor>, Value, &[&str], i64, i64); 7] = [
+    // What was told, what the status has; the texts, how many were missed, and where the cursor is then.
+    type Case = (Option<Cursor>, Value, &'static [&'static str], i64, i64);
+    let cases: [Case; 7] = [
         (None, messages(1..=2), &["m1", "m2"], 0, 2),
         (Some(told(1)), messages(1..=3), &["m2", "m3"], 0, 3),
         (Some(told(3)), messages(1..=3), &[], 0, 3),
