@@ -16,12 +16,9 @@ const SIGNATURE: &str = "X-Signature";
 /// # Errors
 /// An address or header that cannot be used.
 pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, DeliveryError> {
-    let mut request = Request::json(Method::POST, address(service)?, letter.event)?
-        .header(COMPONENT, &letter.event.reporting_controller)?;
-    for (name, value) in &service.auth.headers {
-        request = request.secret_header(name, value.expose())?;
-    }
-    Ok(request)
+    Request::json(Method::POST, address(service)?, letter.event)?
+        .header(COMPONENT, &letter.event.reporting_controller)?
+        .headers_of(service)
 }
 
 /// The same, signed with the token.
