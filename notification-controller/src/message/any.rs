@@ -1,7 +1,7 @@
 //! Any event, address, channel and Secret gives a request or an error that says no secret; nothing panics.
 
 use super::{
-    DeliveryError, Letter, Request, alertmanager, chat, datadog, event_hub,
+    Again, DeliveryError, Letter, Request, alertmanager, chat, datadog, event_hub,
     example::{event, provider, service_of, with_letter},
     generic, git, github_api, google_chat, grafana, incident_io, lark, markdown, matrix, nats, opsgenie,
     otel, pagerduty, pubsub, sentry, slack, teams, telegram, wants, webex, zoom, zulip,
@@ -100,6 +100,22 @@ fn any_address() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #[test]
+    fn no_event_keeps_others_waiting(event in any_event()) {
+        let mut provider = provider(ProviderType::Generic, "https://key@h.example/acme/web");
+        provider.spec.channel = Some("room/topic".into());
+        let secret = [("token", "user:pass"), ("username", "user"), ("password", "pass")];
+        let service = service_of(&provider, &secret).unwrap();
+        for made in with_letter(&event, |letter| everything(&service, letter)) {
+            match made {
+                Ok(_) => {}
+                // The one address that is none of a list of servers.
+                Err(error) if error.message.contains("NATS") => {}
+                Err(error) => prop_assert_eq!(error.again, Again::Never, "{}", error),
+            }
+        }
+    }
+
     #[test]
     fn nothing_panics_and_nothing_is_told(
         event in any_event(),
