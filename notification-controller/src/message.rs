@@ -1,6 +1,8 @@
 //! From an event to what a service is sent, and how: one room a service.
 
 mod alertmanager;
+#[cfg(test)]
+mod any;
 mod chat;
 mod comment;
 mod datadog;

@@ -55,7 +55,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, Deliver
     let list = place.authorized(Request::get(list), &access.token)?;
     let answer = send_up_to(service, &list, LIST).await?;
     if !answer.is_taken() {
-        return Err(answer.refused(service, &list));
+        return Err(answer.refused_for_good(service, &list));
     }
     let unreadable = |_| DeliveryError::later("the list of comments cannot be read".into());
     let comments: Value = serde_json::from_slice(&answer.body).map_err(unreadable)?;
@@ -71,7 +71,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, Deliver
     let answer = send(service, &write).await?;
     match answer.is_taken() {
         true => Ok(Sent::Delivered),
-        false => Err(answer.refused(service, &write)),
+        false => Err(answer.refused_for_good(service, &write)),
     }
 }
 

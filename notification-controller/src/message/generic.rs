@@ -16,12 +16,15 @@ const SIGNATURE: &str = "X-Signature";
 /// # Errors
 /// An address or header that cannot be used.
 pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, DeliveryError> {
-    let mut request = Request::json(Method::POST, address(service)?, letter.event)?
-        .header(COMPONENT, &letter.event.reporting_controller)?;
-    for (name, value) in &service.auth.headers {
-        request = request.secret_header(name, value.expose())?;
-    }
-    Ok(request)
+    Request::json(Method::POST, address(service)?, letter.event)?
+        .header(COMPONENT, &component(letter))?
+        .headers_of(service)
+}
+
+/// The controller, in what a header can have: others than controllers send events too.
+fn component(letter: Letter<'_>) -> String {
+    let plain = |letter: char| if letter.is_ascii_graphic() { letter } else { '?' };
+    letter.event.reporting_controller.chars().map(plain).collect()
 }
 
 /// The same, signed with the token.
@@ -81,6 +84,15 @@ mod tests {
         assert_eq!(request.headers["content-type"], "application/json");
         assert_eq!(request.headers["x-team"], "core");
         assert!(request.headers["authorization"].is_sensitive());
+    }
+
+    #[test]
+    fn odd_events_do_not_break_the_header() {
+        let service = service(ProviderType::Generic, "https://sink.example/hook", "", &[]);
+        let mut event = event(Severity::Info);
+        event.reporting_controller = "my\r\nX-Evil: ö".into();
+        let request = with_letter(&event, |letter| request(&service, letter)).unwrap();
+        assert_eq!(request.headers["gotk-component"], "my??X-Evil:??");
     }
 
     #[test]

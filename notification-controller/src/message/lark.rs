@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// A message may have 20 KB.
 const MOST: usize = 19_000;
 
+/// Errors that are not about the message: too many at a time, and what is configured (address, signature, network).
+const LATER: [i64; 6] = [9499, 11232, 11233, 19001, 19021, 19022];
+
 /// A card.
 ///
 /// # Errors
@@ -59,9 +62,11 @@ pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
         None | Some(0) => Ok(Sent::Delivered),
         Some(code) => {
             let said = cut(body["msg"].as_str().unwrap_or_default(), 200);
-            Err(DeliveryError::later(format!(
-                "Lark answered with the error {code}: {said}"
-            )))
+            let message = format!("Lark answered with the error {code}: {said}");
+            match LATER.contains(&code) {
+                true => Err(DeliveryError::later(message)),
+                false => Err(DeliveryError::never(message)),
+            }
         }
     }
 }
@@ -71,6 +76,7 @@ mod tests {
     use super::*;
     use crate::{
         event::Severity,
+        message::Again,
         message::example::{body, event, service, with_letter},
     };
     use crds::notification::ProviderType;
@@ -111,6 +117,11 @@ mod tests {
             Ok(Sent::Delivered)
         );
         assert_eq!(check(&answer(r#"{"StatusCode":0}"#)), Ok(Sent::Delivered));
-        assert!(check(&answer(r#"{"code":9499,"msg":"too many request"}"#)).is_err());
+        let again = |body: &str| check(&answer(body)).unwrap_err().again;
+        assert_eq!(again(r#"{"code":9499,"msg":"too many request"}"#), Again::Later);
+        assert_eq!(
+            again(r#"{"code":19024,"msg":"Key Words Not Found"}"#),
+            Again::Never
+        );
     }
 }

@@ -22,10 +22,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
     if url.path() == "/" {
         url.set_path("/v1/traces");
     }
-    let mut request = Request::json(Method::POST, url, &payload(letter))?;
-    for (name, value) in &service.auth.headers {
-        request = request.secret_header(name, value.expose())?;
-    }
+    let request = Request::json(Method::POST, url, &payload(letter))?.headers_of(service)?;
     if request.headers.contains_key(AUTHORIZATION) {
         return Ok(request);
     }

@@ -11,6 +11,18 @@ use serde::Serialize;
 use std::fmt;
 use url::Url;
 
+/// Headers that say where a message begins and ends, and what becomes of its connection (RFC 9112).
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// A request. Debug prints nothing that is secret.
 #[derive(Clone)]
 pub struct Request {
@@ -77,6 +89,19 @@ impl Request {
         value.set_sensitive(true);
         self.headers.insert(name, value);
         Ok(self)
+    }
+
+    /// Adds the headers of the Secret. What frames a message on its connection is not theirs to say, and is left out as Go does.
+    ///
+    /// # Errors
+    /// A name or value that no header can have.
+    pub fn headers_of(self, service: &Service) -> Result<Self, DeliveryError> {
+        let theirs = service.auth.headers.iter();
+        theirs
+            .filter(|(name, _)| !FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing)))
+            .try_fold(self, |request, (name, value)| {
+                request.secret_header(name, value.expose())
+            })
     }
 
     /// `Authorization` with a token (RFC 6750), or with another word before it.

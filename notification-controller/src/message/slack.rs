@@ -98,9 +98,13 @@ pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
     let error = body["error"].as_str().unwrap_or("unknown error");
     let message = format!("Slack answered with the error '{}'", cut(error, 200));
     match error {
-        "msg_too_long" | "no_text" | "too_many_attachments" | "invalid_blocks" => {
-            Err(DeliveryError::never(message))
-        }
+        "msg_too_long"
+        | "no_text"
+        | "too_many_attachments"
+        | "invalid_blocks"
+        | "invalid_arguments"
+        | "invalid_post_type"
+        | "metadata_too_large" => Err(DeliveryError::never(message)),
         _ => Err(DeliveryError::later(message)),
     }
 }

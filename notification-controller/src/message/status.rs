@@ -7,7 +7,7 @@ mod gitea;
 mod github;
 mod gitlab;
 
-use super::{DeliveryError, Letter, Request, Sent, git, text::name_and_words};
+use super::{Again, DeliveryError, Letter, Request, Sent, git, text::name_and_words};
 use crate::{
     event::Severity,
     provider::{Secret, Service, git_token, send, send_up_to},
@@ -84,7 +84,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, Deliver
     let answer = send(service, &set).await?;
     match answer.is_taken() {
         true => Ok(Sent::Delivered),
-        false => Err(answer.refused(service, &set)),
+        false => Err(answer.refused_for_good(service, &set)),
     }
 }
 
@@ -136,13 +136,14 @@ fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
         let uid = service.uid.split('-').next().unwrap_or_default();
         return Ok(format!("{}/{}/{uid}", event.kind(), event.name()).to_lowercase());
     };
-    let failed = |error: &dyn std::error::Error| {
-        DeliveryError::later(format!(
-            "failed to evaluate spec.commitStatusExpr for the event: {error}"
-        ))
+    let failed = |again, error: &dyn std::error::Error| DeliveryError {
+        message: format!("failed to evaluate spec.commitStatusExpr for the event: {error}"),
+        again,
     };
-    let expression = Expression::compile(text).map_err(|error| failed(&error))?;
-    let event = serde_json::to_value(event).map_err(|error| failed(&error))?;
+    // What is wrong for every event may be put right; what is wrong for this one must not keep the others waiting.
+    let expression = Expression::compile_declared(text, &["event", "alert", "provider"])
+        .map_err(|error| failed(Again::Later, &error))?;
+    let event = serde_json::to_value(event).map_err(|error| failed(Again::Never, &error))?;
     let alert = json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
         "kind": "Alert",
@@ -155,9 +156,9 @@ fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
     ];
     let id = expression
         .evaluate_text(&variables)
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| failed(Again::Never, &error))?;
     match id.is_empty() {
-        true => Err(DeliveryError::later(
+        true => Err(DeliveryError::never(
             "spec.commitStatusExpr yields an empty text for the event".into(),
         )),
         false => Ok(id),
@@ -167,10 +168,7 @@ fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{
-        Again,
-        example::{event, provider, service_of, with_letter},
-    };
+    use crate::message::example::{event, provider, service_of, with_letter};
 
     fn of(
         expression: Option<&str>,
@@ -226,6 +224,7 @@ mod tests {
             ("provider.spec.type", Ok("github")),
             ("event.metadata.nope", Err("no such key: nope")),
             ("1", Err("as string")),
+            ("nope.metadata.name", Err("undeclared reference to 'nope'")),
             ("''", Err("empty")),
             ("(", Err("Syntax error")),
         ] {

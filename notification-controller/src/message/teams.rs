@@ -86,9 +86,14 @@ fn message_card(letter: Letter<'_>, limit: usize) -> Value {
 /// # Errors
 /// When it did not.
 pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
-    match answer.body.starts_with(b"Webhook message delivery failed") {
-        true => Err(DeliveryError::later(answer.said(&service.mask))),
-        false => Ok(Sent::Delivered),
+    if !answer.body.starts_with(b"Webhook message delivery failed") {
+        return Ok(Sent::Delivered);
+    }
+    let said = answer.said(&service.mask);
+    let about_the_message = ["HTTP error 400", "HTTP error 413"];
+    match about_the_message.iter().any(|error| said.contains(error)) {
+        true => Err(DeliveryError::never(said)),
+        false => Err(DeliveryError::later(said)),
     }
 }
 
@@ -97,6 +102,7 @@ mod tests {
     use super::*;
     use crate::{
         event::Severity,
+        message::Again,
         message::example::{body, event, service, with_letter},
     };
     use crds::notification::ProviderType;
@@ -147,6 +153,29 @@ mod tests {
             card["sections"][0]["facts"][1],
             json!({"name": "summary", "value": "prod &amp; more"})
         );
+    }
+
+    #[test]
+    fn what_a_connector_says() {
+        let service = service(
+            ProviderType::MsTeams,
+            "https://acme.webhook.office.com/1",
+            "",
+            &[],
+        );
+        let said = |body: &str| {
+            let answer = Answer {
+                status: reqwest::StatusCode::OK,
+                retry_after: None,
+                body: body.into(),
+            };
+            check(&answer, &service).map_err(|error| error.again)
+        };
+        let failed =
+            "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error";
+        assert_eq!(said("1"), Ok(Sent::Delivered));
+        assert_eq!(said(&format!("{failed} 429 with ContextId x")), Err(Again::Later));
+        assert_eq!(said(&format!("{failed} 413 with ContextId x")), Err(Again::Never));
     }
 
     #[test]

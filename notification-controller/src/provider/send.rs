@@ -205,6 +205,16 @@ impl Answer {
         }
     }
 
+    /// As [`Answer::refused`], where an event names what is asked for: what is not found is missing for this event only, and
+    /// others need not wait.
+    pub(crate) fn refused_for_good(&self, service: &Service, request: &Request) -> DeliveryError {
+        let mut refused = self.refused(service, request);
+        if matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            refused.again = Again::Never;
+        }
+        refused
+    }
+
     /// What it said, for people.
     pub(crate) fn said(&self, mask: &Mask) -> String {
         let text = mask.apply(&String::from_utf8_lossy(&self.body));

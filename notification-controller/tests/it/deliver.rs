@@ -120,6 +120,28 @@ async fn an_event_arrives_and_the_connection_is_kept() {
 }
 
 #[tokio::test]
+async fn headers_of_a_secret_do_not_frame_the_message() {
+    let sink = Sink::start(|_| Reply::status("200 OK")).await;
+    let headers = "Content-Length: '3'\nTransfer-Encoding: chunked\nHost: evil.example\nConnection: close\nX-Team: core\n";
+    let service = with_secret(ProviderType::Generic, &sink.url("/"), &[("headers", headers)]);
+    for _ in 0..2 {
+        assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
+    }
+    let seen = &sink.seen()[1];
+    assert_eq!(seen.body, serde_json::to_string(&event()).unwrap());
+    assert!(
+        seen.head.contains("x-team: core\n") && !seen.head.contains("evil"),
+        "{}",
+        seen.head
+    );
+    assert!(
+        !seen.head.contains("chunked") && sink.connections() == 1,
+        "{}",
+        seen.head
+    );
+}
+
+#[tokio::test]
 async fn what_an_answer_means() {
     for (status, expected) in [
         ("200 OK", None),

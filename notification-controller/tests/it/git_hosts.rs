@@ -187,6 +187,15 @@ async fn events_that_are_none_for_a_status() {
     assert!(host.seen().last().unwrap().body.contains("\"pending\""));
     info.metadata.insert("commit_status".into(), "update".into());
     assert!(matches!(tell(&slack, &info).await, Ok(Sent::Skipped(_))));
+    // A commit that the host does not know keeps no others waiting.
+    let unknown = Sink::start(|_| Reply::status("404 Not Found")).await;
+    for (kind, path) in [
+        (ProviderType::GitHub, "/acme/web"),
+        (ProviderType::GitLab, "/acme/web"),
+    ] {
+        let service = with_secret(kind, &unknown.url(path), &[("token", "t")]);
+        assert_eq!(tell(&service, &event()).await.unwrap_err().again, Again::Never);
+    }
     let mut chart = event();
     chart.metadata.insert("revision".into(), "6.5.0".into());
     assert_eq!(tell(&github, &chart).await.unwrap_err().again, Again::Never);

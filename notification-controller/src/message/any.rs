@@ -1,0 +1,142 @@
+//! Any event, address, channel and Secret gives a request or an error that says no secret; nothing panics.
+
+use super::{
+    Again, DeliveryError, Letter, Request, alertmanager, chat, datadog, event_hub,
+    example::{event, provider, service_of, with_letter},
+    generic, git, github_api, google_chat, grafana, incident_io, lark, markdown, matrix, nats, opsgenie,
+    otel, pagerduty, pubsub, sentry, slack, teams, telegram, wants, webex, zoom, zulip,
+};
+use crate::{
+    event::{Event, Severity},
+    provider::{Secret, Service},
+};
+use crds::notification::ProviderType;
+use proptest::prelude::*;
+
+type Room = fn(&Service, Letter<'_>) -> Result<Request, DeliveryError>;
+
+/// What every room makes of a letter.
+fn everything(service: &Service, letter: Letter<'_>) -> Vec<Result<Vec<Request>, DeliveryError>> {
+    let token = Secret::new("t");
+    let one: [Room; 21] = [
+        alertmanager::request,
+        chat::discord,
+        chat::rocket,
+        datadog::request,
+        generic::request,
+        generic::signed_request,
+        google_chat::request,
+        grafana::request,
+        incident_io::request,
+        lark::request,
+        matrix::request,
+        opsgenie::request,
+        otel::request,
+        sentry::request,
+        slack::request,
+        teams::request,
+        telegram::request,
+        webex::request,
+        zoom::request,
+        zulip::request,
+        |service, letter| event_hub::request(service, letter, 1, ".servicebus.windows.net"),
+    ];
+    let mut all: Vec<_> = one
+        .iter()
+        .map(|room| room(service, letter).map(|request| vec![request]))
+        .collect();
+    all.push(pagerduty::requests(service, letter));
+    all.push(pubsub::request(service, &token, letter).map(|request| vec![request]));
+    all.push(github_api::dispatch(service, &token, letter).map(|request| vec![request]));
+    all.push(git::commit(letter.event).map(|_| Vec::new()));
+    all.push(nats::publish(&serde_json::Value::Null, service, letter).map(|_| Vec::new()));
+    let servers = nats::servers(service);
+    let proofs = servers.and_then(|servers| {
+        servers
+            .iter()
+            .map(|server| nats::proof(service, server))
+            .collect()
+    });
+    all.push(proofs.map(|_: Vec<_>| Vec::new()));
+    let _ = (
+        markdown::post(letter.event, 100),
+        wants(service.kind, letter.event),
+    );
+    all
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let text = || "(?s).{0,40}|[a-zA-Z/:@.-]{0,20}|[<>&\"\\\\*_`~|\\r\\n🚨ß]{0,30}";
+    let metadata = proptest::collection::btree_map(text(), text(), 0..5);
+    let severity = prop_oneof![Just(Severity::Info), Just(Severity::Error), Just(Severity::Trace)];
+    (
+        severity,
+        text(),
+        "(?s).{0,2000}",
+        text(),
+        text(),
+        metadata,
+        -4_000_000_000i64..4_000_000_000,
+    )
+        .prop_map(|(severity, name, message, reason, controller, metadata, time)| {
+            let mut event = event(severity);
+            event.involved_object.name = Some(name.clone());
+            event.involved_object.kind = Some(reason.clone());
+            event.involved_object.uid = None;
+            event.reporting_controller = controller;
+            event.timestamp.0 = jiff::Timestamp::from_second(time).unwrap();
+            (event.message, event.reason, event.metadata) = (message, reason, metadata);
+            event
+        })
+}
+
+fn any_address() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "(?s).{0,40}",
+        "(https?|ssh|sb|nats|tls|data|file)://[a-z0-9:@.\\[\\]%-]{0,20}(/[a-z0-9%.~-]{0,6}){0,5}(\\?.{0,10})?",
+        "[a-z@.]{0,9}:[a-z/.]{0,12}",
+        "Endpoint=(sb|https)://[a-z.]{0,9}/?;SharedAccessKeyName=.{0,5};SharedAccessKey=.{0,9};EntityPath=.{0,9}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_event_keeps_others_waiting(event in any_event()) {
+        let mut provider = provider(ProviderType::Generic, "https://key@h.example/acme/web");
+        provider.spec.channel = Some("room/topic".into());
+        let secret = [("token", "user:pass"), ("username", "user"), ("password", "pass")];
+        let service = service_of(&provider, &secret).unwrap();
+        for made in with_letter(&event, |letter| everything(&service, letter)) {
+            match made {
+                Ok(_) => {}
+                // The one address that is none of a list of servers.
+                Err(error) if error.message.contains("NATS") => {}
+                Err(error) => prop_assert_eq!(error.again, Again::Never, "{}", error),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_panics_and_nothing_is_told(
+        event in any_event(),
+        address in any_address(),
+        channel in "(?s).{0,20}|[a-z]{1,5}/[a-z]{1,5}",
+        token in "s3cret-[a-z0-9]{9}(\r?\n)?|s3cret\u{0}.{0,9}",
+    ) {
+        let mut provider = provider(ProviderType::Generic, &address);
+        provider.spec.channel = Some(channel);
+        for secret in [
+            vec![("token", token.as_str()), ("headers", "X-Key: s3cret-header"), ("creds", &token), ("nkey", &token)],
+            vec![("token", token.as_str()), ("username", "me"), ("password", &token)],
+            vec![],
+        ] {
+            let service = service_of(&provider, &secret).unwrap();
+            for made in with_letter(&event, |letter| everything(&service, letter)) {
+                let shown = format!("{made:?} {service:?}");
+                prop_assert!(!shown.contains("s3cret"), "{shown}");
+                let requests = made.unwrap_or_default();
+                prop_assert!(requests.iter().all(|request| matches!(request.url.scheme(), "http" | "https")));
+            }
+        }
+    }
+}
