@@ -1,6 +1,7 @@
 //! Webhooks: a push is in the cluster at once; who does not prove himself gets nothing done, whatever he sends.
 
 mod addresses;
+mod load;
 mod proofs;
 mod tokens;
 
@@ -198,6 +199,9 @@ async fn a_push_is_in_the_cluster_at_once() -> Result<()> {
         .await
 }
 
+/// What it shows, the spec, the JSON that is sent, the status of the answer, and which objects are asked.
+type Case<'a> = (&'a str, Value, Option<&'a str>, u16, &'a [&'a str]);
+
 /// A Kustomization is asked directly, too.
 #[tokio::test]
 async fn objects_are_chosen_by_name_label_and_filter() -> Result<()> {
@@ -222,7 +226,7 @@ async fn objects_are_chosen_by_name_label_and_filter() -> Result<()> {
     let unlabelled = json!({"kind": "GitRepository", "name": "*"});
     let unversioned = json!({"kind": "Kustomization", "name": "k"});
     let nobody = json!({"kind": "GitRepository", "name": "*", "matchLabels": {"tier": "none"}});
-    let cases: Vec<(&str, Value, Option<&str>, u16, &[&str])> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (
             "by label",
             resources(json!([front]), ""),

@@ -238,7 +238,7 @@ async fn raw(base: &str, text: &str) -> Result<String> {
 }
 
 /// What a peer answers to a body in pieces that never ends.
-async fn chunks(base: &str, path: &str) -> Result<String> {
+pub(super) async fn chunks(base: &str, path: &str) -> Result<String> {
     let address: SocketAddr = base.trim_start_matches("http://").parse()?;
     let stream = TcpStream::connect(address).await?;
     let (mut read, mut write) = stream.into_split();
