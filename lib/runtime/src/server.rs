@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinHandle,
 };
 use tracing::{debug, error, warn};
@@ -32,7 +32,7 @@ pub struct Limits {
     pub connections: usize,
     /// How long the head of a request may take to arrive, and how long a connection may be idle before it.
     pub head: Duration,
-    /// How large the head may be, in bytes.
+    /// How large the head may be, in bytes; what has arrived with the last of them may be on top.
     pub head_bytes: usize,
     /// How long a request may take in all, after its head; then it is answered with 408.
     pub request: Duration,
@@ -157,6 +157,7 @@ where
 {
     tokio::spawn(async move {
         let places = Arc::new(Semaphore::new(limits.connections));
+        let (closing, closed) = watch::channel(false);
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = async {
@@ -176,20 +177,26 @@ where
                     continue;
                 }
             };
-            let (requests, answer) = (requests.clone(), answer.clone());
+            let (requests, answer, closed) = (requests.clone(), answer.clone(), closed.clone());
             tokio::spawn(async move {
                 let _place = place;
-                connection(stream, limits, requests, answer).await;
+                connection(stream, limits, requests, closed, answer).await;
             });
         }
         drop(listener);
+        closing.send_replace(true);
         let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(limits.grace, places.acquire_many(all)).await;
     })
 }
 
-async fn connection<H, A>(stream: TcpStream, limits: Limits, requests: Requests, answer: H)
-where
+async fn connection<H, A>(
+    stream: TcpStream,
+    limits: Limits,
+    requests: Requests,
+    mut closed: watch::Receiver<bool>,
+    answer: H,
+) where
     H: Fn(Request<Body>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
@@ -217,9 +224,17 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = async { drop(closed.wait_for(|closed| *closed).await) } => {
+            // What is under way is answered; what is idle is closed.
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
         debug!(error = %error, "a connection ended");
     }
 }
@@ -323,7 +338,7 @@ mod tests {
     #[tokio::test]
     async fn a_large_head_is_refused() {
         let (address, _) = port(Limits::default()).await;
-        let large = format!("x-a: {}\r\n", "a".repeat(80 << 10));
+        let large = format!("x-a: {}\r\n", "a".repeat(512 << 10));
         let answer = talk(address, &request("/", &large)).await;
         assert!(
             answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
@@ -349,5 +364,33 @@ mod tests {
         }
         let answer = tokio::time::timeout(Duration::from_secs(5), talk(address, &request("/", ""))).await;
         assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_does_not_hold_up_the_end() {
+        let metrics = Metrics::default();
+        let requests = Requests::register(&metrics, "gotk_test", "/t/");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let server = serve(listener, Limits::default(), requests, stopped, async |_| {
+            status(StatusCode::OK)
+        });
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = [0; 15];
+        idle.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        drop(stop);
+        let begin = Instant::now();
+        server.await.unwrap();
+        assert!(
+            begin.elapsed() < Limits::default().grace,
+            "it took {:?}",
+            begin.elapsed()
+        );
     }
 }

@@ -41,11 +41,21 @@ async fn an_address_goes_with_its_token_at_once() -> Result<()> {
     space.apply(secret("another")).await?;
     // Without waiting for anything.
     ensure!(send(&old, &[], "").await? == 404, "the old address is open");
-    let changed = async || {
-        let new = ready(&space, "hook").await?;
-        Ok((new != old).then_some(new))
+    let changed = |o: &serde_json::Value| {
+        o["status"]["webhookPath"]
+            .as_str()
+            .is_some_and(|path| !old.ends_with(path))
     };
-    let new = space.until("the address has changed", LIMIT, changed).await?;
+    space
+        .holds(
+            "the address has changed",
+            NOTIFICATION,
+            "Receiver",
+            "hook",
+            changed,
+        )
+        .await?;
+    let new = ready(&space, "hook").await?;
     let open = async || Ok((send(&new, &[], "").await? == 200).then_some(()));
     space.until("the new address is open", LIMIT, open).await?;
     ensure!(send(&old, &[], "").await? == 404);
@@ -238,7 +248,7 @@ async fn raw(base: &str, text: &str) -> Result<String> {
 }
 
 /// What a peer answers to a body in pieces that never ends.
-async fn chunks(base: &str, path: &str) -> Result<String> {
+pub(super) async fn chunks(base: &str, path: &str) -> Result<String> {
     let address: SocketAddr = base.trim_start_matches("http://").parse()?;
     let stream = TcpStream::connect(address).await?;
     let (mut read, mut write) = stream.into_split();

@@ -228,6 +228,10 @@ async fn anybody(space: &Space<'_>, issuer: &Issuer) -> Result<()> {
     ] {
         bearer(space, &url, what, Some(&issuer.token(&token(change))?), "{}", 400).await?;
     }
+    // Everybody can compute the address of a Receiver without a secret: of a stranger's body nothing is read.
+    let (base, path) = url.split_at(url.find("/hook/").context("no path")?);
+    let answer = super::addresses::chunks(base, path).await?;
+    ensure!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     let other = Issuer::start().await?;
     bearer(
         space,

@@ -1,0 +1,200 @@
+//! Senders that send the token itself, or prove nothing.
+
+use super::*;
+use serde_json::json;
+
+#[test]
+fn generic_takes_whatever_comes() {
+    rows(
+        &receiver(ReceiverType::Generic, &[]),
+        &[
+            ("nothing at all", vec![], "", ""),
+            ("junk", vec![("x-a", "b")], "\0", ""),
+        ],
+    );
+}
+
+#[test]
+fn gitlab_and_harbor() {
+    rows(
+        &receiver(ReceiverType::GitLab, &["Push Hook"]),
+        &[
+            (
+                "the token",
+                vec![("x-gitlab-token", TOKEN), ("x-gitlab-event", "push hook")],
+                "",
+                "",
+            ),
+            (
+                "other event",
+                vec![("x-gitlab-token", TOKEN), ("x-gitlab-event", "Tag Push Hook")],
+                "",
+                "none of spec.events",
+            ),
+            ("no token", vec![("x-gitlab-event", "Push Hook")], "", "missing"),
+            (
+                "a part of it",
+                vec![("x-gitlab-token", "s3cr3"), ("x-gitlab-event", "Push Hook")],
+                "",
+                "does not match",
+            ),
+            (
+                "more than it",
+                vec![("x-gitlab-token", "s3cr3t1"), ("x-gitlab-event", "Push Hook")],
+                "",
+                "does not match",
+            ),
+            (
+                "twice",
+                vec![("x-gitlab-token", "a"), ("x-gitlab-token", TOKEN)],
+                "",
+                "more than once",
+            ),
+        ],
+    );
+    rows(
+        &receiver(ReceiverType::Harbor, &[]),
+        &[
+            ("the token", vec![("authorization", TOKEN)], "", ""),
+            (
+                "as a bearer",
+                vec![("authorization", "Bearer s3cr3t")],
+                "",
+                "does not match",
+            ),
+            ("none", vec![], "", "missing"),
+            ("empty", vec![("authorization", "")], "", "missing"),
+        ],
+    );
+    for type_ in [ReceiverType::GitLab, ReceiverType::Harbor] {
+        let empty = asked(
+            &receiver(type_, &[]),
+            "",
+            &[("authorization", " "), ("x-gitlab-token", " ")],
+            "",
+        );
+        assert!(empty.is_err(), "{type_:?} has no token");
+    }
+    let pairs = [
+        ("x-gitlab-token", TOKEN),
+        ("x-gitlab-event-uuid", "1"),
+        ("idempotency-key", "2"),
+    ];
+    let accepted = |pairs: &[(&str, &str)]| {
+        asked(&receiver(ReceiverType::GitLab, &[]), TOKEN, pairs, "")
+            .unwrap()
+            .delivery
+    };
+    assert_eq!(
+        (accepted(&pairs).as_deref(), accepted(&pairs[..2]).as_deref()),
+        (Some("2"), Some("1"))
+    );
+}
+
+#[test]
+fn registries_have_to_look_like_themselves() {
+    for (type_, fine, odd) in [
+        (
+            ReceiverType::DockerHub,
+            r#"{"push_data":{"tag":"v1"},"repository":{"repo_url":"https://a"}}"#,
+            r#"{"push_data":"v1"}"#,
+        ),
+        (
+            ReceiverType::Quay,
+            r#"{"docker_url":"quay.io/a/b","updated_tags":["v1"],"more":{}}"#,
+            r#"{"updated_tags":"v1"}"#,
+        ),
+        (
+            ReceiverType::Acr,
+            r#"{"action":"push","target":{"repository":"a","tag":"v1"}}"#,
+            r#"{"target":[1]}"#,
+        ),
+    ] {
+        rows(
+            &receiver(type_, &[]),
+            &[
+                ("its own", vec![], fine, ""),
+                ("of another form", vec![], odd, "the body is none of"),
+                ("no JSON", vec![], "payload", "the body is none of"),
+                ("nothing", vec![], "", "the body is none of"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn cdevents() {
+    let event = |change: fn(&mut Value)| {
+        let mut event = json!({
+            "context": {
+                "version": "0.4.1", "id": "271069a8", "source": "/ci", "type": "dev.cdevents.change.merged.0.2.0",
+                "timestamp": "2026-03-20T14:27:05.315384Z",
+            },
+            "subject": {"id": "change123", "source": "/ci", "type": "change", "content": {}},
+        });
+        change(&mut event);
+        event.to_string()
+    };
+    let fine = event(|_| {});
+    let type_ = ("ce-type", "dev.cdevents.change.merged.0.2.0");
+    let broken = [
+        ("no context.id", event(|e| e["context"]["id"] = Value::Null)),
+        ("no context.type", event(|e| e["context"]["type"] = json!(""))),
+        ("no context.source", event(|e| e["context"]["source"] = json!(1))),
+        (
+            "context.version",
+            event(|e| e["context"]["version"] = json!("four")),
+        ),
+        (
+            "context.timestamp",
+            event(|e| e["context"]["timestamp"] = json!("yesterday")),
+        ),
+        (
+            "context.type",
+            event(|e| e["context"]["type"] = json!("org.example.change.merged.0.2.0")),
+        ),
+        (
+            "context.type",
+            event(|e| e["context"]["type"] = json!("dev.cdevents.change.merged")),
+        ),
+        ("no subject.id", event(|e| e["subject"]["id"] = json!(""))),
+        ("no content", event(|e| e["subject"]["content"] = json!([]))),
+        ("no subject", event(|e| e["subject"] = json!("change"))),
+        ("no JSON object", "[]".to_owned()),
+    ];
+    let of_others = event(|e| e["context"]["type"] = json!("dev.cdeventsx.mytool-resource.created.0.1.0"));
+    let any = receiver(ReceiverType::CdEvents, &[]);
+    rows(
+        &any,
+        &[
+            ("an event", vec![], &fine, ""),
+            ("one of a tool", vec![], &of_others, ""),
+        ],
+    );
+    for (part, text) in &broken {
+        rows(&any, &[(part, vec![], text, part)]);
+    }
+    rows(
+        &receiver(ReceiverType::CdEvents, &["dev.cdevents.change.merged.0.2.0"]),
+        &[
+            ("listed", vec![type_], &fine, ""),
+            (
+                "unlisted",
+                vec![("ce-type", "dev.cdevents.change.created.0.2.0")],
+                &fine,
+                "none of spec.events",
+            ),
+            ("no header", vec![], &fine, "none of spec.events"),
+            (
+                "a header that lies",
+                vec![type_],
+                &of_others,
+                "names another type",
+            ),
+        ],
+    );
+    assert_eq!(
+        asked(&any, TOKEN, &[], &fine).unwrap().delivery.as_deref(),
+        Some("271069a8")
+    );
+}
