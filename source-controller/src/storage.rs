@@ -7,19 +7,20 @@ mod place;
 mod publish;
 mod remote;
 mod serve;
+mod write;
 
 pub use place::Place;
 pub use publish::{Offer, Published};
 pub use remote::{Remote, RemoteError};
 pub use serve::{OnMissing, serve};
 
-use artifact::{Algorithm, Digest, DigestWriter, Hasher};
+use artifact::{Algorithm, Digest, Hasher};
 use crds::meta::Artifact;
 use runtime::Key;
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    io::{self, Read as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -193,49 +194,6 @@ impl Storage {
         }
     }
 
-    /// Writes an artifact: to a new file beside its place, then renamed, so that readers see all or nothing.
-    /// Gives the digest and the size in bytes.
-    ///
-    /// # Errors
-    /// When the disk fails, or `fill` does; then nothing is left behind.
-    fn write<E>(
-        &self,
-        path: &str,
-        fill: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
-    ) -> Result<(Digest, u64), StorageError>
-    where
-        E: std::error::Error + Send + Sync + 'static,
-    {
-        let target = self.file(path);
-        let dir = target.parent().unwrap_or(&self.0.root).to_owned();
-        let mut builder = fs::DirBuilder::new();
-        let made = builder.recursive(true).mode(0o700).create(&dir);
-        made.map_err(|source| StorageError::Directory {
-            path: dir.clone(),
-            source,
-        })?;
-        let failed = |source| StorageError::Write {
-            path: target.clone(),
-            source,
-        };
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(&dir)
-            .map_err(failed)?;
-        let mut writer = DigestWriter::new(self.0.algorithm, BufWriter::new(temporary.as_file_mut()));
-        fill(&mut writer).map_err(|e| StorageError::Pack(Box::new(e)))?;
-        let (mut buffer, size, digest) = writer.finish();
-        buffer.flush().map_err(failed)?;
-        drop(buffer);
-        let file = temporary.as_file();
-        file.set_permissions(fs::Permissions::from_mode(0o600))
-            .map_err(failed)?;
-        // After a crash the file is whole or not there.
-        file.sync_data().map_err(failed)?;
-        temporary.persist(&target).map_err(|e| failed(e.error))?;
-        Ok((digest, size))
-    }
-
     /// Looks whether the file of an artifact is there and unharmed; a damaged one is removed. What the object store has of
     /// it is put in its place.
     ///
@@ -321,25 +279,6 @@ impl Storage {
     /// When the disk fails.
     pub fn scratch(&self) -> io::Result<File> {
         tempfile::tempfile_in(&self.0.root)
-    }
-
-    /// Makes a link beside an artifact lead to it, at once for all readers; gives the link's URL.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    fn link(&self, path: &str, name: &str) -> io::Result<String> {
-        let target = self.file(path);
-        let (Some(dir), Some(file)) = (target.parent(), target.file_name()) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        let new = dir.join(format!(".{name}.new"));
-        match fs::remove_file(&new) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        std::os::unix::fs::symlink(file, &new)?;
-        fs::rename(&new, dir.join(name))?;
-        Ok(self.urls(path, name).latest)
     }
 
     /// Removes what an object's retention does not keep. Gives the number of files removed.

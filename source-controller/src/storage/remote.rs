@@ -3,16 +3,17 @@
 //! A file is at `<prefix>/<its path>`, and beside the files of an object is its [`Card`], which says what they must be. Whoever
 //! reads a file checks it against the card, and the consumer checks it once more against the status.
 
+mod login;
+
 use super::{
     Retention,
     card::{Card, Kept},
-    place::{Place, Provider},
+    place::Place,
 };
 use crate::{
-    cloud::{Cloud, CloudError, Who, azure::BLOBS},
+    cloud::{Cloud, CloudError},
     http::{self, Tls},
-    objects::{self, Azure, AzureLogin, Content, Found, Gcs, ObjectsError, S3, Store},
-    secret::Secret,
+    objects::{self, Content, Found, ObjectsError, Store},
 };
 use artifact::{Digest, DigestWriter};
 use std::{
@@ -260,55 +261,6 @@ impl Remote {
         let key = self.key(&format!("{folder}/{CARD}"));
         let text = serde_json::to_vec(card).map_err(|_| RemoteError::Damaged(key.clone()))?;
         Ok(store.write(&key, &Content::bytes(text)).await?)
-    }
-
-    /// The store with a login that lasts: those that end are got anew, others are kept.
-    async fn store(&self) -> Result<Store, Trouble> {
-        let who = Who {
-            namespace: "",
-            account: None,
-            proxy: None,
-        };
-        let (http, bucket) = (self.http.clone(), self.place.bucket.as_str());
-        let login = |error| Trouble::Told(RemoteError::Login(error));
-        Ok(match &self.place.provider {
-            Provider::S3 {
-                endpoint,
-                insecure,
-                region,
-            } => {
-                let region = region.as_deref();
-                let keys = self.cloud.aws(&who, region, None).await.map_err(login)?;
-                Store::S3(S3::new(http, endpoint, *insecure, region, bucket, Some(keys))?)
-            }
-            Provider::Gcs => {
-                let emulator = std::env::var("STORAGE_EMULATOR_HOST").ok();
-                let emulator = emulator.filter(|host| !host.is_empty());
-                let (place, token) = match emulator {
-                    Some(host) if host.contains("://") => (host, None),
-                    Some(host) => (format!("http://{host}"), None),
-                    None => {
-                        let token = self.cloud.gcp(&who).await.map_err(login)?;
-                        ("https://storage.googleapis.com".to_owned(), Some(token))
-                    }
-                };
-                Store::Gcs(Gcs::new(http, &place, bucket, token)?)
-            }
-            Provider::Azure { endpoint, account } => {
-                let key = std::env::var("AZURE_STORAGE_KEY").ok();
-                let login = match key.filter(|key| !key.is_empty()) {
-                    Some(key) => AzureLogin::Key {
-                        account: account.clone(),
-                        key: Secret::new(key),
-                    },
-                    None => match self.cloud.azure(&who, BLOBS).await.map_err(login)? {
-                        Some(token) => AzureLogin::Token(token),
-                        None => AzureLogin::Anonymous,
-                    },
-                };
-                Store::Azure(Azure::new(http, endpoint, bucket, login)?)
-            }
-        })
     }
 
     fn key(&self, path: &str) -> String {

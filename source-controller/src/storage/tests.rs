@@ -2,7 +2,7 @@
 
 use super::*;
 use crds::meta::Artifact;
-use std::time::SystemTime;
+use std::{os::unix::fs::PermissionsExt as _, time::SystemTime};
 
 fn shelf(dir: &Path) -> Storage {
     shelf_of(dir, 2)

@@ -53,12 +53,9 @@ impl Line {
         body: Vec<u8>,
     ) -> io::Result<Response> {
         let name = if method == Method::GET { "Get" } else { "Post" };
-        let request = self
-            .client
-            .request(method, url)
-            .headers(headers)
-            .body(body)
-            .send();
+        let request = self.client.request(method, url).headers(headers).body(body);
+        // Its timers start with it, and need the runtime that waits for it.
+        let request = async { request.send().await };
         let response = match self.deadline.wait(&self.runtime, request) {
             Err(elapsed) => return Err(self.timed_out(elapsed)),
             Ok(Ok(response)) => response,

@@ -123,7 +123,7 @@ fn whoever_waits_keeps_the_deadline_too() {
         }
     });
     let slow = Request {
-        timeout: Duration::from_secs(8),
+        timeout: Duration::from_secs(20),
         ..request(&address, &origin)
     };
     let quick = Request {
@@ -133,7 +133,8 @@ fn whoever_waits_keeps_the_deadline_too() {
     std::thread::scope(|scope| {
         let first = scope.spawn(|| origin.mirrors.fetch(&slow).map(|_| ()));
         while *asked.lock().unwrap() == 0 {
-            std::thread::yield_now();
+            assert!(!first.is_finished(), "{:?}", first.join().unwrap());
+            std::thread::sleep(Duration::from_millis(1));
         }
         // On a busy machine its time may be over before it gets to wait; it is over in any case before the first one's.
         let error = origin.mirrors.fetch(&quick).map(|_| ()).err().unwrap();
@@ -512,4 +513,96 @@ fn what_a_killed_process_leaves_is_swept() {
     };
     assert_eq!(again.fetch(&request).unwrap().commit(), commit);
     assert!(!mirror.join("shallow.lock").exists() && !mirror.join("objects/pack/.tmpAbCd").exists());
+}
+
+/// CVE-2026-71556 and 71557: what a reference is called is no path here, whether the spec or the server says it.
+#[test]
+fn names_of_references_lead_nowhere() {
+    let origin = Origin::new();
+    origin.repository("r").commit(&[("a", "1")]);
+    let before = files(origin.dir.path());
+    for name in [
+        "refs/heads/../../../escaped",
+        "refs/../escaped",
+        "../../escaped",
+        "refs/heads/main.lock",
+        "refs/heads/-x",
+        "refs/heads/a\0b",
+        "refs/heads/a b:c",
+    ] {
+        let named = name.to_owned();
+        // A server that has a reference of this name, whatever it is asked for.
+        let server = serve(move |asked, stream| {
+            if asked.method == "POST" && is_listing(&asked) {
+                let line = format!("{} {named}\n", "1".repeat(40));
+                let body = [packet(line.as_bytes()), b"0000".to_vec()].concat();
+                return respond(stream, "200 OK", &[RESULT], &body);
+            }
+            if asked.method == "POST" {
+                return respond(stream, "200 OK", &[RESULT], b"0000");
+            }
+            respond(stream, "200 OK", &[ADVERTISEMENT], &capabilities());
+        });
+        for reference in [
+            Reference::Name(name.to_owned()),
+            Reference::Branch(name.trim_start_matches("refs/heads/").to_owned()),
+            Reference::Tag(name.to_owned()),
+        ] {
+            let request = Request {
+                reference,
+                ..request(&server, &origin)
+            };
+            let error = origin.mirrors.fetch(&request).map(|_| ()).err().unwrap();
+            assert_eq!(
+                error.reason(),
+                "GitOperationFailed",
+                "{name:?}: {}",
+                chain(&error)
+            );
+        }
+    }
+    let mirrors = origin.dir.path().join("mirrors");
+    let strange: Vec<_> = files(origin.dir.path())
+        .into_iter()
+        .filter(|file| !before.contains(file) && !file.starts_with(&mirrors))
+        .collect();
+    assert_eq!(strange, [] as [std::path::PathBuf; 0]);
+    let escaped = files(&mirrors)
+        .into_iter()
+        .find(|file| file.to_string_lossy().contains("escaped"));
+    assert_eq!(escaped, None);
+}
+
+fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let (mut found, mut pending) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(dir) = pending.pop() {
+        for entry in std::fs::read_dir(dir).unwrap().flatten() {
+            match entry.file_type().unwrap().is_dir() {
+                true => pending.push(entry.path()),
+                false => found.push(entry.path()),
+            }
+        }
+    }
+    found
+}
+
+/// CVE-2026-47680: directories of a sparse checkout are looked for in the tree and nowhere else.
+#[test]
+fn sparse_paths_lead_nowhere() {
+    let origin = Origin::new();
+    origin.repository("r").commit(&[("a/b", "1"), ("c", "2")]);
+    let checkout = origin.branch("r").unwrap();
+    for path in ["../a", "a/../../etc", "/etc", "a/..", "..", "a\0b", "./../c"] {
+        let listed = checkout.listing(&[path.to_owned()]);
+        match listed.map(|listing| listing.paths().map(|(path, _)| path.to_vec()).collect::<Vec<_>>()) {
+            // What stays inside is inside the repository.
+            Ok(paths) => assert!(
+                paths
+                    .iter()
+                    .all(|path| [&b"a"[..], b"a/b", b"c"].contains(&&path[..])),
+                "{path}: {paths:?}"
+            ),
+            Err(error) => assert!(matches!(error, GitError::Sparse(_)), "{path}: {}", chain(&error)),
+        }
+    }
 }
