@@ -7,6 +7,7 @@ use crate::{
     provider::{self, Peers, Service},
     route::{self, Route},
     standing::Standing,
+    transition::Happened,
 };
 use crds::notification::{Alert, ObjectSelector, Provider, reason};
 use jiff::Timestamp;
@@ -136,22 +137,23 @@ impl Dispatch {
         self.repaired.notify_waiters();
     }
 
-    /// Has all told who want to know of an event about an object with these labels. `key` is the same whenever it is told.
-    pub fn tell(self: &Arc<Self>, key: &str, event: &Event, labels: &BTreeMap<String, String>) {
-        for route in self.wanting(event) {
-            if route::labelled(&route.candidates(event), labels) {
-                self.post(&route, key, event);
+    /// Has all told who want to know of an event about an object with these labels.
+    pub fn tell(self: &Arc<Self>, happened: &Happened, labels: &BTreeMap<String, String>) {
+        for route in self.wanting(&happened.event) {
+            if route::labelled(&route.candidates(&happened.event), labels) {
+                self.post(&route, happened);
             }
         }
     }
 
     /// As [`Self::tell`], where the object's labels have to be asked for.
-    pub async fn tell_asking(self: &Arc<Self>, key: &str, event: &Event) {
+    pub async fn tell_asking(self: &Arc<Self>, happened: &Happened) {
+        let event = &happened.event;
         for route in self.wanting(event) {
             let selectors = route.candidates(event);
             let unconditional = selectors.iter().any(|selector| selector.match_labels.is_empty());
             if unconditional || self.asked(&route, &selectors, event).await {
-                self.post(&route, key, event);
+                self.post(&route, happened);
             }
         }
     }
@@ -188,8 +190,8 @@ impl Dispatch {
         }
     }
 
-    fn post(self: &Arc<Self>, route: &Route, key: &str, event: &Event) {
-        let (event, contradictions) = route.dressed(event);
+    fn post(self: &Arc<Self>, route: &Route, happened: &Happened) {
+        let (event, contradictions) = route.dressed(&happened.event);
         if let Some(alert) = self
             .alerts
             .get(&route.alert)
@@ -203,7 +205,8 @@ impl Dispatch {
             self.standing.complain(&alert, complaint);
         }
         let item = Item {
-            key: key.to_owned(),
+            key: happened.key.clone(),
+            ends_failure: happened.ends_failure,
             alert_namespace: route.alert.namespace.clone(),
             alert_name: route.alert.name.clone(),
             alert_uid: route.uid.clone(),
@@ -305,6 +308,7 @@ impl Dispatch {
             alert: &alert,
             alert_uid: &item.alert_uid,
             idempotency_key: &item.key,
+            ends_failure: item.ends_failure,
         };
         match message::deliver(&service, letter).await {
             Ok(Sent::Delivered) => {

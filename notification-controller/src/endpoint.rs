@@ -1,7 +1,7 @@
 //! The port that takes events of third parties, such as Flagger and Flux's image controllers, as Flux's does: any path and
 //! method, 202 for what is taken, 429 for what was said already.
 
-use crate::{dispatch::Dispatch, event::Event};
+use crate::{dispatch::Dispatch, event::Event, transition::Happened};
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     http::{HeaderMap, Request, StatusCode, header::AUTHORIZATION},
@@ -82,7 +82,12 @@ impl Endpoint {
         if !self.is_new(fingerprint) {
             return StatusCode::TOO_MANY_REQUESTS;
         }
-        self.dispatch.tell_asking(&hex::encode(fingerprint), &event).await;
+        let happened = Happened {
+            key: hex::encode(fingerprint),
+            event,
+            ends_failure: false,
+        };
+        self.dispatch.tell_asking(&happened).await;
         StatusCode::ACCEPTED
     }
 

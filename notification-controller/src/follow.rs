@@ -158,8 +158,8 @@ impl Follow {
             );
         }
         let labels = object.metadata.labels.clone().unwrap_or_default();
-        for (key, event) in &news.events {
-            self.dispatch.tell(key, event, &labels);
+        for happened in &news.events {
+            self.dispatch.tell(happened, &labels);
         }
         self.memory.note(uid, name, news.cursor);
     }

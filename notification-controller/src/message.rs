@@ -59,6 +59,8 @@ pub struct Letter<'a> {
     pub alert_uid: &'a str,
     /// The same for the same event and alert, however often it is sent; for services that take such a key.
     pub idempotency_key: &'a str,
+    /// It ends a failure that was told before.
+    pub ends_failure: bool,
 }
 
 /// What came of a delivery.
@@ -114,7 +116,7 @@ impl DeliveryError {
 /// # Errors
 /// What failed, and whether to try again.
 pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
-    if let Some(why) = wants(service.kind, letter.event) {
+    if let Some(why) = wants(service.kind, letter.event, letter.ends_failure) {
         return Ok(Sent::Skipped(why));
     }
     match tokio::time::timeout(service.timeout, told(service, letter)).await {

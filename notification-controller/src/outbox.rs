@@ -22,6 +22,9 @@ pub const LANE_BYTES: usize = 700 << 10;
 pub struct Item {
     /// The same whenever this is sent.
     pub key: String,
+    /// It ends a failure that was told before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends_failure: bool,
     /// The alert's namespace.
     pub alert_namespace: String,
     /// The alert's name.

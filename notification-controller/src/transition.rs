@@ -8,7 +8,7 @@ use crate::{
     event::{Event, Severity},
     watched::{Kind, Reported},
 };
-use crds::meta::{EVENT_PREFIX, MessageSeverity, READY};
+use crds::meta::{COMMIT_STATUS, EVENT_PREFIX, Message, MessageSeverity, READY};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -25,12 +25,24 @@ pub struct Cursor {
 /// What is to be told of an object.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct News {
-    /// The events, oldest first, each with a key that is the same whenever it is told.
-    pub events: Vec<(String, Event)>,
+    /// What happened, oldest first.
+    pub events: Vec<Happened>,
     /// How many messages the status does not hold any more, though nobody has been told of them.
     pub missed: i64,
     /// How far that goes.
     pub cursor: Cursor,
+}
+
+/// Something that happened to an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happened {
+    /// The same whenever it is told.
+    pub key: String,
+    /// What.
+    pub event: Event,
+    /// It ends a failure that was told before. Flux's chats hear of failures and not of their end, which is an event for commit
+    /// statuses only; whoever was told of the one is told of the other here.
+    pub ends_failure: bool,
 }
 
 /// Who says so, and when.
@@ -106,13 +118,27 @@ fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> N
             reporting_controller: reporter.kind.controller.to_owned(),
             reporting_instance: reporter.instance.to_owned(),
         };
-        (format!("{uid}/{}", message.sequence), event)
+        Happened {
+            key: format!("{uid}/{}", message.sequence),
+            event,
+            ends_failure: ends_failure(messages, message),
+        }
     });
     News {
         events: events.collect(),
         missed,
         cursor: caught_up(object),
     }
+}
+
+/// Whether a message says that all is well, for the first time since a failure.
+fn ends_failure(messages: &[Message], message: &Message) -> bool {
+    let well = |m: &Message| {
+        m.severity == MessageSeverity::Info && m.metadata.get(COMMIT_STATUS).is_some_and(|value| value == "update")
+    };
+    let before = messages.iter().filter(|m| m.sequence < message.sequence);
+    let mut since = before.rev().take_while(|m| !well(m));
+    well(message) && since.any(|m| m.severity == MessageSeverity::Error)
 }
 
 fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News {
@@ -159,7 +185,11 @@ fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News
     };
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
     News {
-        events: vec![(format!("{uid}/{fingerprint}"), event)],
+        events: vec![Happened {
+            key: format!("{uid}/{fingerprint}"),
+            event,
+            ends_failure: false,
+        }],
         missed: 0,
         cursor,
     }

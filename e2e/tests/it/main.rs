@@ -15,6 +15,7 @@ mod demo;
 mod depends_on;
 mod deploy;
 mod drift;
+mod events_endpoint;
 mod file_server;
 mod health;
 mod helm_charts;

@@ -59,9 +59,9 @@ async fn a_kill_in_mid_work_loses_nothing() -> Result<()> {
     space.until("all have the new value", LIMIT, all).await?;
     space.at_rest().await?;
 
-    // source-controller, in the middle of a fetch.
+    // source-controller, in the middle of a fetch; the greeting is known by now.
     world.git.hang();
-    let asked = world.git.counts().info_refs;
+    let asked = world.git.counts().ls_refs;
     let third = space
         .push(
             &files("3")
@@ -71,7 +71,7 @@ async fn a_kill_in_mid_work_loses_nothing() -> Result<()> {
         )
         .await?;
     eventually("it is fetching", LIMIT, async || {
-        Ok((world.git.counts().info_refs > asked).then_some(()))
+        Ok((world.git.counts().ls_refs > asked).then_some(()))
     })
     .await?;
     world.suite.source.kill();

@@ -23,8 +23,9 @@ pub fn is_commit_status(kind: ProviderType) -> bool {
     )
 }
 
-/// Why a service of this type is not told of an event, or nothing if it is.
-pub fn wants(kind: ProviderType, event: &Event) -> Option<&'static str> {
+/// Why a service of this type is not told of an event, or nothing if it is. `ends_failure`: the service was told of the failure
+/// that this ends, and so it is told of its end, also where Flux keeps that to commit statuses.
+pub fn wants(kind: ProviderType, event: &Event, ends_failure: bool) -> Option<&'static str> {
     let has = |key: &str| event.metadata.get(key).is_some_and(|value| !value.is_empty());
     let is_update = event
         .metadata
@@ -40,7 +41,7 @@ pub fn wants(kind: ProviderType, event: &Event) -> Option<&'static str> {
             // Gitea has a state for it.
             (reports_progress && kind != ProviderType::Gitea).then_some("a commit has no status for progress")
         }
-        _ if is_update => Some("it is an event for commit statuses only"),
+        _ if is_update && !ends_failure => Some("it is an event for commit statuses only"),
         ProviderType::GitHubPullRequestComment
         | ProviderType::GitLabMergeRequestComment
         | ProviderType::GiteaPullRequestComment => {
@@ -115,11 +116,14 @@ mod tests {
             ("helm", &helm, &[Slack], &[Otel]),
         ] {
             for kind in told {
-                assert_eq!(wants(*kind, event), None, "{what} for {kind:?}");
+                assert_eq!(wants(*kind, event, false), None, "{what} for {kind:?}");
             }
             for kind in not_told {
-                assert!(wants(*kind, event).is_some(), "{what} for {kind:?}");
+                assert!(wants(*kind, event, false).is_some(), "{what} for {kind:?}");
             }
+        }
+        for kind in [Slack, PagerDuty, Generic, GitHub] {
+            assert_eq!(wants(kind, &with("commit_status", "update"), true), None, "the end of a failure");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 fn item(key: &str, name: &str, reason: &str, message: &str) -> Item {
     Item {
         key: key.into(),
+        ends_failure: false,
         alert_namespace: "team".into(),
         alert_name: "all".into(),
         alert_uid: "a".into(),

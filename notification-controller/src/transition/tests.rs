@@ -43,10 +43,7 @@ fn told(sequence: i64) -> Cursor {
 }
 
 fn texts(news: &News) -> Vec<&str> {
-    news.events
-        .iter()
-        .map(|(_, event)| event.message.as_str())
-        .collect()
+    news.events.iter().map(|happened| happened.event.message.as_str()).collect()
 }
 
 #[test]
@@ -78,7 +75,7 @@ fn each_message_is_told_once_and_in_order() {
 #[test]
 fn an_event_says_what_flux_says() {
     let news = news(None, &object(&messages(1..=1)), &reporter(true));
-    let (key, event) = &news.events[0];
+    let Happened { key, event, .. } = &news.events[0];
     assert_eq!(key, "u/1");
     assert_eq!(
         serde_json::to_value(event).unwrap(),
@@ -117,7 +114,7 @@ fn without_messages_the_condition_speaks_when_it_changes() {
         ready("False", "broken"),
     ] {
         let news = news(cursor.as_ref(), &object(&status), &reporter(false));
-        for (_, event) in &news.events {
+        for Happened { event, .. } in &news.events {
             assert_eq!(event.metadata["kustomize.toolkit.fluxcd.io/revision"], "v1");
             heard.push((event.severity, event.message.clone()));
         }
@@ -154,5 +151,34 @@ fn what_cannot_be_read_counts_as_absent() {
     ] {
         let news = news(Some(&told(3)), &object(&status), &reporter(true));
         assert_eq!(texts(&news), [""; 0], "{status}");
+    }
+}
+
+#[test]
+fn the_end_of_a_failure_is_known_as_one() {
+    let message = |n: i64, severity: &str, status: bool| {
+        let metadata = match status {
+            true => json!({"kustomize.toolkit.fluxcd.io/commit_status": "update"}),
+            false => json!({}),
+        };
+        json!({
+            "message": format!("m{n}"), "reason": "R", "severity": severity, "sequence": n,
+            "time": "2026-01-02T03:04:05Z", "metadata": metadata,
+        })
+    };
+    let all = json!({"messages": [
+        message(1, "info", true), message(2, "error", false), message(3, "info", false), message(4, "info", true),
+        message(5, "info", true), message(6, "error", false),
+    ]});
+    // Told already or not: what counts is what the status says happened.
+    for cursor in [None, Some(told(3))] {
+        let news = news(cursor.as_ref(), &object(&all), &reporter(true));
+        let ends: Vec<&str> = news
+            .events
+            .iter()
+            .filter(|happened| happened.ends_failure)
+            .map(|happened| happened.event.message.as_str())
+            .collect();
+        assert_eq!(ends, ["m4"], "{cursor:?}");
     }
 }

@@ -89,6 +89,7 @@ pub async fn tell(service: &Service, event: &Event) -> Result<Sent, DeliveryErro
         alert: &alert,
         alert_uid: "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a",
         idempotency_key: "0123456789abcdef",
+        ends_failure: false,
     };
     deliver(service, letter).await
 }

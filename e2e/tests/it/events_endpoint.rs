@@ -1,0 +1,132 @@
+//! Third parties post events as they do to Flux: taken once, within bounds, and where a flag asks for it only of ServiceAccounts.
+
+use anyhow::{Result, ensure};
+use e2e::{
+    flux::{alert, provider, with},
+    origin::Sink,
+    process::free_port,
+    space::LIMIT,
+    suite::{NAMESPACE, Options},
+    world::World,
+};
+use serde_json::{Value, json};
+
+fn event(namespace: &str, name: &str, message: &str, revision: &str) -> Value {
+    json!({
+        "involvedObject": {
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "name": name, "namespace": namespace,
+        },
+        "severity": "info", "timestamp": "2026-01-02T03:04:05Z", "message": message, "reason": "Canary",
+        "metadata": {
+            "kustomize.toolkit.fluxcd.io/revision": revision, "kustomize.toolkit.fluxcd.io/token": "t", "bare": "dropped",
+        },
+        "reportingController": "flagger", "unknownField": true,
+    })
+}
+
+#[tokio::test]
+async fn events_of_others_are_passed_on() -> Result<()> {
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let options = Options {
+        notification: vec![
+            format!("--events-addr={address}"),
+            "--events-authentication".into(),
+        ],
+        ..Options::default()
+    };
+    let world = World::start(&options).await?;
+    let (space, sink) = (world.space("posted").await?, Sink::start().await?);
+    space.apply(provider("sink", &sink.url("/all"))).await?;
+    space.apply(alert("all", "sink", &["Kustomization"])).await?;
+    let labelled = json!({"spec": {"eventSources": [{"kind": "Kustomization", "name": "*", "matchLabels": {"tier": "a"}}]}});
+    space.apply(provider("labelled", &sink.url("/labelled"))).await?;
+    space
+        .apply(with(alert("labelled", "labelled", &[]), &labelled))
+        .await?;
+    for (name, tier) in [("one", "a"), ("two", "b")] {
+        let suspended = json!({"metadata": {"labels": {"tier": tier}}, "spec": {"suspend": true}});
+        space.kustomization(name, "./app", suspended).await?;
+    }
+    let token = space.cluster.token(NAMESPACE, "source-controller").await?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let url = format!("http://{address}/any/path");
+    let post = async |body: Vec<u8>, token: Option<&str>| {
+        let mut request = http.post(&url).body(body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        anyhow::Ok(request.send().await?.status().as_u16())
+    };
+    let body = |name: &str, message: &str, revision: &str| {
+        event("posted", name, message, revision).to_string().into_bytes()
+    };
+
+    for (bad, status) in [(None, 401), (Some("no-token"), 401)] {
+        ensure!(post(body("one", "m", "1"), bad).await? == status, "{bad:?}");
+    }
+    ensure!(post(b"{".to_vec(), Some(&token)).await? == 400);
+    ensure!(
+        post(b"{}".to_vec(), Some(&token)).await? == 400,
+        "an event about nothing"
+    );
+    ensure!(post(vec![b' '; (3 << 20) + 1], Some(&token)).await? == 413);
+    ensure!(sink.letters().is_empty(), "{:?}", sink.letters());
+
+    // The alerts may not be known yet: what they miss is what was said too early.
+    space
+        .until("the alert is known", LIMIT, async || {
+            let revision = format!("{:?}", std::time::Instant::now());
+            ensure!(post(body("one", "ping", &revision), Some(&token)).await? == 202);
+            let known = |path: &str| sink.events(path).iter().any(|e| e["message"] == "ping");
+            Ok((known("/all") && known("/labelled")).then_some(()))
+        })
+        .await?;
+    for (name, message, revision, status) in [
+        ("one", "first", "1", 202),
+        ("one", "first", "1", 429),
+        ("one", "first", "2", 202),
+        ("two", "second", "1", 202),
+    ] {
+        let answer = post(body(name, message, revision), Some(&token)).await?;
+        ensure!(answer == status, "{name} {message} {revision}: {answer}");
+    }
+    let told = |path: &str, message: &str| {
+        sink.events(path)
+            .iter()
+            .filter(|e| e["message"] == message)
+            .count()
+    };
+    space
+        .until("all are passed on", LIMIT, async || {
+            Ok(
+                (told("/all", "first") == 2
+                    && told("/all", "second") == 1
+                    && told("/labelled", "first") == 2)
+                    .then_some(()),
+            )
+        })
+        .await?;
+    ensure!(told("/labelled", "second") == 0, "its label is another");
+    let first = sink.events("/all").into_iter().find(|e| e["message"] == "first");
+    ensure!(
+        first.is_some_and(
+            |e| e["metadata"] == json!({"revision": "1"}) && e["reportingController"] == "flagger"
+        ),
+        "the metadata is combined"
+    );
+    ensure!(post(body("gone", "third", "1"), Some(&token)).await? == 202);
+    space
+        .until(
+            "the alert says that it cannot see the labels",
+            LIMIT,
+            async || {
+                let events = space.events().await?;
+                Ok(events
+                    .iter()
+                    .any(|e| e.reason.as_deref() == Some("SourceFetchFailed"))
+                    .then_some(()))
+            },
+        )
+        .await?;
+    Ok(())
+}
