@@ -9,6 +9,7 @@ mod artifact;
 mod condition;
 mod duration;
 mod inventory;
+mod message;
 mod reference;
 mod revision;
 mod words;
@@ -19,6 +20,7 @@ pub use condition::{READY, RECONCILING, STALLED};
 pub use duration::{Duration, DurationError, format_go, parse_go};
 pub(crate) use duration::{HOURS, MINUTES};
 pub use inventory::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
+pub use message::{MESSAGES_BYTES, MESSAGES_KEPT, Message, MessageSeverity, add_messages};
 pub use reference::{
     CommonMetadata, CustomHealthCheck, DependencyReference, IgnoreRule, Image, KubeConfigReference,
     LocalReference, NamespacedReference, Patch, SecretKeyReference, Selector,
@@ -26,7 +28,7 @@ pub use reference::{
 pub use revision::{Revision, RevisionError};
 pub use words::*;
 
-/// The three status fields that every reconciled kind has.
+/// The status fields that every reconciled kind has.
 pub trait ObjectStatus {
     /// The conditions, in the order in which they are stored.
     fn conditions(&self) -> &[Condition];
@@ -40,6 +42,10 @@ pub trait ObjectStatus {
     fn last_handled_reconcile_at(&self) -> Option<&str>;
     /// Records the value of the annotation [`REQUESTED_AT`] that was handled; `None` removes it.
     fn set_last_handled_reconcile_at(&mut self, value: Option<String>);
+    /// What was told about the object lately, oldest first.
+    fn messages(&self) -> &[Message];
+    /// What was told, to be added to with [`add_messages`].
+    fn messages_mut(&mut self) -> &mut Vec<Message>;
 
     /// The condition of this type, if it is there.
     fn condition(&self, type_: &str) -> Option<&Condition> {
@@ -87,7 +93,7 @@ pub trait FluxObject:
     fn interval(&self) -> Option<&Duration>;
 }
 
-/// Implements [`ObjectStatus`] and [`FluxObject`] for a kind whose status has the three usual fields.
+/// Implements [`ObjectStatus`] and [`FluxObject`] for a kind whose status has the usual fields.
 macro_rules! flux_object {
     ($kind:ident, $status:ident, $group:expr, $version:literal, interval: $interval:expr) => {
         impl $crate::meta::ObjectStatus for $status {
@@ -108,6 +114,12 @@ macro_rules! flux_object {
             }
             fn set_last_handled_reconcile_at(&mut self, value: Option<String>) {
                 self.last_handled_reconcile_at = value;
+            }
+            fn messages(&self) -> &[$crate::meta::Message] {
+                &self.messages
+            }
+            fn messages_mut(&mut self) -> &mut Vec<$crate::meta::Message> {
+                &mut self.messages
             }
         }
 

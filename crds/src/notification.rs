@@ -6,7 +6,9 @@ mod receiver;
 
 pub mod reason;
 
-pub use alert::{Alert, AlertSpec, EventSeverity, ObjectKind, ObjectSelector};
+pub use alert::{
+    Alert, AlertSpec, AlertStatus, DeliveryFailure, EventSeverity, Grouping, ObjectKind, ObjectSelector,
+};
 pub use provider::{Provider, ProviderSpec, ProviderType};
 pub use receiver::{
     OidcProvider, OidcValidation, OidcVariable, Receiver, ReceiverResource, ReceiverSpec, ReceiverStatus,

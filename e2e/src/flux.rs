@@ -15,6 +15,29 @@ pub const NOTIFICATION: &str = "notification.toolkit.fluxcd.io/v1";
 /// API version of HelmReleases.
 pub const HELM: &str = "helm.toolkit.fluxcd.io/v2";
 
+/// API version of Alerts and Providers.
+pub const ALERTING: &str = "notification.toolkit.fluxcd.io/v1beta3";
+
+/// A Provider of type `generic` at an address.
+pub fn provider(name: &str, address: &str) -> Value {
+    json!({
+        "apiVersion": ALERTING, "kind": "Provider", "metadata": {"name": name},
+        "spec": {"type": "generic", "address": address},
+    })
+}
+
+/// An Alert to a Provider, about all objects of these kinds.
+pub fn alert(name: &str, provider: &str, kinds: &[&str]) -> Value {
+    let sources: Vec<Value> = kinds
+        .iter()
+        .map(|kind| json!({"kind": kind, "name": "*"}))
+        .collect();
+    json!({
+        "apiVersion": ALERTING, "kind": "Alert", "metadata": {"name": name},
+        "spec": {"providerRef": {"name": provider}, "eventSources": sources},
+    })
+}
+
 /// A HelmRelease of the chart in the OCIRepository `chart`. The interval is an hour: what happens sooner was not polled for.
 pub fn helm_release(name: &str) -> Value {
     json!({

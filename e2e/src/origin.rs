@@ -9,6 +9,7 @@ pub mod repository;
 pub mod scripted;
 pub mod signers;
 pub mod sigstore;
+pub mod sink;
 pub mod ssh;
 pub mod timestamps;
 
@@ -21,5 +22,6 @@ pub use repository::{Change, Repo, git};
 pub use scripted::{Asked, Scripted};
 pub use signers::{Cosign, Notation, Style};
 pub use sigstore::Sigstore;
+pub use sink::{Answer, Letter, Sink};
 pub use ssh::{SshKey, SshServer};
 pub use timestamps::TimestampServer;

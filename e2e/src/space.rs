@@ -290,6 +290,15 @@ impl<'w> Space<'w> {
         self.says(api_version, kind, name, reason, "").await
     }
 
+    /// The Kubernetes Events of this namespace.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn events(&self) -> Result<Vec<Event>> {
+        let events: Api<Event> = Api::namespaced(self.cluster.client.clone(), &self.name);
+        Ok(events.list(&ListParams::default()).await?.items)
+    }
+
     /// Holds that nothing more is written: for three seconds no applied object, no Flux object changes its version.
     ///
     /// Before that, up to 15 seconds are given to the cluster's own controllers to finish what they do with the objects.

@@ -1,10 +1,21 @@
 //! notification-controller: status in, messages out; webhooks in, reconcile requests out.
 
 mod args;
-mod event;
-mod message;
-mod provider;
+mod dispatch;
+mod endpoint;
+pub mod event;
+mod follow;
+mod group;
+mod memory;
+pub mod message;
+mod outbox;
+pub mod provider;
 mod receive;
+mod route;
+mod standing;
+mod tell;
+mod transition;
+mod watched;
 
 pub use args::Args;
 
@@ -29,13 +40,24 @@ const NAMES: Names = Names {
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
-    let beside = async |process: &Process| receive::serve(process, &args).await;
+    let beside = async |process: &Process| {
+        let told = tell::Telling::begin(process, &args).await?;
+        Ok((receive::serve(process, &args).await?, told))
+    };
     Process::run_beside(NAMES, args.common.clone(), beside, work).await
 }
 
-async fn work(process: Process, webhooks: JoinHandle<()>) -> Result<(), Failure> {
-    receive::reconcile(&process).await;
-    // Requests that are under way are carried to their end.
-    let _ = webhooks.await;
+async fn work(process: Process, (webhooks, telling): (JoinHandle<()>, tell::Telling)) -> Result<(), Failure> {
+    let follow = telling.follow(&process).await?;
+    let reconcile = async {
+        receive::reconcile(&process).await;
+        // Requests that are under way are carried to their end.
+        let _ = webhooks.await;
+    };
+    tokio::select! {
+        () = reconcile => {}
+        () = follow => {}
+    }
+    telling.end().await;
     Ok(())
 }

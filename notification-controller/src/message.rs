@@ -1,8 +1,50 @@
 //! From an event to what a service is sent, and how: one room a service.
 
-use crate::{event::Event, provider::Service};
+mod alertmanager;
+mod chat;
+mod comment;
+mod datadog;
+mod event_hub;
+#[cfg(test)]
+pub(crate) mod example;
+mod generic;
+mod git;
+mod github_api;
+mod google_chat;
+mod grafana;
+mod incident_io;
+mod lark;
+mod markdown;
+mod matrix;
+pub(crate) mod nats;
+mod opsgenie;
+mod otel;
+mod pagerduty;
+mod pubsub;
+mod request;
+mod sentry;
+mod slack;
+mod status;
+mod teams;
+mod telegram;
+mod text;
+mod wants;
+mod webex;
+mod zoom;
+mod zulip;
+
+use crate::{
+    event::Event,
+    provider::{Answer, Service, git_token, google_token, send, send_nats},
+};
+use crds::notification::ProviderType;
 use runtime::Key;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) use git::below;
+pub(crate) use github_api::authorized;
+pub use request::Request;
+pub use wants::{is_commit_status, wants};
 
 /// What is to be told, in whose name.
 #[derive(Debug, Clone, Copy)]
@@ -47,14 +89,132 @@ pub enum Again {
     After(Duration),
 }
 
+impl DeliveryError {
+    /// Trying again is of no use.
+    pub fn never(message: String) -> Self {
+        Self {
+            message,
+            again: Again::Never,
+        }
+    }
+
+    /// Trying again may help.
+    pub fn later(message: String) -> Self {
+        Self {
+            message,
+            again: Again::Later,
+        }
+    }
+}
+
 /// Tells a service of an event, within the service's timeout.
 ///
 /// # Errors
 /// What failed, and whether to try again.
 pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
-    let _ = (service, letter);
-    Err(DeliveryError {
-        message: "no service is there yet".into(),
-        again: Again::Never,
-    })
+    if let Some(why) = wants(service.kind, letter.event) {
+        return Ok(Sent::Skipped(why));
+    }
+    match tokio::time::timeout(service.timeout, told(service, letter)).await {
+        Ok(outcome) => outcome.map_err(|error| DeliveryError {
+            message: service.mask.apply(&error.message),
+            again: error.again,
+        }),
+        Err(_) => Err(DeliveryError::later(format!(
+            "the service did not answer within {}s",
+            service.timeout.as_secs_f64()
+        ))),
+    }
+}
+
+async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
+    let request = match service.kind {
+        ProviderType::Alertmanager => alertmanager::request(service, letter)?,
+        ProviderType::AzureEventHub => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            event_hub::request(service, letter, now.as_secs(), event_hubs())?
+        }
+        ProviderType::Datadog => datadog::request(service, letter)?,
+        ProviderType::Discord => chat::discord(service, letter)?,
+        ProviderType::Generic => generic::request(service, letter)?,
+        ProviderType::GenericHmac => generic::signed_request(service, letter)?,
+        ProviderType::GitHubDispatch => {
+            let token = git_token(service).await?.token;
+            github_api::dispatch(service, &token, letter)?
+        }
+        ProviderType::GitHub
+        | ProviderType::GitLab
+        | ProviderType::Gitea
+        | ProviderType::Bitbucket
+        | ProviderType::BitbucketServer
+        | ProviderType::AzureDevOps => return status::tell(service, letter).await,
+        ProviderType::GitHubPullRequestComment
+        | ProviderType::GitLabMergeRequestComment
+        | ProviderType::GiteaPullRequestComment => return comment::tell(service, letter).await,
+        ProviderType::GoogleChat => google_chat::request(service, letter)?,
+        ProviderType::GooglePubSub => {
+            let token = google_token(service).await?.token;
+            pubsub::request(service, &token, letter)?
+        }
+        ProviderType::Grafana => grafana::request(service, letter)?,
+        ProviderType::IncidentIo => incident_io::request(service, letter)?,
+        ProviderType::Lark => lark::request(service, letter)?,
+        ProviderType::Matrix => matrix::request(service, letter)?,
+        ProviderType::MsTeams => teams::request(service, letter)?,
+        ProviderType::Nats => {
+            send_nats(service, letter).await?;
+            return Ok(Sent::Delivered);
+        }
+        ProviderType::Opsgenie => opsgenie::request(service, letter)?,
+        ProviderType::Otel => otel::request(service, letter)?,
+        ProviderType::PagerDuty => {
+            for request in pagerduty::requests(service, letter)? {
+                taken(service, &request).await?;
+            }
+            return Ok(Sent::Delivered);
+        }
+        ProviderType::Rocket => chat::rocket(service, letter)?,
+        ProviderType::Sentry => sentry::request(service, letter)?,
+        ProviderType::Slack => slack::request(service, letter)?,
+        ProviderType::Telegram => telegram::request(service, letter)?,
+        ProviderType::Webex => webex::request(service, letter)?,
+        ProviderType::Zoom => zoom::request(service, letter)?,
+        ProviderType::Zulip => zulip::request(service, letter)?,
+    };
+    let answer = taken(service, &request).await?;
+    // Some say inside a good answer that it is none.
+    match service.kind {
+        ProviderType::Lark => lark::check(&answer),
+        ProviderType::MsTeams => teams::check(&answer, service),
+        ProviderType::Otel => otel::check(&answer),
+        ProviderType::Slack => slack::check(&answer),
+        _ => Ok(Sent::Delivered),
+    }
+}
+
+/// Where namespaces of Event Hubs are in the Azure cloud that the environment names, as with Azure's own libraries.
+fn event_hubs() -> &'static str {
+    let authority = std::env::var("AZURE_AUTHORITY_HOST").unwrap_or_default();
+    if authority.contains("chinacloudapi.cn") || authority.contains("login.partner.microsoftonline.cn") {
+        ".servicebus.chinacloudapi.cn"
+    } else if authority.contains("microsoftonline.us") {
+        ".servicebus.usgovcloudapi.net"
+    } else {
+        ".servicebus.windows.net"
+    }
+}
+
+/// Sends a request; any 2xx means that the service has it.
+async fn taken(service: &Service, request: &Request) -> Result<Answer, DeliveryError> {
+    let answer = send(service, request).await?;
+    if answer.is_taken() {
+        return Ok(answer);
+    }
+    let mut refused = answer.refused(service, request);
+    if service.kind == ProviderType::Telegram
+        && let Some(again) = telegram::again(&answer)
+    {
+        refused.again = again;
+    }
+    Err(refused)
 }

@@ -1,30 +1,136 @@
 //! A Provider and what its Secrets hold: the service that messages are sent to.
 
-use crate::message::{Again, DeliveryError};
-use crds::notification::{Provider, ProviderType};
-use kube::Client;
+mod assemble;
+mod github_app;
+mod google;
+mod nats;
+mod secret;
+mod send;
+mod tokens;
+mod transport;
 
-/// A service that can be told something.
-#[derive(Debug, Clone)]
+use crate::message::DeliveryError;
+use crds::notification::{Provider, ProviderType};
+use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use kube::{Api, Client};
+use runtime::{Key, telemetry::chain};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use url::Url;
+
+pub use assemble::{Held, assemble};
+pub(crate) use github_app::git_token;
+pub(crate) use google::google_token;
+pub(crate) use nats::send_nats;
+pub use secret::{Mask, Secret};
+pub use send::Answer;
+pub(crate) use send::{send, send_up_to};
+pub use tokens::Access;
+pub use transport::{Proxy, Tls, Transport};
+
+/// What all services share: connections and tokens that are kept for the next message.
+#[derive(Debug, Default)]
+pub struct Peers {
+    clients: transport::Clients,
+    tokens: tokens::Tokens,
+    /// What stands for Google Pub/Sub.
+    pub(crate) pubsub: Option<Url>,
+}
+
+impl Peers {
+    /// With something that stands for Google Pub/Sub, such as its emulator.
+    pub fn with_pubsub(mut self, url: Url) -> Self {
+        self.pubsub = Some(url);
+        self
+    }
+}
+
+/// A service that can be told something. Debug prints nothing that is secret.
+#[derive(Clone)]
 pub struct Service {
     /// Its type.
     pub kind: ProviderType,
+    /// The Provider.
+    pub provider: Key,
+    /// The Provider as CEL sees it.
+    pub object: serde_json::Value,
+    /// The Provider's uid.
+    pub uid: String,
+    /// Where it is. May hold a login or a key to it.
+    pub address: Secret,
+    /// The channel, room or topic, or nothing.
+    pub channel: String,
+    /// The name to post under, or nothing.
+    pub username: String,
+    /// The longest that a delivery may take.
+    pub timeout: Duration,
+    /// The CEL expression for the name of a commit status.
+    pub commit_status: Option<String>,
+    /// What proves who we are.
+    pub auth: Auth,
+    /// The way to it.
+    pub transport: Transport,
+    /// What must not be in a text for people.
+    pub mask: Mask,
+    /// What is shared with other services.
+    pub peers: Arc<Peers>,
+}
+
+/// What a Provider's Secret holds to prove who we are.
+#[derive(Debug, Clone, Default)]
+pub struct Auth {
+    /// `token`.
+    pub token: Option<Secret>,
+    /// `username` and `password`.
+    pub login: Option<(String, Secret)>,
+    /// `headers`, by name.
+    pub headers: BTreeMap<String, Secret>,
+    /// All keys, for services that have some of their own.
+    pub data: BTreeMap<String, Secret>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Service({:?} of {})", self.kind, self.provider)
+    }
 }
 
 /// Puts together what a Provider and its Secrets say.
 ///
 /// # Errors
 /// When a Secret or a key in it is missing, or what it holds cannot be used.
-pub async fn resolve(client: &Client, provider: &Provider) -> Result<Service, DeliveryError> {
-    let _ = client;
-    Ok(Service {
-        kind: provider.spec.type_,
-    })
-    .and_then(|service: Service| match service.kind {
-        ProviderType::Generic => Ok(service),
-        _ => Err(DeliveryError {
-            message: "no service is there yet".into(),
-            again: Again::Never,
-        }),
-    })
+pub async fn resolve(
+    client: &Client,
+    provider: &Provider,
+    peers: &Arc<Peers>,
+) -> Result<Service, DeliveryError> {
+    let namespace = provider.metadata.namespace.as_deref().unwrap_or_default();
+    let spec = &provider.spec;
+    let data = async |reference: &Option<crds::meta::LocalReference>| match reference {
+        Some(reference) => read(client, namespace, &reference.name).await.map(Some),
+        None => Ok(None),
+    };
+    let held = Held {
+        auth: data(&spec.secret_ref).await?,
+        certificates: data(&spec.cert_secret_ref).await?,
+        proxy: data(&spec.proxy_secret_ref).await?,
+    };
+    assemble(provider, &held, peers)
+}
+
+/// A Secret's data. A Secret that is missing may still come.
+async fn read(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<BTreeMap<String, Vec<u8>>, DeliveryError> {
+    let failed = |error: kube::Error| {
+        let cause = match error {
+            kube::Error::Api(status) => status.message,
+            other => chain(&other),
+        };
+        DeliveryError::later(format!("failed to get secret '{namespace}/{name}': {cause}"))
+    };
+    let api = Api::<KubeSecret>::namespaced(client.clone(), namespace);
+    let data = api.get(name).await.map_err(failed)?.data.unwrap_or_default();
+    Ok(data.into_iter().map(|(key, value)| (key, value.0)).collect())
 }

@@ -1,6 +1,11 @@
 //! The flags of source-controller, with Flux's names and defaults.
 
-use crate::{cloud, context::ChartLimits, git, helm_remote, storage::Retention};
+use crate::{
+    cloud,
+    context::ChartLimits,
+    git, helm_remote,
+    storage::{self, Retention},
+};
 use artifact::Algorithm;
 use clap::Parser;
 use runtime::args::{CommonArgs, address, duration};
@@ -22,6 +27,11 @@ pub struct Args {
     /// How others reach the server; derived from its address if empty.
     #[arg(long, env = "STORAGE_ADV_ADDR", default_value = "")]
     pub storage_adv_addr: String,
+    /// An object store that has all artifacts too, so that every replica serves them and an empty disk is no loss:
+    /// s3://bucket/prefix?endpoint=host&region=name, gs://bucket/prefix or azblob://account/container/prefix. The login is the
+    /// identity of this process.
+    #[arg(long, env = "STORAGE_URL")]
+    pub storage_url: Option<storage::Place>,
     /// How long an artifact stays after a newer one came.
     #[arg(long, default_value = "1m", value_parser = duration)]
     pub artifact_retention_ttl: Duration,

@@ -17,13 +17,15 @@ use crate::{
 };
 use crds::source::OciProvider;
 use kept::Kept;
-use reqwest::{Client, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
 use sigv4::Keys;
 use std::time::Duration;
 use thiserror::Error;
 
 /// How long until a provider's address answers at all.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// The identities that this controller may use, and what it got for them.
 pub struct Cloud {
@@ -142,10 +144,19 @@ impl std::fmt::Debug for Cloud {
 
 /// A client for token services. They are spoken to where they are: no redirect is followed.
 fn client(tls: &Tls, proxy: Option<&Proxy>) -> Result<Client, CloudError> {
-    let builder = crate::http::builder(tls, proxy).map_err(CloudError::Client)?;
-    let builder = builder
-        .connect_timeout(CONNECT)
-        .redirect(redirect::Policy::none());
+    finished(crate::http::builder(tls, proxy).map_err(CloudError::Client)?)
+}
+
+/// A client for the services of the machine and the container that we run in, which tell everything to whoever asks. No
+/// proxy leads to them: neither one that an object names, to which it would all be told, nor the environment's.
+fn direct() -> Result<Client, CloudError> {
+    let builder = crate::http::builder(&Tls::default(), None).map_err(CloudError::Client)?;
+    finished(builder.no_proxy())
+}
+
+fn finished(builder: ClientBuilder) -> Result<Client, CloudError> {
+    let builder = builder.connect_timeout(CONNECT).timeout(ANSWER);
+    let builder = builder.redirect(redirect::Policy::none());
     builder.build().map_err(CloudError::Client)
 }
 

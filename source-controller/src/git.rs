@@ -15,6 +15,7 @@ mod deadline;
 mod error;
 mod gate;
 mod github_app;
+mod greeting;
 mod http;
 mod identity;
 mod known_hosts;

@@ -52,7 +52,7 @@ impl GitRepositories {
         // I/O: is what we said we have still there?
         let shelf = shelf::look(&self.0.storage, object.artifact()).await?;
         // I/O: the Secrets that the spec names. Pure: what to ask for, and how.
-        let request = request::run(&self.0.client, object).await?;
+        let request = request::run(&self.0, object).await?;
         let verification = request::verification(&self.0.client, object).await?;
         let includes = includes::resolve(&self.0, object)?;
         let settled = shelf == Some(Stored::Good) && record::same_content(object, &includes);

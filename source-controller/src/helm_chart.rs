@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     record::Failure,
     shelf::{self, blocking},
-    storage::{Storage, Stored},
+    storage::{Offer, Published, Storage, Stored},
 };
 use build::{Build, Content, Made, Options};
 use crds::{
@@ -32,7 +32,7 @@ use runtime::{
     reconciler::{Cleanup, Outcome, Reconciler},
 };
 use source::Found;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Reconciles HelmCharts.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl HelmCharts {
         let end = self.stored(object, made, content).await?;
         let (chart, made) = match &end {
             End::UpToDate { made, .. } => (object.artifact(), made),
-            End::Stored(stored) => (Some(&stored.0), &stored.2),
+            End::Stored(stored) => (Some(&stored.0.artifact), &stored.1),
         };
         if let Some(chart) = chart {
             self.memory.keep(object, &source, chart, made);
@@ -144,8 +144,8 @@ impl HelmCharts {
         };
         let (context, object, summary) = (self.context.clone(), object.clone(), made.as_new());
         let stored = blocking(move || {
-            let stored = store(&context.storage, &object, &made.file(), &made.version, &archive);
-            stored.map(|(artifact, latest)| End::Stored(Box::new((artifact, latest, made))))
+            let published = store(&context.storage, &object, made.file(), &made.version, &archive);
+            published.map(|published| End::Stored(Box::new((published, made))))
         });
         stored
             .await?
@@ -156,24 +156,18 @@ impl HelmCharts {
 fn store(
     storage: &Storage,
     object: &HelmChart,
-    file: &str,
+    file: String,
     version: &str,
     archive: &[u8],
-) -> Result<(Artifact, Option<String>), Failure> {
-    let path = Storage::path(KIND, &Key::of(object), file);
-    let stored = storage.write(&path, |out| out.write_all(archive));
-    let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
-    let artifact = Artifact {
-        digest: digest.to_string(),
-        last_update_time: runtime::conditions::now(),
-        metadata: None,
-        url: storage.url(&path),
-        path,
-        revision: version.to_owned(),
-        size: i64::try_from(size).ok(),
+) -> Result<Published, Failure> {
+    let offer = Offer {
+        kind: KIND,
+        key: Key::of(object),
+        file,
+        revision: Some(version.to_owned()),
+        metadata: BTreeMap::new(),
+        link: Some(LATEST),
     };
-    // What cannot be cleared away now is cleared away next time; a link is a convenience.
-    let _ = storage.collect(&artifact);
-    let latest = storage.link(&artifact.path, LATEST).ok();
-    Ok((artifact, latest))
+    let published = storage.publish(offer, |out| out.write_all(archive));
+    published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))
 }

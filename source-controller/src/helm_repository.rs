@@ -8,11 +8,11 @@ use crate::{
     http::shown,
     record::Failure,
     shelf::{self, blocking},
-    storage::{Storage, Stored},
+    storage::{Offer, Storage, Stored},
 };
 use artifact::Digest;
 use crds::{
-    meta::{Artifact, ObjectStatus as _, REQUESTED_AT, reason},
+    meta::{ObjectStatus as _, REQUESTED_AT, reason},
     source::{HelmRepository, HelmRepositoryStatus, Source as _, reason as source},
 };
 use kube::ResourceExt as _;
@@ -22,7 +22,7 @@ use runtime::{
     reconciler::{Cleanup, Outcome, Reconciler},
     telemetry::chain,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Reconciles HelmRepositories.
 #[derive(Debug)]
@@ -110,22 +110,17 @@ fn asked(object: &HelmRepository) -> bool {
 
 fn store(storage: &Storage, object: &HelmRepository, fetched: &Fetched) -> Result<End, Failure> {
     let revision: &Digest = &fetched.revision;
-    let path = Storage::path(KIND, &Key::of(object), &format!("index-{}.yaml", revision.hex()));
-    let stored = storage.write(&path, |out| fetched.copy(out));
-    let (digest, size) = stored.map_err(|e| Failure::storage(source::ARCHIVE_OPERATION_FAILED, &e))?;
-    let artifact = Artifact {
-        digest: digest.to_string(),
-        last_update_time: runtime::conditions::now(),
-        metadata: None,
-        url: storage.url(&path),
-        path,
-        revision: revision.to_string(),
-        size: i64::try_from(size).ok(),
+    let offer = Offer {
+        kind: KIND,
+        key: Key::of(object),
+        file: format!("index-{}.yaml", revision.hex()),
+        revision: Some(revision.to_string()),
+        metadata: BTreeMap::new(),
+        link: Some(LATEST),
     };
-    // What cannot be cleared away now is cleared away next time; a link is a convenience.
-    let _ = storage.collect(&artifact);
-    let latest = storage.link(&artifact.path, LATEST).ok();
-    Ok(End::Stored(Box::new((artifact, latest))))
+    let published = storage.publish(offer, |out| fetched.copy(out));
+    let published = published.map_err(|e| Failure::storage(source::ARCHIVE_OPERATION_FAILED, &e))?;
+    Ok(End::Stored(Box::new(published)))
 }
 
 fn told(failed: &Failed) -> Failure {

@@ -3,15 +3,28 @@
 mod proxy;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use reqwest::{Client, ClientBuilder, header::HeaderValue, redirect};
+use reqwest::{
+    Client, ClientBuilder, StatusCode,
+    header::{HeaderValue, RETRY_AFTER},
+    redirect,
+};
 use sha2::Sha256;
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 use url::Url;
 
 use crate::secret::{Credentials, Secret};
 pub use proxy::{Proxy, ProxyError};
 
 const MAX_REDIRECTS: usize = 10;
+/// How long until an address answers at all.
+const CONNECT: Duration = Duration::from_secs(15);
+/// A connection on which nothing comes for so long is given up, however long its user would wait.
+const IDLE: Duration = Duration::from_secs(300);
+/// No peer is left alone for longer than this, whatever it asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// TLS material in PEM.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +72,7 @@ fn sensitive(text: &[u8]) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// A client with the given trust. It has no timeout of its own: whoever uses it waits with a deadline.
+/// A client with the given trust. It gives up on silence; for the whole of an answer whoever uses it waits with a deadline.
 pub(crate) fn client(
     tls: &Tls,
     proxy: Option<&Proxy>,
@@ -70,7 +83,7 @@ pub(crate) fn client(
 
 /// As [`client`], for whoever has more to say of it.
 pub(crate) fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<ClientBuilder> {
-    let mut builder = Client::builder();
+    let mut builder = Client::builder().connect_timeout(CONNECT).read_timeout(IDLE);
     if let Some(ca) = &tls.ca {
         builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(ca)?);
     }
@@ -91,6 +104,14 @@ pub(crate) fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<Clien
 /// Redirects on one host are followed, from https to http never. To another host only if there is no login to lose:
 /// an answer from elsewhere is then as good as a URL that names it.
 pub(crate) fn policy(has_login: bool) -> redirect::Policy {
+    policy_telling(has_login, |_, _| {})
+}
+
+/// As [`policy`]; `followed` is told the status of each redirect that is followed, and whether it stays on its host.
+pub(crate) fn policy_telling(
+    has_login: bool,
+    followed: impl Fn(StatusCode, bool) + Send + Sync + 'static,
+) -> redirect::Policy {
     redirect::Policy::custom(move |attempt| {
         let Some(from) = attempt.previous().last() else {
             return attempt.stop();
@@ -105,6 +126,7 @@ pub(crate) fn policy(has_login: bool) -> redirect::Policy {
             let host = to.host_str().unwrap_or_default().to_owned();
             return attempt.error(RefusedRedirect(host));
         }
+        followed(attempt.status(), same_host);
         attempt.follow()
     })
 }
@@ -113,19 +135,16 @@ pub(crate) fn policy(has_login: bool) -> redirect::Policy {
 #[error("refused to follow a redirect to '{0}'")]
 pub(crate) struct RefusedRedirect(pub(crate) String);
 
-/// `Retry-After`, in seconds or as a date (RFC 9110).
-pub(crate) fn retry_after(answer: &reqwest::Response) -> Option<std::time::Duration> {
-    let value = answer
-        .headers()
-        .get(reqwest::header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(std::time::Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(value).ok()?;
-    until.duration_since(std::time::SystemTime::now()).ok()
+/// How long a peer asks to be left alone: `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3), but an hour at most.
+pub(crate) fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
+    pause(answer.headers().get(RETRY_AFTER)?, SystemTime::now())
+}
+
+fn pause(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    let seconds = || Some(Duration::from_secs(text.parse().ok()?));
+    let date = || httpdate::parse_http_date(text).ok()?.duration_since(now).ok();
+    Some(seconds().or_else(date)?.min(LONGEST_PAUSE))
 }
 
 /// A URL without user, password and fragment, as Go prints it in errors.
@@ -199,5 +218,25 @@ mod tests {
     fn logins_are_not_told() {
         assert_eq!(shown("http://h:1"), "http://h:1");
         assert_eq!(shown("http://me:secret@h:1/a"), "http://h:1/a");
+    }
+
+    #[test]
+    fn pauses_end() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let date = |seconds| httpdate::fmt_http_date(now + Duration::from_secs(seconds));
+        for (text, expected) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("3601", Some(3600)),
+            ("18446744073709551615", Some(3600)),
+            (date(90).as_str(), Some(90)),
+            (date(7200).as_str(), Some(3600)),
+            ("Wed, 01 Jan 1997 00:00:00 GMT", None),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let found = pause(&HeaderValue::from_str(text).unwrap(), now);
+            assert_eq!(found, expected.map(Duration::from_secs), "{text}");
+        }
     }
 }

@@ -47,7 +47,10 @@ use runtime::{
     fetch::Artifacts,
     process::{Names, Process, ProcessError},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use storage::Storage;
 
 /// The features of Flux's source-controller that `--feature-gates` may name.
@@ -62,6 +65,9 @@ const NAMES: Names = Names {
 /// Mirrors and indexes that nobody used for so long are removed.
 const IDLE: Duration = Duration::from_secs(6 * 3600);
 
+/// Files that were fetched from the object store so long ago are removed; who wants them has them fetched again.
+const FETCHED: Duration = Duration::from_secs(3600);
+
 /// How often the download of an artifact is tried again within a pass of a generator.
 const FETCH_RETRIES: u32 = 3;
 
@@ -75,16 +81,65 @@ pub async fn run(args: Args) -> Result<(), ProcessError> {
         let text = "--default-service-account needs --feature-gates=ObjectLevelWorkloadIdentity=true";
         return Err(ProcessError::Flag(text.into()));
     }
-    Process::run(NAMES, args.common.clone(), |process| work(process, args)).await
+    let flags = args.clone();
+    let prepare = async |process: &Process| Shelves::open(process, &flags).await;
+    Process::run_beside(NAMES, args.common.clone(), prepare, |process, shelves| {
+        work(process, args, shelves)
+    })
+    .await
 }
 
-async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let storage = Storage::open(
-        &args.storage_path,
-        args.advertised(),
-        args.artifact_digest_algo,
-        args.retention(),
-    )?;
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// The artifacts, and who is told of a file that is not among them.
+struct Shelves {
+    storage: Storage,
+    /// Empty on a standby, which can make nothing anew.
+    missing: Arc<OnceLock<storage::OnMissing>>,
+}
+
+impl Shelves {
+    /// Opens the storage. With an object store behind it every replica serves it from the start; else only the leader has
+    /// what is to be served.
+    async fn open(process: &Process, args: &Args) -> Result<Self, Failed> {
+        let mut storage = Storage::open(
+            &args.storage_path,
+            args.advertised(),
+            args.artifact_digest_algo,
+            args.retention(),
+        )?;
+        let missing = Arc::new(OnceLock::<storage::OnMissing>::new());
+        if let Some(place) = args.storage_url.clone() {
+            let own = process.tools.clients.of(&Identity::Controller);
+            let cloud = cloud::Cloud::new(own, args.identities());
+            let folder = storage.root().join(storage::FETCHED);
+            let remote = Arc::new(storage::Remote::new(place, cloud, folder)?);
+            tokio::spawn(forget(remote.clone()));
+            storage = storage.with_remote(remote);
+            let told = missing.clone();
+            let tell: storage::OnMissing = Arc::new(move |path| {
+                if let Some(heal) = told.get() {
+                    heal(path);
+                }
+            });
+            storage::serve(args.storage_addr, storage.clone(), tell).await?;
+        }
+        Ok(Self { storage, missing })
+    }
+
+    /// From now on what is missing is made anew.
+    async fn lead(self, args: &Args, heal: storage::OnMissing) -> Result<Storage, Failed> {
+        self.storage.lead();
+        let _ = self.missing.set(heal.clone());
+        if args.storage_url.is_none() {
+            storage::serve(args.storage_addr, self.storage.clone(), heal).await?;
+        }
+        Ok(self.storage)
+    }
+}
+
+async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Failed> {
+    let storage = shelves.storage.clone();
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
     let own = process.tools.clients.of(&Identity::Controller);
     let indexes = storage.root().join(storage::INDEXES);
@@ -102,7 +157,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         buckets.healer(),
         making.healer(),
     ]);
-    storage::serve(args.storage_addr, storage.clone(), missing.clone()).await?;
+    let storage = shelves.lead(&args, missing.clone()).await?;
     let context = Arc::new(Context {
         client: own.clone(),
         storage: storage.clone(),
@@ -179,9 +234,18 @@ async fn prune(context: Arc<Context>) {
     }
 }
 
+async fn forget(remote: Arc<storage::Remote>) {
+    loop {
+        tokio::time::sleep(FETCHED / 6).await;
+        let remote = remote.clone();
+        let _ = tokio::task::spawn_blocking(move || remote.prune(FETCHED)).await;
+    }
+}
+
 async fn purge(context: Arc<Context>, interval: Duration) {
     loop {
         tokio::time::sleep(interval.max(Duration::from_secs(1))).await;
         context.indexes.purge();
+        context.registries.purge();
     }
 }

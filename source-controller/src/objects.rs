@@ -2,14 +2,17 @@
 //!
 //! 1. [`Store::page`] lists, [`list`] goes through all pages under bounds.
 //! 2. [`Store::read`] asks for one object; [`Body`] gives its content piece by piece.
+//! 3. [`Store::write`] puts one there, [`Store::delete`] takes it away.
 
 mod azure;
+mod content;
 mod error;
 mod gcs;
 mod s3;
 mod send;
 
 pub use azure::{Azure, AzureLogin};
+pub use content::Content;
 pub use error::ObjectsError;
 pub use gcs::Gcs;
 pub use s3::S3;
@@ -87,6 +90,30 @@ impl Store {
             Self::S3(store) => store.read(key).await,
             Self::Gcs(store) => store.read(key).await,
             Self::Azure(store) => store.read(key).await,
+        }
+    }
+
+    /// Writes an object, in place of what was there.
+    ///
+    /// # Errors
+    /// See [`ObjectsError`].
+    pub async fn write(&self, key: &str, content: &Content) -> Result<(), ObjectsError> {
+        match self {
+            Self::S3(store) => store.write(key, content).await,
+            Self::Gcs(store) => store.write(key, content).await,
+            Self::Azure(store) => store.write(key, content).await,
+        }
+    }
+
+    /// Deletes an object; one that is not there is as good as deleted.
+    ///
+    /// # Errors
+    /// See [`ObjectsError`].
+    pub async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        match self {
+            Self::S3(store) => store.delete(key).await,
+            Self::Gcs(store) => store.delete(key).await,
+            Self::Azure(store) => store.delete(key).await,
         }
     }
 }

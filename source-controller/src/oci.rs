@@ -2,11 +2,13 @@
 //!
 //! 1. [`Repository::parse`] (pure) reads a URL, [`Keychain`] (pure) finds the login for it.
 //! 2. [`Registries::get`] gives the client that all users of this registry, trust and login share.
-//! 3. [`Registry::resolve`], [`Registry::tags`], [`Registry::manifest`] and [`Registry::download`] ask it.
+//! 3. [`Registry::resolve`], [`Registry::tags`], [`Registry::manifest`] and [`Registry::download`] ask it; [`Registry::layer`]
+//!    downloads once what many want.
 
 mod challenge;
 mod error;
 mod keychain;
+mod layers;
 mod manifest;
 mod name;
 mod registries;
@@ -14,6 +16,7 @@ mod registry;
 
 pub use error::OciError;
 pub use keychain::{CONFIG as DOCKER_CONFIG, Keychain, Login};
+pub use layers::{Layer, Layers};
 pub use manifest::Descriptor;
 pub use name::{Reference, Repository};
 pub use registries::{Access, Registries};

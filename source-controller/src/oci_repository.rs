@@ -90,10 +90,10 @@ impl OciRepositories {
         let pulled = pull::run(&registry, request, &digest, &self.0.storage).await;
         let pulled = pulled.map_err(|failure| failure.during(doing.clone()))?;
         let (context, object) = (self.0.clone(), object.clone());
-        let archived = blocking(move || pull::archive(&context.storage, &object, pulled, revision)).await?;
-        archived
-            .map(|archived| End::Stored {
-                archived: Box::new(archived),
+        let published = blocking(move || pull::archive(&context.storage, &object, pulled, revision)).await?;
+        published
+            .map(|published| End::Stored {
+                published: Box::new(published),
                 verified,
             })
             .map_err(|failure| failure.during(doing))

@@ -206,7 +206,7 @@ pub fn failed<O: FluxObject + Source>(
         conditions.reconciling(reason::PROGRESSING_WITH_RETRY, doing);
     }
     let event = match help {
-        Help::Other => Event::normal(reason, message.clone()),
+        Help::Other => Event::trace(reason, message.clone()),
         Help::Retry { .. } | Help::Change => Event::warning(reason, message.clone()),
     };
     let requeue = match help {

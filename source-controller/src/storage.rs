@@ -1,8 +1,16 @@
 //! The shelf: artifacts on disk, written atomically, checked, aged out, and served.
 
+mod behind;
+mod card;
 mod gc;
+mod place;
+mod publish;
+mod remote;
 mod serve;
 
+pub use place::Place;
+pub use publish::{Offer, Published};
+pub use remote::{Remote, RemoteError};
 pub use serve::{OnMissing, serve};
 
 use artifact::{Algorithm, Digest, DigestWriter, Hasher};
@@ -13,7 +21,10 @@ use std::{
     io::{self, BufWriter, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use thiserror::Error;
@@ -26,6 +37,9 @@ pub const INDEXES: &str = ".indexes";
 
 /// The folder of what is being put together beside the artifacts; never served, and empty after a start.
 const WORK: &str = ".work";
+
+/// The folder of what was fetched from the object store beside the artifacts; served under their names.
+pub const FETCHED: &str = ".fetched";
 
 /// What of an object's artifacts is kept (Flux flags `--artifact-retention-*`).
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +60,10 @@ struct Shelf {
     advertised: String,
     algorithm: Algorithm,
     retention: Retention,
+    /// The object store that has all artifacts too.
+    remote: Option<Arc<Remote>>,
+    /// Whether this process makes the artifacts. Another one serves what the object store has.
+    leads: AtomicBool,
 }
 
 /// Where an artifact is served. The address of the server may be another than when the artifact was stored.
@@ -104,6 +122,9 @@ pub enum StorageError {
     /// What was to be archived could not be.
     #[error("failed to archive")]
     Pack(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The object store failed.
+    #[error("failed to keep the artifact in the object store")]
+    Remote(#[source] RemoteError),
 }
 
 impl Storage {
@@ -129,7 +150,28 @@ impl Storage {
             advertised,
             algorithm,
             retention,
+            remote: None,
+            leads: AtomicBool::new(true),
         })))
+    }
+
+    /// The shelf with an object store behind it; it waits to lead.
+    #[must_use]
+    pub fn with_remote(self, remote: Arc<Remote>) -> Self {
+        let shelf = &self.0;
+        Self(Arc::new(Shelf {
+            root: shelf.root.clone(),
+            advertised: shelf.advertised.clone(),
+            algorithm: shelf.algorithm,
+            retention: shelf.retention,
+            remote: Some(remote),
+            leads: AtomicBool::new(false),
+        }))
+    }
+
+    /// From now on this process makes the artifacts.
+    pub fn lead(&self) {
+        self.0.leads.store(true, Ordering::Relaxed);
     }
 
     /// The path of an artifact below the root: `<kind>/<namespace>/<name>/<file>`, as Flux has it.
@@ -156,7 +198,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the disk fails, or `fill` does; then nothing is left behind.
-    pub fn write<E>(
+    fn write<E>(
         &self,
         path: &str,
         fill: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
@@ -194,11 +236,19 @@ impl Storage {
         Ok((digest, size))
     }
 
-    /// Looks whether the file of an artifact is there and unharmed; a damaged one is removed.
+    /// Looks whether the file of an artifact is there and unharmed; a damaged one is removed. What the object store has of
+    /// it is put in its place.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn check(&self, artifact: &Artifact) -> Result<Stored, StorageError> {
+        match self.check_here(artifact)? {
+            Stored::Missing | Stored::Damaged if self.restore(artifact) => Ok(Stored::Good),
+            found => Ok(found),
+        }
+    }
+
+    fn check_here(&self, artifact: &Artifact) -> Result<Stored, StorageError> {
         let path = self.file(&artifact.path);
         let failed = |source| StorageError::Read {
             path: path.clone(),
@@ -248,7 +298,11 @@ impl Storage {
     /// When the file cannot be opened.
     pub fn open_artifact(&self, artifact: &Artifact) -> Result<File, StorageError> {
         let path = self.file(&artifact.path);
-        File::open(&path).map_err(|source| StorageError::Read { path, source })
+        let opened = match File::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.restore(artifact) => File::open(&path),
+            opened => opened,
+        };
+        opened.map_err(|source| StorageError::Read { path, source })
     }
 
     /// A folder for files that are being put together; it goes when it is dropped.
@@ -273,7 +327,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn link(&self, path: &str, name: &str) -> io::Result<String> {
+    fn link(&self, path: &str, name: &str) -> io::Result<String> {
         let target = self.file(path);
         let (Some(dir), Some(file)) = (target.parent(), target.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -295,7 +349,12 @@ impl Storage {
     pub fn collect(&self, current: &Artifact) -> Result<usize, StorageError> {
         let path = self.file(&current.path);
         let dir = path.parent().unwrap_or(&self.0.root).to_owned();
-        gc::collect(&dir, &path, self.0.retention).map_err(|source| StorageError::Read { path: dir, source })
+        let removed = gc::collect(&dir, &path, self.0.retention);
+        let removed = removed.map_err(|source| StorageError::Read { path: dir, source })?;
+        if removed > 0 {
+            self.trim(&current.path);
+        }
+        Ok(removed)
     }
 
     /// Removes all artifacts of an object.
@@ -303,20 +362,27 @@ impl Storage {
     /// # Errors
     /// When the disk fails; a folder that is not there is no failure.
     pub fn remove(&self, kind: &str, key: &Key) -> Result<(), StorageError> {
-        let path = self.file(&Self::path(kind, key, ""));
+        let folder = Self::path(kind, key, "");
+        self.remove_remote(&folder)?;
+        let path = self.file(&folder);
         match fs::remove_dir_all(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StorageError::Write { path, source: e }),
             _ => Ok(()),
         }
     }
 
-    /// A path below the root. `..` and absolute paths stay inside: what a status says is data, not a way out.
     fn file(&self, path: &str) -> PathBuf {
-        let inside = path
-            .split('/')
-            .filter(|part| !part.is_empty() && *part != "." && *part != "..");
-        self.0.root.join(inside.collect::<PathBuf>())
+        self.0.root.join(inside(path))
     }
+}
+
+/// A path that stays below where it is put, without `..` and not absolute: what a status or a request says is data, not a way
+/// out.
+fn inside(path: &str) -> PathBuf {
+    let parts = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != "." && *part != "..");
+    parts.collect()
 }
 
 #[cfg(test)]

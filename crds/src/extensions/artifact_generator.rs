@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FINALIZER, GROUP, RECONCILE};
-use crate::meta::{CommonMetadata, Condition, DISABLED, Duration, FluxObject, ObjectStatus, READY};
+use crate::meta::{CommonMetadata, Condition, DISABLED, Duration, FluxObject, Message, ObjectStatus, READY};
 use crate::schema::rules;
 
 /// Sources, and the artifacts to make of them.
@@ -169,6 +169,9 @@ pub struct ArtifactGeneratorStatus {
     /// The last handled value of the annotation that asks for a reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What was told about the object lately, oldest first, for those who pass it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// A checksum of the artifacts of all sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_sources_digest: Option<String>,
@@ -206,6 +209,12 @@ impl ObjectStatus for ArtifactGeneratorStatus {
     }
     fn set_last_handled_reconcile_at(&mut self, value: Option<String>) {
         self.last_handled_reconcile_at = value;
+    }
+    fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+    fn messages_mut(&mut self) -> &mut Vec<Message> {
+        &mut self.messages
     }
 }
 

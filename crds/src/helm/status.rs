@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Snapshot;
-use crate::meta::{Condition, Duration, Inventory, is_zero};
+use crate::meta::{Condition, Duration, Inventory, Message, is_zero};
 
 /// What became of a HelmRelease.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,9 @@ pub struct HelmReleaseStatus {
     /// The last handled value of the annotation that asks for a reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What was told about the object lately, oldest first, for those who pass it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// The last handled value of the annotation that resets the counters of failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reset_at: Option<String>,

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::meta::{Condition, Duration, Inventory, is_zero};
+use crate::meta::{Condition, Duration, Inventory, Message, is_zero};
 
 /// What became of a Kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct KustomizationStatus {
     /// The last handled value of the annotation that asks for a reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What was told about the object lately, oldest first, for those who pass it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// The last generation that was reconciled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub observed_generation: i64,

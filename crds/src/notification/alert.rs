@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::meta::LocalReference;
+use crate::meta::{Duration, HOURS, LocalReference, is_zero};
 
 /// Which events to send, and where.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +16,7 @@ use crate::meta::LocalReference;
     version = "v1beta3",
     kind = "Alert",
     namespaced,
+    status = "AlertStatus",
     derive = "Default",
     derive = "PartialEq",
     category = "all",
@@ -37,6 +39,9 @@ pub struct AlertSpec {
     /// Regular expressions; an event whose message matches one of them is not sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusion_list: Vec<String>,
+    /// Send what belongs together as one message. Flux has no such field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Grouping>,
     /// Regular expressions; an event whose message matches none of them is not sent, if there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inclusion_list: Vec<String>,
@@ -49,6 +54,45 @@ pub struct AlertSpec {
     /// Send nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+}
+
+/// How events are put together to one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Grouping {
+    /// For how long to wait for more after the first event of its kind of object, reason and severity.
+    #[schemars(regex(pattern = HOURS))]
+    pub window: Duration,
+}
+
+/// What became of the messages of an Alert. It is written when sending fails, and when it works again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertStatus {
+    /// How many messages were given up, since the Alert was made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dead_letters: i64,
+    /// Why the last message that was not sent was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<DeliveryFailure>,
+    /// How many messages wait to be sent again; none while all is well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: i64,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryFailure {
+    /// What failed, for people.
+    #[schemars(length(max = 32768))]
+    pub message: String,
+    /// What the message was about, as `<kind>/<namespace>/<name>`.
+    pub object: String,
+    /// The reason of its event.
+    pub reason: String,
+    /// When it failed.
+    #[schemars(schema_with = "crate::schema::date_time")]
+    pub time: Time,
 }
 
 /// How grave an event has to be.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GROUP, ObjectSelector};
-use crate::meta::{Condition, Duration, HOURS, LocalReference, flux_object, is_zero};
+use crate::meta::{Condition, Duration, HOURS, LocalReference, Message, flux_object, is_zero};
 use crate::schema::rules;
 
 /// Whom to listen to, and what to reconcile then.
@@ -155,6 +155,9 @@ pub struct ReceiverStatus {
     /// The last handled value of the annotation that asks for a reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What was told about the object lately, oldest first, for those who pass it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// The last generation that was reconciled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub observed_generation: i64,

@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::GROUP;
-use crate::meta::{Artifact, Condition, Duration, HOURS, LocalReference, MINUTES, flux_object, is_zero};
+use crate::meta::{
+    Artifact, Condition, Duration, HOURS, LocalReference, MINUTES, Message, flux_object, is_zero,
+};
 use crate::schema::rules;
 
 /// Where a Git repository is and what of it to fetch.
@@ -199,6 +201,9 @@ pub struct GitRepositoryStatus {
     /// The last handled value of the annotation that asks for a reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What was told about the object lately, oldest first, for those who pass it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// The last generation that was reconciled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub observed_generation: i64,

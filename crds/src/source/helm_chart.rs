@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GROUP;
 use super::verification::{OidcIdentity, VerificationProvider};
-use crate::meta::{Artifact, Condition, Duration, HOURS, LocalReference, flux_object, is_zero};
+use crate::meta::{Artifact, Condition, Duration, HOURS, LocalReference, Message, flux_object, is_zero};
 use crate::schema::rules;
 
 /// Which chart to fetch, and from where.
@@ -136,6 +136,9 @@ pub struct HelmChartStatus {
     /// The last handled value of the annotation that asks for a reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What was told about the object lately, oldest first, for those who pass it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// Name of the chart that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_chart_name: Option<String>,

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GROUP, OciProvider};
-use crate::meta::{Artifact, Condition, Duration, HOURS, LocalReference, MINUTES, flux_object, is_zero};
+use crate::meta::{
+    Artifact, Condition, Duration, HOURS, LocalReference, MINUTES, Message, flux_object, is_zero,
+};
 
 /// Where a Helm repository is.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,6 +112,9 @@ pub struct HelmRepositoryStatus {
     /// The last handled value of the annotation that asks for a reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What was told about the object lately, oldest first, for those who pass it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// The last generation that was reconciled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub observed_generation: i64,

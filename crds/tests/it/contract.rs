@@ -1,4 +1,4 @@
-//! Names, types, defaults, enums, patterns, lengths and columns are those that Flux v2.9 serves.
+//! Names, types, defaults, enums, patterns, lengths and columns are those that Flux v2.9 serves, and what we add is marked.
 
 use std::fmt::Write;
 
@@ -12,6 +12,9 @@ const CONTRACT: [&str; 5] = [
     include_str!("contract/notification.txt"),
     include_str!("contract/source.txt"),
 ];
+
+/// Fields that we have added; all are optional.
+const OURS: [&str; 5] = ["deadLetters", "grouping", "lastFailure", "messages", "waiting"];
 
 #[test]
 fn definitions_are_those_of_flux() {
@@ -99,7 +102,12 @@ fn field(name: &str, schema: &Value, required: bool, depth: usize, out: &mut Str
         facts += &self::facts(inner);
     }
     let mark = if required { "*" } else { "" };
-    writeln!(out, "{:1$}{name}{mark}: {type_}{facts}", "", depth * 2).unwrap();
+    let ours = if OURS.contains(&name) {
+        " (not in Flux)"
+    } else {
+        ""
+    };
+    writeln!(out, "{:1$}{name}{mark}: {type_}{facts}{ours}", "", depth * 2).unwrap();
     let Some(properties) = inner["properties"].as_object() else {
         return;
     };

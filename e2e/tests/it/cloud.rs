@@ -8,13 +8,14 @@ use e2e::{
     flux::{SOURCE, with},
     origin::{
         Artifact, GcsServer, S3Server, Scripted,
+        git::Auth,
         objects::{KEYS, REGION},
     },
     space::Space,
     suite::Options,
     world::World,
 };
-use peer::{Application, Clouds};
+use peer::{Application, Clouds, GIT};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -256,6 +257,36 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         );
     }
 
+    // What the machine tells of itself does not go over a proxy that a tenant names.
+    let spy = Scripted::start(|_| axum::http::Response::new(axum::body::Body::from("canary"))).await?;
+    space.apply(secret("spy", &json!({"address": spy.url()}))).await?;
+    let elsewhere = with(
+        azure.clone(),
+        &json!({"endpoint": "https://a.blob.core.windows.net"}),
+    );
+    // Azure's part here knows no identity for storage; what counts is who was asked.
+    for (spied, reason) in [(&amazon, failed), (&elsewhere, refused)] {
+        let told = |peer: &Scripted| {
+            let keys = |path: &str| path.starts_with("/latest/") || path.starts_with("/metadata/");
+            peer.asked().iter().filter(|asked| keys(&asked.path)).count()
+        };
+        let before = told(&peer);
+        let through = with(spied.clone(), &json!({"proxySecretRef": {"name": "spy"}}));
+        again(&space, BUCKET, &through).await?;
+        space.says(SOURCE, BUCKET, "app", reason, "").await?;
+        ensure!(
+            told(&spy) == 0 && told(&peer) > before,
+            "{spied}: {:?}",
+            spy.asked()
+        );
+    }
+    ensure!(
+        !spy.asked().is_empty(),
+        "the bucket itself is asked through the proxy"
+    );
+
+    git_repositories(&space, &world).await?;
+
     // Registries of the providers, over a proxy that leads to all of them.
     let through = json!({"insecure": true, "proxySecretRef": {"name": "proxy"}});
     let elastic = json!({"url": "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com/app", "provider": "aws"});
@@ -319,10 +350,67 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         "canary%2Fsas",
         "canary/sas",
         "google-key",
+        GIT,
         "ecr-password",
         "BEGIN PRIVATE",
     ] {
         ensure!(!log.contains(word), "the log tells '{word}'");
     }
+    Ok(())
+}
+
+/// Azure DevOps lets in who has a token of Entra ID for it; nobody else's server gets one of the controller's own.
+async fn git_repositories(space: &Space<'_>, world: &World) -> Result<()> {
+    const KIND: &str = "GitRepository";
+    let commit = space.repo.commit(&[("a.yaml", &app::config_map("a", "1"))])?;
+    world.git.set_auth(Auth::Bearer(GIT.to_owned()));
+    for more in [json!({}), json!({"serviceAccountName": "reader"})] {
+        let spec = with(json!({"provider": "azure"}), &more);
+        space.git_repository(json!({"spec": spec})).await?;
+        let ready = |o: &Value| {
+            let revision = o["status"]["artifact"]["revision"].as_str();
+            revision.is_some_and(|revision| revision.ends_with(&commit))
+                && expect::verdict(o).is_some_and(|v| v.status == "True")
+        };
+        space
+            .holds(&format!("ready: {spec}"), SOURCE, KIND, "app", ready)
+            .await?;
+        space.delete(SOURCE, KIND, "app").await?;
+        space.gone(SOURCE, KIND, "app").await?;
+    }
+    for (spec, part) in [
+        (
+            json!({"provider": "azure", "url": "https://evil.example.com/app.git"}),
+            "'evil.example.com' is not Azure DevOps",
+        ),
+        (
+            json!({"provider": "azure", "url": "http://evil.example.com/app.git", "serviceAccountName": "reader"}),
+            "non TLS protected",
+        ),
+        (
+            json!({"provider": "azure", "serviceAccountName": "nobody"}),
+            "azure tenant ID is not set",
+        ),
+        (
+            json!({"provider": "aws"}),
+            "invalid AWS CodeCommit URL: '127.0.0.1'",
+        ),
+        (
+            json!({
+                "provider": "aws", "serviceAccountName": "nobody",
+                "url": "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/app",
+            }),
+            "invalid eks.amazonaws.com/role-arn annotation",
+        ),
+    ] {
+        space.git_repository(json!({"spec": spec})).await?;
+        let told = space
+            .says(SOURCE, KIND, "app", "AuthenticationFailed", part)
+            .await;
+        told.with_context(|| spec.to_string())?;
+        space.delete(SOURCE, KIND, "app").await?;
+        space.gone(SOURCE, KIND, "app").await?;
+    }
+    world.git.set_auth(Auth::None);
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod api_outage;
 mod artifact_generator;
 mod artifact_lost;
+mod artifact_store;
 mod bad_input;
 mod bucket;
 mod canary;
@@ -28,6 +29,8 @@ mod helm_sources;
 mod ignore;
 mod layers;
 mod leadership;
+mod notify;
+mod notify_trouble;
 mod oci;
 mod origin;
 mod prune;

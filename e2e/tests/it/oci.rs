@@ -4,7 +4,10 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{
     app, expect,
     flux::{KUSTOMIZE, SOURCE, with},
-    origin::{Artifact, Authority, Guard, Registry, oci::FLUX},
+    origin::{
+        Artifact, Authority, Guard, Registry,
+        oci::{FLUX, USER},
+    },
     space::Space,
     world::World,
 };
@@ -507,4 +510,67 @@ fn traversal() -> Result<Vec<u8>> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(output.stdout)
+}
+
+/// What many want is brought once; whoever has another login brings it himself.
+#[tokio::test]
+async fn a_layer_that_many_want_is_downloaded_once() -> Result<()> {
+    let space = World::shared().await?.space("oci-shared").await?;
+    let guard = Guard {
+        login: true,
+        ..Guard::default()
+    };
+    let registry = Registry::start(&guard).await?;
+    let artifact = Artifact::of_files(&[("a.yaml", &app::config_map("a", "1")), ("b.md", "text")])?;
+    let digest = registry.push("apps/one", "1", &artifact).await?;
+    for (name, password) in [("login", USER.1), ("other", "wrong")] {
+        let config = registry.docker_config(password);
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+            "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": config},
+        });
+        space.apply(secret).await?;
+    }
+    let object = |name: String, login: &str, more: &Value| {
+        let change = json!({
+            "metadata": {"name": name},
+            "spec": {"ref": {"tag": "1"}, "secretRef": {"name": login}},
+        });
+        with(repository(&registry.url("apps/one"), &change), more)
+    };
+    for number in 0..6 {
+        // Each makes an artifact of its own of it.
+        let more = json!({"spec": {"ignore": if number % 2 == 0 { "" } else { "*.md" }}});
+        space
+            .apply(object(format!("app-{number}"), "login", &more))
+            .await?;
+    }
+    let is_ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    for number in 0..6 {
+        let name = format!("app-{number}");
+        let object = space.holds("ready", SOURCE, KIND, &name, is_ready).await?;
+        ensure!(
+            object["status"]["artifact"]["revision"] == format!("1@{digest}"),
+            "{object}"
+        );
+        let files: &[&str] = if number % 2 == 0 {
+            &["a.yaml", "b.md"]
+        } else {
+            &["a.yaml"]
+        };
+        ensure!(
+            paths(&served(&object, "/artifact/url").await?)? == files,
+            "{name}"
+        );
+    }
+    let blobs = registry.requests("GET", "/v2/apps/one/blobs/")?;
+    ensure!(blobs == 1, "one download for six: {blobs}");
+
+    space
+        .apply(object("stranger".into(), "other", &json!({})))
+        .await?;
+    let refused = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "False");
+    let stranger = space.holds("refused", SOURCE, KIND, "stranger", refused).await?;
+    ensure!(stranger["status"]["artifact"].is_null(), "{stranger}");
+    Ok(())
 }

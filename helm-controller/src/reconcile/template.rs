@@ -59,7 +59,7 @@ pub async fn run(
                 key.namespace,
                 text(&source["name"])
             );
-            Event::normal(reason, format!("{word} HelmChart/{key} with SourceRef '{name}'"))
+            Event::trace(reason, format!("{word} HelmChart/{key} with SourceRef '{name}'"))
         };
         match change {
             Change::Created => done.events.push(told(hr::HELM_CHART_CREATED, "Created")),
@@ -128,7 +128,7 @@ async fn delete(context: &Context, object: &HelmRelease, key: &Key) -> Result<Op
         .delete(&key.name, &DeleteParams::default())
         .await
     {
-        Ok(_) => Ok(Some(Event::normal(
+        Ok(_) => Ok(Some(Event::trace(
             hr::HELM_CHART_DELETED,
             format!("deleted HelmChart '{key}'"),
         ))),

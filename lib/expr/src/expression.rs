@@ -97,6 +97,12 @@ pub enum EvaluateError {
         /// The text of the expression.
         expression: String,
     },
+    /// The value is no text.
+    #[error("failed to evaluate CEL expression as string: '{expression}'")]
+    NotText {
+        /// The text of the expression.
+        expression: String,
+    },
     /// It takes more steps or more memory than an expression is given: about four hundred thousand steps, two million
     /// values, or searching a text of one megabyte thirty times.
     #[error(
@@ -180,6 +186,19 @@ impl Expression {
                 expression: self.text.clone(),
                 reason: "the value has no form in JSON".to_owned(),
             })
+    }
+
+    /// The text that the expression yields, as [`Expression::evaluate`] gives a boolean.
+    ///
+    /// # Errors
+    /// Any [`EvaluateError`].
+    pub fn evaluate_text(&self, variables: &[(&str, &Value)]) -> Result<String, EvaluateError> {
+        match self.evaluate_to(variables, to_json)? {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(EvaluateError::NotText {
+                expression: self.text.clone(),
+            }),
+        }
     }
 
     fn evaluate_to<T: Send>(

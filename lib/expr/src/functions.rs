@@ -3,7 +3,7 @@
 
 use crate::meter::{Budget, WEIGH};
 use cel::common::ast::{CallExpr, Expr};
-use cel::common::types::{CelBool, CelInt, CelList, CelString};
+use cel::common::types::{CelBool, CelInt, CelList, CelOptional, CelString};
 use cel::common::value::{CowVal, Val};
 use cel::{Context, ExecutionError, FunctionContext};
 use regex::{Regex, RegexBuilder};
@@ -29,7 +29,7 @@ const PATTERNS: usize = 16;
 const NAMESPACES: [&str; 4] = ["base64", "optional", "sets", "strings"];
 
 /// Ours, by the name that a rewritten expression calls them by.
-const FUNCTIONS: [(&str, Body); 7] = [
+const FUNCTIONS: [(&str, Body); 9] = [
     (WEIGH, weigh),
     ("@sets.contains", |b, c| sets(b, c, |x, y| covers(x, y))),
     ("@sets.equivalent", |b, c| {
@@ -41,6 +41,8 @@ const FUNCTIONS: [(&str, Body); 7] = [
     ("@join", join),
     ("@replace", replace),
     ("@matches", matches),
+    ("@first", |_, c| end(c, |items| items.first())),
+    ("@last", |_, c| end(c, |items| items.last())),
 ];
 
 /// The namespace that `target.function()` calls a function of.
@@ -124,6 +126,22 @@ fn covers<'v>(all: &[Item<'v>], some: &[Item<'v>]) -> bool {
 
 fn holds<'v>(list: &[Item<'v>], item: &(dyn Val + 'v)) -> bool {
     list.iter().any(|other| other.equals(item))
+}
+
+/// `list.first()`, `list.last()`: an optional, which the interpreter lacks.
+fn end<'c, 'v>(
+    call: &mut FunctionContext<'c, 'v>,
+    choose: for<'l> fn(&'l [Item<'v>]) -> Option<&'l Item<'v>>,
+) -> Outcome<'c, 'v> {
+    let [list] = call.args.as_slice() else {
+        return Err(no_overload());
+    };
+    let list = list
+        .downcast_ref::<CelList<'v>>()
+        .ok_or_else(no_overload)?
+        .inner();
+    let item = choose(list).map(|item| item.clone_as_boxed());
+    Ok(CowVal::owned(CelOptional::from(item)))
 }
 
 /// `list.join()`, `list.join(separator)`

@@ -89,6 +89,8 @@ const FUNCTIONS: [(&[&str], Type); 9] = [
             "type",
             "timestamp",
             "duration",
+            "first",
+            "last",
             "of",
             "none",
             "ofNonZeroValue",

@@ -1,6 +1,7 @@
 //! Kubernetes Events on the objects they concern, as Flux's controllers write them; repeated ones are counted.
 
 use crate::telemetry::chain;
+use crds::meta::{Message, MessageSeverity};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Event as CoreEvent, EventSource, ObjectReference},
@@ -29,6 +30,8 @@ pub enum Severity {
     Normal,
     /// Something failed.
     Warning,
+    /// Of interest to who looks at the object, and nobody else: a Kubernetes Event, and no message.
+    Trace,
 }
 
 /// Something to tell about an object.
@@ -61,6 +64,31 @@ impl Event {
             severity: Severity::Warning,
             ..Self::normal(reason, message)
         }
+    }
+
+    /// An event that nobody is notified of.
+    pub fn trace(reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Trace,
+            ..Self::normal(reason, message)
+        }
+    }
+
+    /// The event as the status keeps it; none if nobody is notified of it.
+    pub(crate) fn message(&self, time: Time) -> Option<Message> {
+        let severity = match self.severity {
+            Severity::Normal => MessageSeverity::Info,
+            Severity::Warning => MessageSeverity::Error,
+            Severity::Trace => return None,
+        };
+        Some(Message {
+            message: self.message.clone(),
+            metadata: self.metadata.clone(),
+            reason: self.reason.clone(),
+            sequence: 0,
+            severity,
+            time,
+        })
     }
 
     /// The event with one more annotation.
@@ -240,7 +268,7 @@ fn core_event(component: &str, subject: &Subject, event: &Event, name: String, n
         },
         involved_object: subject.clone(),
         type_: Some(match event.severity {
-            Severity::Normal => "Normal".into(),
+            Severity::Normal | Severity::Trace => "Normal".into(),
             Severity::Warning => "Warning".into(),
         }),
         reason: Some(event.reason.clone()),

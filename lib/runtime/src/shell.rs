@@ -16,7 +16,7 @@ use crate::{
     telemetry::chain,
     watch::{Change, Store},
 };
-use crds::meta::{FluxObject, ObjectStatus as _, REQUESTED_AT};
+use crds::meta::{FluxObject, ObjectStatus as _, REQUESTED_AT, add_messages};
 use kube::{Resource as _, ResourceExt as _};
 use std::{
     collections::HashSet,
@@ -191,7 +191,7 @@ impl<R: Reconciler> Shell<R> {
                 "pass ended"
             ),
         }
-        if let Err(error) = self.write(&object, outcome.status).await {
+        if let Err(error) = self.write(&object, outcome.status, &outcome.events).await {
             // Without the record of it, the pass has not happened: it is repeated, and is idempotent.
             return self.failed(key, "cannot write the status", &error);
         }
@@ -221,7 +221,7 @@ impl<R: Reconciler> Shell<R> {
             () = tokio::time::sleep(MOMENT) => {}
         }
         if let Some(status) = self.reconciler.in_progress(object) {
-            let (write, outcome) = tokio::join!(self.write(object, status), &mut pass);
+            let (write, outcome) = tokio::join!(self.write(object, status, &[]), &mut pass);
             if let Err(error) = write {
                 info!(
                     kind = R::Object::KIND,
@@ -243,14 +243,20 @@ impl<R: Reconciler> Shell<R> {
         if status.last_handled_reconcile_at() == Some(requested) {
             return true;
         }
-        match self.write(object, status).await {
+        match self.write(object, status, &[]).await {
             Ok(()) => true,
             Err(error) => self.failed(key, "cannot write the status", &error),
         }
     }
 
-    /// Writes a status with what the shell adds to each: the handled request, the order of conditions.
-    async fn write(&self, object: &Arc<R::Object>, mut status: Status<R>) -> kube::Result<()> {
+    /// Writes a status with what the shell adds to each: the handled request, the order of conditions, what is told. What is told
+    /// stands in the status that it is about, so that whoever passes it on misses nothing (decision 015).
+    async fn write(
+        &self,
+        object: &Arc<R::Object>,
+        mut status: Status<R>,
+        events: &[Event],
+    ) -> kube::Result<()> {
         let requested = object.annotations().get(REQUESTED_AT).cloned();
         if requested.is_some() {
             status.set_last_handled_reconcile_at(requested);
@@ -262,6 +268,11 @@ impl<R: Reconciler> Shell<R> {
             .store
             .get(&Key::of(&**object))
             .unwrap_or_else(|| object.clone());
+        let now = conditions::now();
+        let told = events.iter().filter_map(|event| event.message(now.clone()));
+        let mut messages = known.status().map(|s| s.messages().to_vec()).unwrap_or_default();
+        add_messages(&mut messages, told.collect());
+        *status.messages_mut() = messages;
         let old = known
             .status()
             .map(to_value)

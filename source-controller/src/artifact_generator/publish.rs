@@ -5,7 +5,7 @@ use crate::{
     files::{self, kept},
     ignore::Ignore,
     shelf::blocking,
-    storage::{Storage, Stored},
+    storage::{Offer, Storage, Stored},
 };
 use artifact::{Node, Tree, pack};
 use crds::{
@@ -164,7 +164,8 @@ fn build_now(
         .map_err(|error| failed(format!("failed to apply copy operations: {}", chain(&error))))?;
     let rules = Ignore::new([], None);
     let file = format!("{}.tar.gz", content(&tree, &rules));
-    let path = Storage::path(MADE, &Key::new(namespace, name), &file);
+    let key = Key::new(namespace, name);
+    let path = Storage::path(MADE, &key, &file);
     let kept = there
         .and_then(|there| there.artifact())
         .filter(|kept| kept.path == path);
@@ -173,25 +174,21 @@ fn build_now(
     {
         return Ok(kept.clone());
     }
-    let stored = storage.write(&path, |writer| {
+    let offer = Offer {
+        kind: MADE,
+        key,
+        file,
+        revision: None,
+        metadata: BTreeMap::new(),
+        link: None,
+    };
+    let published = storage.publish(offer, |writer| {
         pack(files::entries(&tree, &rules), writer).map(drop)
     });
-    let (digest, size) = stored.map_err(|error| {
+    published.map(|published| published.artifact).map_err(|error| {
         let text = format!("{name} build failed: {}", chain(&error));
         Failure::retry(source::ARCHIVE_OPERATION_FAILED, text)
-    })?;
-    let artifact = Artifact {
-        revision: format!("latest@{digest}"),
-        digest: digest.to_string(),
-        last_update_time: runtime::conditions::now(),
-        metadata: None,
-        url: storage.url(&path),
-        path,
-        size: i64::try_from(size).ok(),
-    };
-    // What cannot be cleared away now is cleared away next time.
-    let _ = storage.collect(&artifact);
-    Ok(artifact)
+    })
 }
 
 /// The artifact with the revisions of the sources that the spec names.

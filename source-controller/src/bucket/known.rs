@@ -47,7 +47,7 @@ impl KnownBuckets {
             .iter()
             .map(|(key, etag)| (key.to_owned(), etag.to_owned()));
         let known = Arc::new(Known {
-            artifact: archived.artifact.clone(),
+            artifact: archived.published.artifact.clone(),
             etags: etags.collect(),
             place,
         });

@@ -12,17 +12,14 @@ use crate::{
     ignore::{self, Ignore},
     objects::{self, Found, Listed, ObjectsError},
     record::Failure,
-    storage::Storage,
+    storage::{Offer, Published, Storage},
 };
 use artifact::{Entry, EntryKind, pack};
-use crds::{
-    meta::Artifact,
-    source::{Bucket, reason},
-};
+use crds::source::{Bucket, reason};
 use futures::{StreamExt as _, TryStreamExt as _};
 use runtime::Key;
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs::File,
     io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
@@ -69,11 +66,9 @@ pub struct Pulled {
 #[derive(Debug)]
 pub struct Archived {
     /// The artifact.
-    pub artifact: Artifact,
+    pub published: Published,
     /// What it was made of.
     pub index: Index,
-    /// Where the newest is always found.
-    pub latest: Option<String>,
 }
 
 /// Lists the objects that the spec means.
@@ -225,25 +220,18 @@ pub fn archive(storage: &Storage, object: &Bucket, pulled: Pulled) -> Result<Arc
     let revision = pulled.index.digest(storage.algorithm());
     let text = revision.to_string();
     let hex = text.split_once(':').map_or("", |(_, hex)| hex);
-    let path = Storage::path(KIND, &Key::of(object), &format!("{hex}.tar.gz"));
-    let stored = storage.write(&path, |writer| pack(entries(&pulled), writer).map(drop));
-    let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
-    let artifact = Artifact {
-        digest: digest.to_string(),
-        last_update_time: runtime::conditions::now(),
-        metadata: None,
-        url: storage.url(&path),
-        path,
-        revision: text,
-        size: i64::try_from(size).ok(),
+    let offer = Offer {
+        kind: KIND,
+        key: Key::of(object),
+        file: format!("{hex}.tar.gz"),
+        revision: Some(text.clone()),
+        metadata: BTreeMap::new(),
+        link: Some(LATEST),
     };
-    // What cannot be cleared away now is cleared away next time; a link is a convenience.
-    let _ = storage.collect(&artifact);
-    let latest = storage.link(&artifact.path, LATEST).ok();
+    let published = storage.publish(offer, |writer| pack(entries(&pulled), writer).map(drop));
     Ok(Archived {
-        artifact,
+        published: published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?,
         index: pulled.index,
-        latest,
     })
 }
 

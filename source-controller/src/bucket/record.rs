@@ -1,7 +1,10 @@
 //! PURE: what a pass over a Bucket came to → the status, what to tell, and when to look again.
 
 use super::{index::Index, pull::Archived};
-use crate::record::{self, Failure};
+use crate::{
+    record::{self, Failure},
+    storage::Published,
+};
 use artifact::Digest;
 use crds::{
     meta::reason,
@@ -56,10 +59,11 @@ pub fn outcome(
             (revision, files, false)
         }
         Ok(End::Stored(archived)) => {
-            let is_new = status.artifact.as_ref().map(|a| &a.digest) != Some(&archived.artifact.digest);
-            let (revision, files) = (archived.artifact.revision.clone(), archived.index.len());
-            status.artifact = Some(archived.artifact);
-            status.url = archived.latest.or(status.url);
+            let (Published { artifact, latest }, files) = (archived.published, archived.index.len());
+            let is_new = status.artifact.as_ref().map(|a| &a.digest) != Some(&artifact.digest);
+            let revision = artifact.revision.clone();
+            status.artifact = Some(artifact);
+            status.url = latest.or(status.url);
             status.observed_ignore.clone_from(&object.spec.ignore);
             (revision, files, is_new)
         }

@@ -1,5 +1,6 @@
 //! Keys at Amazon: from the environment, a web identity, the container, or the machine (IMDSv2), as its SDKs look for them.
 
+mod codecommit;
 mod ecr;
 mod machine;
 mod sts;
@@ -104,7 +105,7 @@ async fn own(
         let session = env("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| "source-controller".into());
         return sts::web_identity(http, region, endpoint, &role, &session, &token).await;
     }
-    machine::keys(http).await
+    machine::keys().await
 }
 
 /// A file that the environment names.

@@ -3,11 +3,11 @@
 mod acr;
 mod places;
 
-use super::{Cloud, CloudError, Who, call, client, env, is_safe, sigv4};
+use super::{Cloud, CloudError, Who, call, client, direct, env, is_safe, sigv4};
 use crate::{http::Tls, secret::Secret};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-pub use places::{for_ours, for_theirs};
+pub use places::{for_git, for_ours, for_theirs};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -16,6 +16,9 @@ use url::Url;
 
 /// What tokens for blobs are for.
 pub const BLOBS: &str = "https://storage.azure.com/.default";
+
+/// What tokens for Azure DevOps are for.
+pub const DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798/.default";
 
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 const IMDS: &str = "http://169.254.169.254";
@@ -110,11 +113,8 @@ impl Cloud {
             return self.tokens.get(&question, ask).await.map(Some);
         }
         let given = env("AZURE_CLIENT_ID");
-        let question = ["azure", scope, via.as_str(), "machine"];
-        let machine = self
-            .tokens
-            .get(&question, machine(&http, given.as_deref(), scope))
-            .await;
+        let question = ["azure", scope, "machine"];
+        let machine = self.tokens.get(&question, machine(given.as_deref(), scope)).await;
         match machine {
             Ok(token) => Ok(Some(token)),
             // Nobody is there to ask, and nothing says that somebody should be.
@@ -160,10 +160,8 @@ impl Cloud {
     /// # Errors
     /// See [`CloudError`].
     pub async fn managed(&self, who: &Who<'_>, id: &str, scope: &str) -> Result<Secret, CloudError> {
-        // The metadata service is on this machine: no proxy leads there.
-        let http = client(&Tls::default(), None)?;
         let question = ["managed", scope, who.namespace, id];
-        self.tokens.get(&question, machine(&http, Some(id), scope)).await
+        self.tokens.get(&question, machine(Some(id), scope)).await
     }
 }
 
@@ -308,13 +306,13 @@ fn from_environment() -> Result<Option<(Application, Proof)>, CloudError> {
 }
 
 /// A token from the machine.
-async fn machine(http: &Client, id: Option<&str>, scope: &str) -> Result<(Secret, Duration), CloudError> {
+async fn machine(id: Option<&str>, scope: &str) -> Result<(Secret, Duration), CloudError> {
     let base = env("AZURE_POD_IDENTITY_AUTHORITY_HOST").unwrap_or_else(|| IMDS.to_owned());
     let resource = scope.trim_end_matches("/.default");
     let mut pairs = vec![("api-version", "2018-02-01"), ("resource", resource)];
     pairs.extend(id.map(|id| ("client_id", id)));
     let (base, query) = (base.trim_end_matches('/'), sigv4::query(&pairs));
     let url = format!("{base}/metadata/identity/oauth2/token?{query}");
-    let issued: Issued = call::json(http.get(&url).header("metadata", "true")).await?;
+    let issued: Issued = call::json(direct()?.get(&url).header("metadata", "true")).await?;
     issued.grant(base)
 }

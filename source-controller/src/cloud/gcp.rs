@@ -2,7 +2,7 @@
 
 mod exchange;
 
-use super::{Cloud, CloudError, Who, account::Account, call, client, env, is_safe};
+use super::{Cloud, CloudError, Who, account::Account, call, client, direct, env, is_safe};
 use crate::{http::Tls, oci::Login, secret::Secret};
 use exchange::Exchange;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -268,9 +268,7 @@ async fn cluster() -> Result<(String, String), CloudError> {
 async fn metadata(path: &str) -> Result<Vec<u8>, CloudError> {
     let host = env("GCE_METADATA_HOST").unwrap_or_else(|| "metadata.google.internal".into());
     let url = format!("http://{host}/computeMetadata/v1/{path}");
-    let request = client(&Tls::default(), None)?
-        .get(url)
-        .header("metadata-flavor", "Google");
+    let request = direct()?.get(url).header("metadata-flavor", "Google");
     call::call(request).await
 }
 

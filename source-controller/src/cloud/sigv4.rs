@@ -1,4 +1,4 @@
-//! PURE: AWS Signature Version 4, for requests without a body or with a small one (AWS "Signing AWS API requests").
+//! PURE: AWS Signature Version 4, for requests whose body is known beforehand (AWS "Signing AWS API requests").
 
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -47,8 +47,13 @@ pub struct Request<'a> {
     pub path: Option<&'a str>,
     /// Headers to sign besides `host` and `x-amz-*`, by name in lower case.
     pub headers: &'a [(&'static str, &'a str)],
-    /// The body.
-    pub body: &'a [u8],
+    /// The SHA-256 of the body, as [`hash`] gives it.
+    pub hash: &'a str,
+}
+
+/// The SHA-256 of a body.
+pub fn hash(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
 }
 
 /// The headers that make a request a signed one: name and value.
@@ -60,9 +65,9 @@ pub fn sign(
 ) -> Vec<(&'static str, String)> {
     let time = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = &time[..8];
-    let hash = hex::encode(Sha256::digest(request.body));
+    let hash = request.hash;
     let mut headers = vec![
-        ("x-amz-content-sha256", hash.clone()),
+        ("x-amz-content-sha256", hash.to_owned()),
         ("x-amz-date", time.clone()),
     ];
     if let Some(session) = &keys.session {
@@ -87,19 +92,26 @@ pub fn sign(
     let path = request.path.unwrap_or_else(|| request.url.path());
     let query = request.url.query().unwrap_or_default();
     let canonical = format!("{}\n{path}\n{query}\n{lines}\n{names}\n{hash}", request.method);
+    let signature = signature(&canonical, &time, scope, keys);
     let Scope { region, service } = scope;
-    let scope = format!("{day}/{region}/{service}/aws4_request");
-    let digest = hex::encode(Sha256::digest(canonical));
-    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
-    let mut key = [b"AWS4", keys.secret.expose()].concat();
-    for part in [day, region, service, "aws4_request", &text] {
-        key = mac(&key, part.as_bytes());
-    }
-    let (id, signature) = (&keys.id, hex::encode(key));
+    let (id, scope) = (&keys.id, format!("{day}/{region}/{service}/aws4_request"));
     let login =
         format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
     headers.push(("authorization", login));
     headers
+}
+
+/// The signature of a request in its canonical form, at a time that begins with the day (`20260301T…`).
+pub fn signature(canonical: &str, time: &str, scope: Scope<'_>, keys: &Keys) -> String {
+    let day = time.get(..8).unwrap_or(time);
+    let Scope { region, service } = scope;
+    let digest = hex::encode(Sha256::digest(canonical));
+    let text = format!("AWS4-HMAC-SHA256\n{time}\n{day}/{region}/{service}/aws4_request\n{digest}");
+    let mut key = [b"AWS4", keys.secret.expose()].concat();
+    for part in [day, region, service, "aws4_request", &text] {
+        key = mac(&key, part.as_bytes());
+    }
+    hex::encode(key)
 }
 
 /// The host of a URL, with its port if it is not the scheme's own: what goes into `Host`.
@@ -158,7 +170,7 @@ mod tests {
             url: &url,
             path: None,
             headers: &[("range", "bytes=0-9")],
-            body: b"",
+            hash: &hash(b""),
         };
         let scope = Scope {
             region: "us-east-1",

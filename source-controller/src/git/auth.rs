@@ -61,6 +61,13 @@ pub enum Login {
     },
     /// RFC 6750.
     Bearer(Secret),
+    /// What an identity at a cloud provider was granted. It changes every hour, and whose it is does not.
+    Granted {
+        /// What is sent: one of the others.
+        login: Box<Login>,
+        /// Whose it is, in the same words each time.
+        identity: String,
+    },
     /// An installation token, asked for before the repository is.
     GitHubApp(GitHubApp),
 }
@@ -160,6 +167,10 @@ impl Auth {
                     Login::Bearer(token) => {
                         text("bearer");
                         token.fingerprint(into);
+                    }
+                    Login::Granted { identity, .. } => {
+                        text("granted");
+                        text(identity);
                     }
                     Login::GitHubApp(app) => {
                         text("app");

@@ -133,6 +133,8 @@ pub enum RemoteError {
         url: String,
         /// The HTTP status.
         status: u16,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
     },
     /// No answer at all: name resolution, connection, TLS.
     #[error("{method} \"{url}\"")]
@@ -203,6 +205,8 @@ pub enum TokenError {
         url: String,
         /// The HTTP status.
         status: u16,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
     },
     /// The API's answer is not what it should be.
     #[error("{0} gave an unusable answer")]
@@ -250,7 +254,30 @@ pub enum MirrorError {
     Runtime(#[source] std::io::Error),
 }
 
+impl CheckoutError {
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            CheckoutError::List { source, .. } | CheckoutError::Clone { source, .. } => match source {
+                RemoteError::Status { retry_after, .. } => *retry_after,
+                _ => None,
+            },
+            CheckoutError::Submodule { source, .. } => source.retry_after(),
+            _ => None,
+        }
+    }
+}
+
 impl GitError {
+    /// How long the remote asks to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            GitError::Checkout(error) => error.retry_after(),
+            GitError::Token(TokenError::Status { retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+
     /// The reason of the FetchFailed condition.
     #[must_use]
     pub fn reason(&self) -> &'static str {

@@ -13,6 +13,7 @@ use super::auth::{Auth, GitHubApp, HttpAuth, Installation, Login, Proxy};
 use super::deadline::{Deadline, runtime};
 use super::error::{GitError, MirrorError, TokenError};
 use super::http::{bare, client};
+use crate::http::retry_after;
 use crate::lock::lock;
 use crate::secret::Secret;
 
@@ -190,6 +191,7 @@ async fn call(client: &Client, method: Method, url: &str, statement: &str) -> Re
         return Err(TokenError::Status {
             url: bare(url),
             status: response.status().as_u16(),
+            retry_after: retry_after(&response),
         });
     }
     let mut answer = Vec::new();

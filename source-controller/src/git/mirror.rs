@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{GitError, MirrorError, RemoteError};
 use super::gate::Gate;
+use super::greeting::Meeting;
 use super::remote::{Advertised, Call, RemoteFailure, cause, transport};
 use crate::lock::lock;
 
@@ -201,6 +202,16 @@ pub(super) fn fetch(
     repository: &Repository,
     want: Want<'_>,
 ) -> Result<Vec<ObjectId>, RemoteFailure> {
+    call.greetings
+        .meet(call, |meeting| fetch_once(call, repository, want, meeting))
+}
+
+fn fetch_once(
+    call: Call<'_>,
+    repository: &Repository,
+    want: Want<'_>,
+    meeting: Meeting,
+) -> Result<Vec<ObjectId>, RemoteFailure> {
     let (names, shallow) = match want {
         Want::Tips(tips) => (tips.iter().map(|tip| tip.name.clone()).collect(), depth_one()),
         Want::Commit(id) => (vec![id.to_string()], depth_one()),
@@ -209,7 +220,7 @@ pub(super) fn fetch(
             Shallow::NoChange,
         ),
     };
-    let (transport, failure) = transport(call)?;
+    let (transport, failure) = transport(call, meeting)?;
     let interrupt = AtomicBool::new(false);
     let done = std::thread::scope(|scope| {
         // Decoding a pack waits for nobody, so it has to be told when the time is up.

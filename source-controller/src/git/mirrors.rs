@@ -13,6 +13,7 @@ use super::checkout::{Checkout, Origin};
 use super::deadline::Deadline;
 use super::error::{CheckoutError, GitError, MirrorError};
 use super::github_app::Tokens;
+use super::greeting::Greetings;
 use super::mirror::{Mirror, Want, fetch, holds};
 use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
@@ -54,6 +55,7 @@ pub struct Mirrors {
     limits: Limits,
     open: Mutex<HashMap<String, Used>>,
     tokens: Tokens,
+    greetings: Greetings,
 }
 
 struct Used {
@@ -80,6 +82,7 @@ impl Mirrors {
             tokens: Tokens::new(limits.tokens, limits.token_life),
             limits,
             open: Mutex::default(),
+            greetings: Greetings::default(),
         })
     }
 
@@ -270,6 +273,7 @@ impl Mirrors {
             deadline,
             limit: self.limits.answer_bytes,
             ssh: &self.limits.ssh,
+            greetings: &self.greetings,
         }
     }
 }

@@ -13,7 +13,8 @@ use url::Url;
 use super::auth::{Auth, Proxy};
 use super::deadline::Deadline;
 use super::error::{GitError, RemoteError};
-use super::http::{Failure, HttpRemote, HttpSetupError, authorization};
+use super::greeting::{Greetings, Meeting};
+use super::http::{Failure, HttpRemote, HttpSetupError};
 use super::ssh_algorithms::SshAlgorithms;
 use crate::lock::lock;
 
@@ -44,22 +45,19 @@ pub(super) struct Call<'a> {
     pub(super) limit: u64,
     /// What may be used over ssh.
     pub(super) ssh: &'a SshAlgorithms,
+    /// What servers said when they were met.
+    pub(super) greetings: &'a Greetings,
 }
 
 /// A transport that is not connected yet, and the place where its first failure will be.
-pub(super) fn transport(call: Call<'_>) -> Result<(BoxedTransport, Failure), RemoteFailure> {
+pub(super) fn transport(
+    call: Call<'_>,
+    meeting: Meeting,
+) -> Result<(BoxedTransport, Failure), RemoteFailure> {
     let failure = Failure::default();
     let transport: BoxedTransport = match call.auth {
         Auth::Http(auth) => {
-            let login = authorization(&auth.login);
-            let http = HttpRemote::new(
-                auth,
-                login,
-                call.proxy,
-                call.deadline,
-                call.limit,
-                failure.clone(),
-            );
+            let http = HttpRemote::new(call, auth, failure.clone(), meeting);
             let http = http.map_err(|error| match error {
                 HttpSetupError::Runtime(error) => RemoteFailure::Local(GitError::Mirror(error)),
                 HttpSetupError::Client(error) => RemoteFailure::Remote(RemoteError::Client(error)),
@@ -90,9 +88,11 @@ pub(super) fn list_and_version(
     call: Call<'_>,
     prefixes: &[&str],
 ) -> Result<(Vec<Advertised>, bool), RemoteFailure> {
-    let (mut transport, failure) = transport(call)?;
-    let listed = list_over(&mut transport, prefixes);
-    let (refs, version) = listed.map_err(|error| RemoteFailure::Remote(cause(&failure, error)))?;
+    let (refs, version) = call.greetings.meet(call, |meeting| {
+        let (mut transport, failure) = transport(call, meeting)?;
+        let listed = list_over(&mut transport, prefixes);
+        listed.map_err(|error| RemoteFailure::Remote(cause(&failure, error)))
+    })?;
     let refs = refs.into_iter().filter_map(|reference| {
         let (name, target, object) = reference.unpack();
         let id = target?.to_owned();

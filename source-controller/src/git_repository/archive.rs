@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     git::{self, Checkout, Listing, Request, VerifyMode},
     record::Failure,
-    storage::Storage,
+    storage::{Offer, Published},
 };
 use artifact::{Limits, pack, unpack};
 use crds::{
@@ -13,6 +13,7 @@ use crds::{
     source::{GitRepository, reason},
 };
 use runtime::{Key, telemetry::chain};
+use std::collections::BTreeMap;
 
 /// An artifact that was stored, and what it was made of.
 #[derive(Debug)]
@@ -44,22 +45,19 @@ pub fn run(
     listing
         .ignore(object.spec.ignore.as_deref())
         .map_err(|e| Failure::from(&e))?;
-    let path = Storage::path(KIND, &Key::of(object), &format!("{}.tar.gz", checkout.commit()));
-    let stored = context
-        .storage
-        .write(&path, |writer| pack(listing.entries(), writer).map(|_| ()));
-    let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
-    let artifact = Artifact {
-        digest: digest.to_string(),
-        last_update_time: runtime::conditions::now(),
-        metadata: None,
-        url: context.storage.url(&path),
-        path,
-        revision: checkout.revision().to_owned(),
-        size: i64::try_from(size).ok(),
+    let offer = Offer {
+        kind: KIND,
+        key: Key::of(object),
+        file: format!("{}.tar.gz", checkout.commit()),
+        revision: Some(checkout.revision().to_owned()),
+        metadata: BTreeMap::new(),
+        link: None,
     };
-    // What cannot be cleared away now is cleared away next time.
-    let _ = context.storage.collect(&artifact);
+    let published = context
+        .storage
+        .publish(offer, |writer| pack(listing.entries(), writer).map(|_| ()));
+    let Published { artifact, .. } =
+        published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
     let included = includes.into_iter().map(|(_, artifact)| artifact).collect();
     Ok(Archived {
         artifact,

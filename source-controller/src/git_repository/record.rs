@@ -32,10 +32,10 @@ pub enum End {
 impl From<&GitError> for Failure {
     fn from(error: &GitError) -> Self {
         let failure = Failure::fetch(error.reason(), chain(error));
-        if error.stalls() {
-            failure.stalled()
-        } else {
-            failure
+        match error.retry_after() {
+            Some(delay) => failure.not_before(delay),
+            None if error.stalls() => failure.stalled(),
+            None => failure,
         }
     }
 }

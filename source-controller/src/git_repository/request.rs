@@ -1,9 +1,15 @@
 //! I/O: the Secrets that a GitRepository names. Pure: what to ask the remote for, and how to get in.
 
 use crate::git::{
-    Auth, AuthError, Credentials, GitError, Provider, Proxy, Reference, ReferenceSpec, Request, parse_url,
+    Auth, AuthError, Credentials, GitError, HttpAuth, Login, Provider, Proxy, Reference, ReferenceSpec,
+    Request, parse_url,
 };
 use crate::{
+    cloud::{
+        CloudError, Who,
+        azure::{DEVOPS, for_git, for_theirs},
+    },
+    context::Context,
     kube_secret::{self, Data},
     record::Failure,
     shelf::blocking,
@@ -13,7 +19,9 @@ use crds::{
     source::{GitProvider, GitRepository, GitVerificationMode, reason as source},
 };
 use kube::{Client, ResourceExt as _};
+use runtime::telemetry::chain;
 use std::time::Duration;
+use url::Url;
 
 /// `spec.timeout` where it is not given, as the CRD has it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -28,17 +36,23 @@ pub struct Verification {
 }
 
 /// Reads what the spec names and says what to ask the remote for.
-pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Failure> {
-    let spec = &object.spec;
+pub async fn run(context: &Context, object: &GitRepository) -> Result<Request, Failure> {
+    let (spec, client) = (&object.spec, &context.client);
     let url = parse_url(&spec.url).map_err(|e| Failure::from(&e))?;
     let provider = match spec.provider.unwrap_or_default() {
         GitProvider::Generic => Provider::Generic,
         GitProvider::Github => Provider::GitHub,
-        GitProvider::Aws | GitProvider::Azure => {
-            let text = "spec.provider: identities of aws and azure are not supported by this version";
-            return Err(Failure::fetch(reason::INVALID_PROVIDER_CONFIGURATION, text));
-        }
+        GitProvider::Aws => Provider::Aws,
+        GitProvider::Azure => Provider::Azure,
     };
+    let account = spec
+        .service_account_name
+        .as_deref()
+        .filter(|name| !name.is_empty());
+    if account.is_some() && !context.cloud.object_level() {
+        let text = CloudError::Gate.to_string();
+        return Err(Failure::fetch(reason::FEATURE_GATE_DISABLED, text).stalled());
+    }
     let secret = read(client, object, spec.secret_ref.as_ref()).await?;
     // A key with a passphrase takes a moment to open.
     let at = url.clone();
@@ -52,11 +66,19 @@ pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Fai
         .as_ref()
         .map(|(name, data)| Proxy::from_secret(Credentials { name, data }))
         .transpose();
+    let proxy = proxy.map_err(|e| Failure::from(&GitError::Auth(AuthError::Proxy(e))))?;
+    let namespace = object.namespace().unwrap_or_default();
+    let who = Who {
+        namespace: &namespace,
+        account,
+        proxy: proxy.as_ref(),
+    };
+    let auth = granted(context, provider, &who, &url, auth).await?;
     let reference = spec.reference.clone().unwrap_or_default();
     Ok(Request {
         url,
         auth,
-        proxy: proxy.map_err(|e| Failure::from(&GitError::Auth(AuthError::Proxy(e))))?,
+        proxy,
         reference: Reference::from_spec(ReferenceSpec {
             branch: reference.branch.as_deref(),
             tag: reference.tag.as_deref(),
@@ -72,6 +94,45 @@ pub async fn run(client: &Client, object: &GitRepository) -> Result<Request, Fai
             .unwrap_or(TIMEOUT),
         recurse_submodules: spec.recurse_submodules,
     })
+}
+
+/// With what an identity at a cloud provider is granted for the repository, where the spec says so.
+async fn granted(
+    context: &Context,
+    provider: Provider,
+    who: &Who<'_>,
+    url: &Url,
+    auth: Auth,
+) -> Result<Auth, Failure> {
+    let (Auth::Http(http), Provider::Aws | Provider::Azure) = (&auth, provider) else {
+        return Ok(auth);
+    };
+    let failed = |error: CloudError| {
+        let text = format!("failed to configure authentication options: {}", chain(&error));
+        Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+    };
+    let login = if provider == Provider::Aws {
+        let (username, password) = context.cloud.codecommit(who, url).await.map_err(failed)?;
+        Login::Basic { username, password }
+    } else {
+        // A ServiceAccount that the object names is its tenant's; any other identity is everybody's.
+        let may_go = match who.account {
+            Some(_) => for_theirs(url.as_str()).map(drop),
+            None => for_git(url.as_str()),
+        };
+        may_go.map_err(failed)?;
+        let token = context.cloud.azure(who, DEVOPS).await.map_err(failed)?;
+        let nobody = || CloudError::Setup("neither environment nor machine has an identity".into());
+        Login::Bearer(token.ok_or_else(nobody).map_err(failed)?)
+    };
+    let account = who.account.unwrap_or_default();
+    Ok(Auth::Http(HttpAuth {
+        login: Login::Granted {
+            login: Box::new(login),
+            identity: format!("{provider:?} {} {account}", who.namespace),
+        },
+        tls: http.tls.clone(),
+    }))
 }
 
 /// Reads the public keys that `spec.verify` names, and checks that its mode fits the reference.

@@ -3,11 +3,11 @@
 use super::build::Made;
 use crate::{
     record::{self, Failure},
-    storage::Urls,
+    storage::{Published, Urls},
     verify::Verdict,
 };
 use crds::{
-    meta::{Artifact, reason as meta},
+    meta::reason as meta,
     source::{HelmChart, HelmChartStatus, condition::SOURCE_VERIFIED, reason},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -33,8 +33,8 @@ pub enum End {
         /// What it is.
         made: Made,
     },
-    /// A chart was stored; also where the newest is always found.
-    Stored(Box<(Artifact, Option<String>, Made)>),
+    /// A chart was stored.
+    Stored(Box<(Published, Made)>),
 }
 
 impl Pass {
@@ -73,7 +73,7 @@ pub fn outcome(
             made
         }
         Ok(End::Stored(stored)) => {
-            let (artifact, latest, made) = *stored;
+            let (Published { artifact, latest }, made) = *stored;
             new = status.artifact.as_ref().map(|a| &a.digest) != Some(&artifact.digest);
             status.artifact = Some(artifact);
             status.url = latest.or(status.url);
@@ -103,7 +103,7 @@ pub fn outcome(
         let text = format!("resolved {} chart dependencies", made.dependencies);
         outcome
             .events
-            .insert(0, Event::normal(reason::RESOLVED_DEPENDENCIES, text));
+            .insert(0, Event::trace(reason::RESOLVED_DEPENDENCIES, text));
     }
     outcome
 }

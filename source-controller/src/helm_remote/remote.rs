@@ -15,8 +15,6 @@ use thiserror::Error;
 /// What repositories see of us: some let only Helm in, and Flux's requests are Helm's.
 const AGENT: &str = "Helm/4.2.2";
 const MAX_REDIRECTS: usize = 10;
-/// How long until an address answers at all.
-const CONNECT: Duration = Duration::from_secs(15);
 
 /// A client of one repository. It has no timeout of its own: whoever calls it waits with a deadline.
 #[derive(Debug)]
@@ -104,12 +102,7 @@ impl Remote {
     pub(super) fn new(base: &Url, access: &Access) -> Result<Self, RemoteError> {
         let tls = access.tls.clone().unwrap_or_default();
         let client = http::builder(&tls, None).map_err(RemoteError::Client)?;
-        let client = client
-            .user_agent(AGENT)
-            .connect_timeout(CONNECT)
-            .referer(false)
-            .redirect(policy())
-            .build();
+        let client = client.user_agent(AGENT).referer(false).redirect(policy()).build();
         let login = access.login.as_ref();
         Ok(Self {
             http: client.map_err(RemoteError::Client)?,

@@ -3,10 +3,10 @@
 use crate::{
     http,
     record::{self, Failure},
-    storage::Urls,
+    storage::{Published, Urls},
 };
 use crds::{
-    meta::{Artifact, reason},
+    meta::reason,
     source::{HelmRepository, HelmRepositoryStatus, reason as source},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -21,8 +21,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub enum End {
     /// The repository has the index that is on the shelf; where it is served now.
     UpToDate(Urls),
-    /// An index was stored; also where the newest is always found.
-    Stored(Box<(Artifact, Option<String>)>),
+    /// An index was stored.
+    Stored(Box<Published>),
 }
 
 /// The status, events and requeue after a pass that ended at `now`.
@@ -44,7 +44,7 @@ pub fn outcome(
             status.url = status.url.map(|_| urls.latest);
         }
         Ok(End::Stored(stored)) => {
-            let (artifact, latest) = *stored;
+            let Published { artifact, latest } = *stored;
             new = status.artifact.as_ref().map(|a| &a.digest) != Some(&artifact.digest);
             status.artifact = Some(artifact);
             status.url = latest.or(status.url);

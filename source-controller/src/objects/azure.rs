@@ -1,19 +1,24 @@
-//! Azure Blob Storage: List Blobs and Get Blob (service version 2023-11-03), with each kind of login.
+//! Azure Blob Storage: List Blobs, Get Blob, Put Blob and Delete Blob (service version 2023-11-03), with each kind of login.
 
 use super::{
-    Found, Listed, ObjectsError, Page,
+    Content, Found, Listed, ObjectsError, Page,
     send::{self, Refusal, header, send, xml},
 };
 use crate::{cloud::sigv4, http::bearer, secret::Secret};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::percent_decode_str;
-use reqwest::{Client, Response, header::AUTHORIZATION};
+use reqwest::{
+    Client, Method, Response,
+    header::{AUTHORIZATION, CONTENT_LENGTH},
+};
 use serde::Deserialize;
 use sha2::Sha256;
 use url::Url;
 
 const VERSION: &str = "2023-11-03";
+/// What kind of blob is written.
+const KIND: &str = "BlockBlob";
 
 /// How to get into a storage account.
 #[derive(Debug, Clone)]
@@ -146,7 +151,19 @@ impl Azure {
         })
     }
 
-    pub(super) async fn read(&self, key: &str) -> Result<Found, ObjectsError> {
+    pub(super) async fn write(&self, key: &str, content: &Content) -> Result<(), ObjectsError> {
+        let answer = self
+            .send(Method::PUT, self.blob(key)?, &[], Some(content))
+            .await?;
+        answer.map(drop).map_err(|refusal| refusal.told())
+    }
+
+    pub(super) async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        send::deleted(self.send(Method::DELETE, self.blob(key)?, &[], None).await?)
+    }
+
+    /// The URL of a blob. Whatever its name says, the request stays in its container.
+    fn blob(&self, key: &str) -> Result<Url, ObjectsError> {
         let leads = key.split('/').any(|segment| matches!(segment, "." | ".."));
         let path = if leads { sigv4::part(key) } else { sigv4::path(key) };
         let text = format!("{}/{path}", self.base);
@@ -154,7 +171,11 @@ impl Azure {
         if url.as_str() != text {
             return Err(ObjectsError::Key(key.to_owned()));
         }
-        match self.ask(url, &[]).await? {
+        Ok(url)
+    }
+
+    pub(super) async fn read(&self, key: &str) -> Result<Found, ObjectsError> {
+        match self.ask(self.blob(key)?, &[]).await? {
             Ok(answer) => Ok(Found::Object {
                 etag: quoted(&header(&answer, "etag").unwrap_or_default()),
                 body: answer.into(),
@@ -164,10 +185,16 @@ impl Azure {
         }
     }
 
-    async fn ask(
+    async fn ask(&self, url: Url, query: &[(&str, &str)]) -> Result<Result<Response, Refusal>, ObjectsError> {
+        self.send(Method::GET, url, query, None).await
+    }
+
+    async fn send(
         &self,
+        method: Method,
         mut url: Url,
         query: &[(&str, &str)],
+        content: Option<&Content>,
     ) -> Result<Result<Response, Refusal>, ObjectsError> {
         let own = self
             .query
@@ -178,12 +205,20 @@ impl Azure {
         url.set_query(Some(&text).filter(|text| !text.is_empty()).map(String::as_str));
         let make = |http: &Client| {
             let date = httpdate::fmt_http_date(std::time::SystemTime::now());
-            let mut request = http.get(url.clone()).header("x-ms-version", VERSION);
-            request = request.header("x-ms-date", &date);
+            let mut request = http.request(method.clone(), url.clone());
+            request = request.header("x-ms-version", VERSION).header("x-ms-date", &date);
+            if let Some(content) = content {
+                request = request
+                    .header("x-ms-blob-type", KIND)
+                    .header(CONTENT_LENGTH, content.length)
+                    .body(content.body()?);
+            }
             match &self.login {
                 AzureLogin::Anonymous | AzureLogin::Sas(_) => {}
                 AzureLogin::Key { account, key } => {
-                    let signature = signature(account, key, &url, &pairs, &date)?;
+                    let length = content.map(|content| content.length);
+                    let what = (method.as_str(), length);
+                    let signature = signature(account, key, what, &url, &pairs, &date)?;
                     request = request.header(AUTHORIZATION, format!("SharedKey {account}:{signature}"));
                 }
                 AzureLogin::Token(token) => {
@@ -224,10 +259,12 @@ fn unlisted(refusal: &Refusal) -> ObjectsError {
     }
 }
 
-/// The signature of a GET ("Authorize with Shared Key", version 2015-02-21 and later).
+/// The signature of a request by its method and the length of its content ("Authorize with Shared Key", version 2015-02-21
+/// and later).
 fn signature(
     account: &str,
     key: &Secret,
+    (method, length): (&str, Option<u64>),
     url: &Url,
     pairs: &[(&str, &str)],
     date: &str,
@@ -241,10 +278,17 @@ fn signature(
         .iter()
         .map(|(name, value)| format!("\n{name}:{value}"))
         .collect();
-    // The eleven headers between the method and those of Azure are not sent, so their lines are empty.
-    let empty = "\n".repeat(12);
+    // Of the eleven headers between the method and those of Azure only the third is ever sent.
+    let (before, after) = ("\n".repeat(3), "\n".repeat(9));
+    let size = length
+        .filter(|length| *length > 0)
+        .map(|length| length.to_string());
+    let size = size.unwrap_or_default();
+    let kind = length
+        .map(|_| format!("x-ms-blob-type:{KIND}\n"))
+        .unwrap_or_default();
     let text = format!(
-        "GET{empty}x-ms-date:{date}\nx-ms-version:{VERSION}\n/{account}{}{query}",
+        "{method}{before}{size}{after}{kind}x-ms-date:{date}\nx-ms-version:{VERSION}\n/{account}{}{query}",
         url.path()
     );
     let odd = || ObjectsError::Answer("the account key is not base64".into());

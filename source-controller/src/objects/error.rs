@@ -61,6 +61,9 @@ pub enum ObjectsError {
     /// There is no client for such certificates or such a proxy.
     #[error("cannot make a client for the object store")]
     Client(#[source] reqwest::Error),
+    /// What was to be sent cannot be read.
+    #[error("cannot read what is to be stored")]
+    Read(#[source] std::io::Error),
     /// The file for the content failed.
     #[error("cannot write what was downloaded")]
     Write(#[source] std::io::Error),

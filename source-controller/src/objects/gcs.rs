@@ -1,11 +1,11 @@
 //! Google Cloud Storage by its JSON API (version 1).
 
 use super::{
-    Found, Listed, ObjectsError, Page,
+    Content, Found, Listed, ObjectsError, Page,
     send::{self, Refusal, send},
 };
 use crate::{cloud::sigv4, secret::Secret};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode, header::CONTENT_LENGTH};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
@@ -106,15 +106,50 @@ impl Gcs {
         Err(ObjectsError::Answer(format!("the object '{key}' keeps changing")))
     }
 
+    pub(super) async fn write(&self, key: &str, content: &Content) -> Result<(), ObjectsError> {
+        // Content goes to the same path below another root.
+        let url = self.base.replacen("/storage/v1/b/", "/upload/storage/v1/b/", 1) + "/o";
+        let query = [("uploadType", "media"), ("name", key)];
+        let answer = self.send(Method::POST, &url, &query, Some(content)).await?;
+        answer.map(drop).map_err(|refusal| refusal.told())
+    }
+
+    pub(super) async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        let url = format!("{}/o/{}", self.base, sigv4::part(key));
+        if matches!(key, "." | "..") {
+            return Err(ObjectsError::Key(key.to_owned()));
+        }
+        send::deleted(self.send(Method::DELETE, &url, &[], None).await?)
+    }
+
     async fn ask(
         &self,
         url: &str,
         query: &[(&str, &str)],
     ) -> Result<Result<Response, Refusal>, ObjectsError> {
+        self.send(Method::GET, url, query, None).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        query: &[(&str, &str)],
+        content: Option<&Content>,
+    ) -> Result<Result<Response, Refusal>, ObjectsError> {
         let mut url = Url::parse(url).map_err(|_| ObjectsError::Endpoint(url.to_owned()))?;
-        url.set_query(Some(&sigv4::query(query)));
+        url.set_query(
+            Some(&sigv4::query(query))
+                .filter(|text| !text.is_empty())
+                .map(String::as_str),
+        );
         let make = |http: &Client| {
-            let request = http.get(url.clone());
+            let mut request = http.request(method.clone(), url.clone());
+            if let Some(content) = content {
+                request = request
+                    .header(CONTENT_LENGTH, content.length)
+                    .body(content.body()?);
+            }
             let login = self
                 .token
                 .as_ref()

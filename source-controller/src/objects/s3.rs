@@ -1,7 +1,7 @@
-//! S3, as Amazon and many others speak it (API version 2006-03-01): ListObjects and GetObject.
+//! S3, as Amazon and many others speak it (API version 2006-03-01): ListObjects, GetObject, PutObject and DeleteObject.
 
 use super::{
-    Found, Listed, ObjectsError, Page,
+    Content, Found, Listed, ObjectsError, Page,
     send::{self, Refusal, header, send, xml},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     lock::lock,
 };
 use percent_encoding::percent_decode_str;
-use reqwest::Client;
+use reqwest::{Client, Method, header::CONTENT_LENGTH};
 use serde::Deserialize;
 use std::sync::Mutex;
 use url::Url;
@@ -29,6 +29,15 @@ pub struct S3 {
     region: Mutex<String>,
     /// Whether the spec says the region; else it is learnt from the store.
     given: bool,
+}
+
+/// A request.
+struct Ask<'a> {
+    method: Method,
+    url: &'a Url,
+    /// The path that is signed, where it is not the URL's.
+    path: Option<&'a str>,
+    content: Option<&'a Content>,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,7 +128,7 @@ impl S3 {
         }
         let mut url = self.base.clone();
         url.set_query(Some(&sigv4::query(&query)));
-        let answer = match self.ask(&url, None).await? {
+        let answer = match self.ask(&Ask::get(&url, None)).await? {
             Ok(answer) => answer,
             Err(refusal) if refusal.code() == "NoSuchBucket" => return Err(ObjectsError::NoBucket),
             Err(refusal) => return Err(refusal.told()),
@@ -147,13 +156,35 @@ impl S3 {
 
     pub(super) async fn read(&self, key: &str) -> Result<Found, ObjectsError> {
         let (url, path) = self.object(key)?;
-        match self.ask(&url, Some(&path)).await? {
+        match self.ask(&Ask::get(&url, Some(&path))).await? {
             Ok(answer) => Ok(Found::Object {
                 etag: bare(&header(&answer, "etag").unwrap_or_default()),
                 body: answer.into(),
             }),
             Err(refusal) if refusal.code() == "NoSuchKey" => Ok(Found::Gone),
             Err(refusal) => Err(refusal.told()),
+        }
+    }
+
+    pub(super) async fn write(&self, key: &str, content: &Content) -> Result<(), ObjectsError> {
+        let (url, path) = self.object(key)?;
+        let ask = Ask {
+            method: Method::PUT,
+            content: Some(content),
+            ..Ask::get(&url, Some(&path))
+        };
+        self.ask(&ask).await?.map(drop).map_err(|refusal| refusal.told())
+    }
+
+    pub(super) async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        let (url, path) = self.object(key)?;
+        let ask = Ask {
+            method: Method::DELETE,
+            ..Ask::get(&url, Some(&path))
+        };
+        match self.ask(&ask).await? {
+            Err(refusal) if refusal.code() == "NoSuchBucket" => Err(ObjectsError::NoBucket),
+            answer => send::deleted(answer),
         }
     }
 
@@ -172,13 +203,9 @@ impl S3 {
     }
 
     /// Sends a request, again if the store says that the bucket is in another region.
-    async fn ask(
-        &self,
-        url: &Url,
-        path: Option<&str>,
-    ) -> Result<Result<reqwest::Response, Refusal>, ObjectsError> {
+    async fn ask(&self, ask: &Ask<'_>) -> Result<Result<reqwest::Response, Refusal>, ObjectsError> {
         let used = lock(&self.region).clone();
-        let answer = self.once(url, path, &used).await?;
+        let answer = self.once(ask, &used).await?;
         let Err(refusal) = &answer else { return Ok(answer) };
         let told = || Some(xml::<Elsewhere>(&refusal.body).ok()?.region);
         let region = refusal.region.clone().or_else(told).unwrap_or_default();
@@ -186,26 +213,31 @@ impl S3 {
         if !other {
             return Ok(answer);
         }
-        let again = self.once(url, path, &region).await?;
+        let again = self.once(ask, &region).await?;
         *lock(&self.region) = region;
         Ok(again)
     }
 
     async fn once(
         &self,
-        url: &Url,
-        path: Option<&str>,
+        ask: &Ask<'_>,
         region: &str,
     ) -> Result<Result<reqwest::Response, Refusal>, ObjectsError> {
+        let nothing = sigv4::hash(b"");
         let make = |http: &Client| {
-            let mut request = http.get(url.clone());
+            let mut request = http.request(ask.method.clone(), ask.url.clone());
+            if let Some(content) = ask.content {
+                request = request
+                    .header(CONTENT_LENGTH, content.length)
+                    .body(content.body()?);
+            }
             if let Some(keys) = &self.keys {
                 let what = Request {
-                    method: "GET",
-                    url,
-                    path,
+                    method: ask.method.as_str(),
+                    url: ask.url,
+                    path: ask.path,
                     headers: &[],
-                    body: b"",
+                    hash: ask.content.map_or(&nothing, |content| &content.hash),
                 };
                 let scope = Scope {
                     region,
@@ -218,6 +250,17 @@ impl S3 {
             Ok(request)
         };
         send(&self.http, make).await
+    }
+}
+
+impl<'a> Ask<'a> {
+    fn get(url: &'a Url, path: Option<&'a str>) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            path,
+            content: None,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! I/O: requests to a store, tried again a little where it is only busy, and bodies under a limit.
 
 use super::ObjectsError;
-use crate::http::without_query;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, header::RETRY_AFTER};
+use crate::http::{retry_after, without_query};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{io::Write, time::Duration};
 
@@ -60,9 +60,10 @@ pub(super) async fn send(
     for attempt in 1.. {
         let request = make(http)?.build().map_err(ObjectsError::Client)?;
         let url = without_query(request.url());
+        let method = name(request.method());
         let sent = http.execute(request).await;
         let answer = sent.map_err(|source| ObjectsError::Request {
-            method: "GET",
+            method,
             url: url.clone(),
             source: source.without_url(),
         })?;
@@ -71,7 +72,7 @@ pub(super) async fn send(
         }
         let refusal = Refusal {
             status: answer.status(),
-            retry_after: wait(&answer),
+            retry_after: retry_after(&answer),
             region: header(&answer, "x-amz-bucket-region"),
             azure: header(&answer, "x-ms-error-code"),
             body: read(answer).await.unwrap_or_default(),
@@ -84,6 +85,24 @@ pub(super) async fn send(
         pause *= 2;
     }
     Err(ObjectsError::Answer("the request was never sent".into()))
+}
+
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::PUT => "PUT",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    }
+}
+
+/// Whether an answer to the deletion of an object means that it is not there.
+pub(super) fn deleted(answer: Result<Response, Refusal>) -> Result<(), ObjectsError> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(refusal) if refusal.status == StatusCode::NOT_FOUND => Ok(()),
+        Err(refusal) => Err(refusal.told()),
+    }
 }
 
 /// An answer that is no success.
@@ -186,10 +205,4 @@ pub(super) async fn read(mut answer: Response) -> Result<Vec<u8>, ObjectsError> 
 pub(super) fn header(answer: &Response, name: &str) -> Option<String> {
     let value = answer.headers().get(name)?.to_str().ok()?;
     Some(value.to_owned())
-}
-
-/// `Retry-After` in seconds.
-fn wait(answer: &Response) -> Option<Duration> {
-    let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
 }

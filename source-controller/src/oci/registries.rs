@@ -1,6 +1,6 @@
 //! The clients of all registries: one for all who share registry, trust and login, so that connections and tokens are shared.
 
-use super::{Keychain, Login, OciError, Registry, Repository};
+use super::{Keychain, Layers, Login, OciError, Registry, Repository};
 use crate::{
     http::{Proxy, Tls},
     lock::lock,
@@ -31,9 +31,12 @@ pub struct Access {
 /// A client, and when it was last asked for.
 type Used = (Arc<Registry>, Instant);
 
-/// The clients that are in use.
+/// The clients that are in use, and the layers that they brought.
 #[derive(Debug, Default)]
-pub struct Registries(Mutex<HashMap<[u8; 32], Used>>);
+pub struct Registries {
+    clients: Mutex<HashMap<[u8; 32], Used>>,
+    layers: Layers,
+}
 
 impl Registries {
     /// The client for a repository.
@@ -43,12 +46,18 @@ impl Registries {
     pub fn get(&self, repository: &Repository, access: &Access) -> Result<Arc<Registry>, OciError> {
         let login = access.keychain.login(repository);
         let key = fingerprint(repository, access, &login);
-        if let Some((client, used)) = lock(&self.0).get_mut(&key) {
+        if let Some((client, used)) = lock(&self.clients).get_mut(&key) {
             *used = Instant::now();
             return Ok(client.clone());
         }
-        let client = Arc::new(Registry::new(repository, access, login)?);
-        let mut clients = lock(&self.0);
+        let client = Arc::new(Registry::new(
+            repository,
+            access,
+            login,
+            key,
+            self.layers.clone(),
+        )?);
+        let mut clients = lock(&self.clients);
         clients.insert(key, (client.clone(), Instant::now()));
         while clients.len() > MOST {
             let oldest = clients.iter().min_by_key(|(_, (_, used))| *used);
@@ -58,6 +67,11 @@ impl Registries {
             clients.remove(&oldest);
         }
         Ok(client)
+    }
+
+    /// Lets go of layers that nobody wanted for a while.
+    pub fn purge(&self) {
+        self.layers.purge();
     }
 }
 

@@ -6,18 +6,19 @@ mod tokens;
 use super::{
     error::{OciError, problem},
     keychain::Login,
+    layers::Layers,
     manifest::{ACCEPTED, Descriptor, Manifest},
     name::{Reference, Repository},
     registries::Access,
 };
-use crate::http::{bare, builder};
+use crate::http::{bare, builder, retry_after};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
-    header::{ACCEPT, HeaderValue, LINK, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ACCEPT, HeaderValue, LINK, WWW_AUTHENTICATE},
     redirect,
 };
 use sha2::{Digest as _, Sha256};
-use std::{io::Write, time::Duration};
+use std::io::Write;
 use tokens::Tokens;
 use tokio::sync::OnceCell;
 
@@ -30,8 +31,6 @@ const MAX_PAGE: u64 = 16 << 20;
 /// So many tags are looked at.
 const MAX_TAGS: usize = 100_000;
 const MAX_REDIRECTS: usize = 10;
-/// How long until an address answers at all.
-const CONNECT: Duration = Duration::from_secs(15);
 
 /// A client of one registry. It has no timeout of its own: whoever calls it waits with a deadline.
 #[derive(Debug)]
@@ -43,27 +42,35 @@ pub struct Registry {
     /// `https` or `http`, once somebody answered.
     scheme: OnceCell<&'static str>,
     tokens: Tokens,
+    /// Equal only for equal host, trust, proxy and login.
+    pub(super) id: [u8; 32],
+    pub(super) layers: Layers,
 }
 
 impl Registry {
     /// A client for the registry of a repository.
-    pub(super) fn new(repository: &Repository, access: &Access, login: Login) -> Result<Self, OciError> {
+    pub(super) fn new(
+        repository: &Repository,
+        access: &Access,
+        login: Login,
+        id: [u8; 32],
+        layers: Layers,
+    ) -> Result<Self, OciError> {
         let tls = access.tls.clone().unwrap_or_default();
         let mut client = builder(&tls, access.proxy.as_ref()).map_err(OciError::Client)?;
         if access.insecure && access.tls.is_none() {
             client = client.tls_danger_accept_invalid_certs(true);
         }
         // Flux's clients call themselves so, and registries count by it.
-        let client = client
-            .user_agent("flux/v2")
-            .connect_timeout(CONNECT)
-            .redirect(policy());
+        let client = client.user_agent("flux/v2").redirect(policy());
         Ok(Self {
             http: client.build().map_err(OciError::Client)?,
             host: repository.registry.clone(),
             plain: access.insecure || repository.is_local(),
             scheme: OnceCell::new(),
             tokens: Tokens::new(login),
+            id,
+            layers,
         })
     }
 
@@ -248,7 +255,7 @@ impl Registry {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        let (status, retry_after) = (answer.status(), wait(&answer));
+        let (status, retry_after) = (answer.status(), retry_after(&answer));
         let body = read(answer, url, MAX_ERROR).await.unwrap_or_default();
         Err(OciError::Refused {
             method: name(&method),
@@ -326,12 +333,6 @@ fn challenge(answer: &Response) -> Option<String> {
     }
     let header = answer.headers().get(WWW_AUTHENTICATE)?.to_str().ok()?;
     Some(header.to_owned())
-}
-
-/// `Retry-After` in seconds; a date is not worth the trouble of clocks that differ.
-fn wait(answer: &Response) -> Option<Duration> {
-    let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// The page that a `Link` names (RFC 8288), on the same host.

@@ -1,17 +1,18 @@
 //! I/O: the manifest and its layer from the registry, and the archive of the layer's files on the shelf.
 
 use super::{KIND, pull_failed, request::Request};
-use crate::{files, oci::Registry, record::Failure, storage::Storage};
-use artifact::{Limits, pack, unpack};
-use crds::{
-    meta::Artifact,
-    source::{OCIRepository, OciLayerOperation, reason},
+use crate::{
+    files,
+    oci::{Layer, OciError, Registry},
+    record::Failure,
+    storage::{Offer, Published, Storage},
 };
+use artifact::{Limits, pack, unpack};
+use crds::source::{OCIRepository, OciLayerOperation, reason};
 use runtime::{Key, telemetry::chain};
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, BufReader, BufWriter, Seek as _, Write as _},
+    io::{self, BufReader},
 };
 
 /// A layer is never larger, in bytes.
@@ -22,19 +23,10 @@ const LATEST: &str = "latest.tar.gz";
 
 /// A layer that was downloaded and is what its digest says.
 pub struct Pulled {
-    content: File,
+    content: Layer,
     operation: OciLayerOperation,
     digest: String,
     annotations: BTreeMap<String, String>,
-}
-
-/// An artifact that was stored.
-#[derive(Debug)]
-pub struct Archived {
-    /// The artifact.
-    pub artifact: Artifact,
-    /// Where the newest is always found.
-    pub latest: Option<String>,
 }
 
 /// Downloads the layer that the spec means of the manifest with this digest.
@@ -46,7 +38,7 @@ pub async fn run(
 ) -> Result<Pulled, Failure> {
     let repository = &request.repository;
     let doing = format!("failed to pull artifact from 'oci://{repository}'");
-    let failed = |e: &crate::oci::OciError| pull_failed(&doing, e);
+    let failed = |e: &OciError| pull_failed(&doing, e);
     let mut manifest = registry
         .manifest(repository, digest)
         .await
@@ -69,18 +61,16 @@ pub async fn run(
         };
         Failure::fetch(reason::OCI_LAYER_OPERATION_FAILED, text)
     })?;
-    let full = |e: io::Error| {
-        let text = format!("cannot keep what is downloaded: {e}");
-        Failure::storage_text(reason::ARCHIVE_OPERATION_FAILED, text)
-    };
-    let mut writer = BufWriter::new(storage.scratch().map_err(full)?);
-    registry
-        .download(repository, layer, MAX_LAYER, &mut writer)
+    let content = registry
+        .layer(repository, layer, MAX_LAYER, || storage.scratch())
         .await
-        .map_err(|e| failed(&e))?;
-    writer.flush().map_err(full)?;
-    let mut content = writer.into_inner().map_err(|e| full(e.into_error()))?;
-    content.rewind().map_err(full)?;
+        .map_err(|e| match &e {
+            OciError::Write(error) => {
+                let text = format!("cannot keep what is downloaded: {error}");
+                Failure::storage_text(reason::ARCHIVE_OPERATION_FAILED, text)
+            }
+            _ => failed(&e),
+        })?;
     Ok(Pulled {
         content,
         operation: request.operation,
@@ -99,13 +89,19 @@ pub fn archive(
     object: &OCIRepository,
     pulled: Pulled,
     revision: String,
-) -> Result<Archived, Failure> {
-    let key = Key::of(object);
-    let path = Storage::path(KIND, &key, &format!("{}.tar.gz", pulled.digest));
-    let mut content = pulled.content;
-    let stored = match pulled.operation {
+) -> Result<Published, Failure> {
+    let offer = Offer {
+        kind: KIND,
+        key: Key::of(object),
+        file: format!("{}.tar.gz", pulled.digest),
+        revision: Some(revision),
+        metadata: pulled.annotations,
+        link: Some(LATEST),
+    };
+    let mut content = pulled.content.reader();
+    let published = match pulled.operation {
         OciLayerOperation::Copy => {
-            storage.write(&path, |mut writer| io::copy(&mut content, &mut writer).map(drop))
+            storage.publish(offer, |mut writer| io::copy(&mut content, &mut writer).map(drop))
         }
         OciLayerOperation::Extract => {
             let tree = unpack(BufReader::new(content), &Limits::default()).map_err(|e| {
@@ -113,23 +109,10 @@ pub fn archive(
                 Failure::fetch(reason::OCI_LAYER_OPERATION_FAILED, text)
             })?;
             let rules = files::rules(&tree, object.spec.ignore.as_deref());
-            storage.write(&path, |writer| {
+            storage.publish(offer, |writer| {
                 pack(files::entries(&tree, &rules), writer).map(drop)
             })
         }
     };
-    let (digest, size) = stored.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
-    let artifact = Artifact {
-        digest: digest.to_string(),
-        last_update_time: runtime::conditions::now(),
-        metadata: Some(pulled.annotations).filter(|notes| !notes.is_empty()),
-        url: storage.url(&path),
-        path,
-        revision,
-        size: i64::try_from(size).ok(),
-    };
-    // What cannot be cleared away now is cleared away next time; a link is a convenience.
-    let _ = storage.collect(&artifact);
-    let latest = storage.link(&artifact.path, LATEST).ok();
-    Ok(Archived { artifact, latest })
+    published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))
 }

@@ -1,8 +1,8 @@
 //! PURE: what a pass over an OCIRepository came to → the status, what to tell, and when to look again.
 
-use super::pull::Archived;
 use crate::{
     record::{self, Failure},
+    storage::Published,
     verify::Verdict,
 };
 use crds::{
@@ -33,7 +33,7 @@ pub enum End {
     /// An artifact was stored.
     Stored {
         /// The artifact.
-        archived: Box<Archived>,
+        published: Box<Published>,
         /// What was found of its signature, if that was looked at.
         verified: Option<Verdict>,
     },
@@ -69,10 +69,11 @@ pub fn outcome(
             }
             verified
         }
-        Ok(End::Stored { archived, verified }) => {
-            new = status.artifact.as_ref().map(|a| &a.digest) != Some(&archived.artifact.digest);
-            status.artifact = Some(archived.artifact);
-            status.url = archived.latest;
+        Ok(End::Stored { published, verified }) => {
+            let Published { artifact, latest } = *published;
+            new = status.artifact.as_ref().map(|a| &a.digest) != Some(&artifact.digest);
+            status.artifact = Some(artifact);
+            status.url = latest;
             status.observed_ignore.clone_from(&object.spec.ignore);
             status
                 .observed_layer_selector

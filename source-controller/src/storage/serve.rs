@@ -59,10 +59,18 @@ async fn answer(State(window): State<Window>, method: Method, uri: Uri, headers:
     if parts.iter().any(odd) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let file = window.storage.0.root.join(parts.iter().collect::<PathBuf>());
-    let sent = send(&window.storage, file, &method, &headers).await;
+    let path = &path[1..];
+    let sent = match window.storage.find(path).await {
+        Ok(Some(file)) => send(&window.storage, file, &method, &headers).await,
+        Ok(None) => None,
+        Err(error) => {
+            let error = runtime::telemetry::chain(&error);
+            tracing::warn!(path, error, "cannot have an artifact from the object store");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    };
     sent.unwrap_or_else(|| {
-        (window.missing)(&path[1..]);
+        (window.missing)(path);
         StatusCode::NOT_FOUND.into_response()
     })
 }

@@ -2,29 +2,34 @@
 
 use super::*;
 use crds::meta::Artifact;
-use std::{convert::Infallible, time::SystemTime};
+use std::time::SystemTime;
 
 fn shelf(dir: &Path) -> Storage {
+    shelf_of(dir, 2)
+}
+
+fn shelf_of(dir: &Path, records: usize) -> Storage {
     let retention = Retention {
         ttl: Duration::from_secs(60),
-        records: 2,
+        records,
     };
     Storage::open(dir, "http://here".into(), Algorithm::Sha256, retention).unwrap()
 }
 
+fn offer(file: &str) -> Offer<'static> {
+    Offer {
+        kind: "GitRepository",
+        key: Key::new("n", "a"),
+        file: file.to_owned(),
+        revision: Some("r".to_owned()),
+        metadata: [("of".to_owned(), "this".to_owned())].into(),
+        link: Some("latest.tar.gz"),
+    }
+}
+
 fn put(storage: &Storage, file: &str, bytes: &[u8]) -> Artifact {
-    let path = Storage::path("GitRepository", &Key::new("n", "a"), file);
-    let (digest, size) = storage
-        .write(&path, |w| {
-            w.write_all(bytes).unwrap();
-            Ok::<_, Infallible>(())
-        })
-        .unwrap();
-    serde_json::from_value(serde_json::json!({
-        "digest": digest.to_string(), "path": path, "url": storage.url(&path), "revision": "r",
-        "lastUpdateTime": "2026-01-01T00:00:00Z", "size": size,
-    }))
-    .unwrap()
+    let published = storage.publish(offer(file), |w| w.write_all(bytes));
+    published.unwrap().artifact
 }
 
 #[test]
@@ -33,6 +38,11 @@ fn what_is_written_is_good_until_it_is_harmed() {
     let storage = shelf(dir.path());
     let artifact = put(&storage, "one.tar.gz", b"content");
     assert_eq!(artifact.url, "http://here/gitrepository/n/a/one.tar.gz");
+    assert_eq!((artifact.revision.as_str(), artifact.size), ("r", Some(7)));
+    assert_eq!(
+        artifact.metadata,
+        Some([("of".to_owned(), "this".to_owned())].into())
+    );
     assert_eq!(storage.check(&artifact).unwrap(), Stored::Good);
     let path = dir.path().join(&artifact.path);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -45,7 +55,7 @@ fn what_is_written_is_good_until_it_is_harmed() {
 fn a_failed_write_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let storage = shelf(dir.path());
-    let failed = storage.write("gitrepository/n/a/x", |_| Err::<(), _>(io::Error::other("no")));
+    let failed = storage.publish(offer("x"), |_| Err::<(), _>(io::Error::other("no")));
     assert!(matches!(failed, Err(StorageError::Pack(_))));
     assert_eq!(
         fs::read_dir(dir.path().join("gitrepository/n/a"))
@@ -56,11 +66,35 @@ fn a_failed_write_leaves_nothing() {
 }
 
 #[test]
-fn old_ones_go_and_the_current_one_stays() {
+fn what_is_offered_is_named_and_the_link_leads_to_it() {
     let dir = tempfile::tempdir().unwrap();
     let storage = shelf(dir.path());
+    for file in ["1.tar.gz", "2.tar.gz"] {
+        let published = storage
+            .publish(offer(file), |w| w.write_all(file.as_bytes()))
+            .unwrap();
+        let latest = "http://here/gitrepository/n/a/latest.tar.gz";
+        assert_eq!(published.latest.as_deref(), Some(latest));
+        let link = dir.path().join("gitrepository/n/a/latest.tar.gz");
+        assert_eq!(fs::read(link).unwrap(), file.as_bytes());
+    }
+    let nameless = Offer {
+        revision: None,
+        metadata: std::collections::BTreeMap::new(),
+        link: None,
+        ..offer("3.tar.gz")
+    };
+    let Published { artifact, latest } = storage.publish(nameless, |w| w.write_all(b"3")).unwrap();
+    assert_eq!(artifact.revision, format!("latest@{}", artifact.digest));
+    assert_eq!((artifact.metadata, latest), (None, None));
+}
+
+#[test]
+fn old_ones_go_and_the_current_one_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (roomy, storage) = (shelf_of(dir.path(), 9), shelf(dir.path()));
     let all: Vec<Artifact> = (0..4)
-        .map(|n| put(&storage, &format!("{n}.tar.gz"), &[n]))
+        .map(|n| put(&roomy, &format!("{n}.tar.gz"), &[n]))
         .collect();
     for (n, artifact) in all.iter().enumerate() {
         let age = Duration::from_secs(40 - 10 * n as u64);

@@ -3,6 +3,7 @@
 mod conformance;
 mod fetching;
 mod github_app;
+mod greeting;
 mod hostile;
 mod origin;
 mod references;

@@ -92,6 +92,10 @@ fn token(name: &str) -> String {
     format!("e30.{claims}.x")
 }
 
+/// Azure DevOps, as Entra ID knows it, and the token that it takes here.
+const DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+pub const GIT: &str = "devops-token";
+
 /// The parts of all providers.
 pub struct Clouds {
     pub public: String,
@@ -259,6 +263,10 @@ impl Clouds {
         ) {
             ("https://storage.azure.com", Some("managed")) => "blobs",
             ("https://management.example.com", None) => "registry",
+            (DEVOPS, None) => {
+                let granted = json!({"access_token": GIT, "expires_in": "3600"});
+                return Some(answer(200, granted.to_string()));
+            }
             _ => return None,
         };
         let granted = json!({"access_token": token(name), "expires_in": "3600"});
@@ -280,14 +288,17 @@ impl Clouds {
             }
             _ => false,
         };
-        let ours = good
-            && asked.path == "/tenant/oauth2/v2.0/token"
-            && form.get("client_id")? == "client"
-            && form.get("scope")? == "https://storage.azure.com/.default";
+        let ours = good && asked.path == "/tenant/oauth2/v2.0/token" && form.get("client_id")? == "client";
+        let scope = form.get("scope")?.strip_suffix("/.default")?;
+        let token = match scope {
+            "https://storage.azure.com" => token("blobs"),
+            DEVOPS => GIT.to_owned(),
+            _ => return None,
+        };
         ours.then(|| {
             answer(
                 200,
-                json!({"access_token": token("blobs"), "expires_in": 3600}).to_string(),
+                json!({"access_token": token, "expires_in": 3600}).to_string(),
             )
         })
     }

@@ -405,3 +405,35 @@ fn values_of_any_kind_are_read_as_json() {
         "an undeclared variable"
     );
 }
+
+#[test]
+fn texts() {
+    let event = serde_json::json!({"involvedObject": {"kind": "Kustomization", "name": "web"}, "metadata": {"foo": "a"}});
+    let provider = serde_json::json!({"metadata": {"uid": "0c9c2e41-d2f9"}});
+    let variables = [("event", &event), ("provider", &provider)];
+    for (text, expected) in [
+        (
+            "event.involvedObject.kind + '/' + event.metadata.foo",
+            Ok("Kustomization/a"),
+        ),
+        // The one of Flux's documentation.
+        (
+            "(event.involvedObject.kind + '/' + event.involvedObject.name + '/' + event.metadata.foo + '/' + \
+             provider.metadata.uid.split('-').first().value()).lowerAscii()",
+            Ok("kustomization/web/a/0c9c2e41"),
+        ),
+        ("['a', 'b'].last().value()", Ok("b")),
+        ("[].first().orValue('none')", Ok("none")),
+        ("'a'.first().value()", Err("no such overload")),
+        ("event.metadata.nope", Err("no such key: nope")),
+        ("1 + 1", Err("as string")),
+        ("event", Err("as string")),
+    ] {
+        let found = Expression::compile(text).unwrap().evaluate_text(&variables);
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(found), Err(expected)) => assert!(found.to_string().contains(expected), "{found}"),
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+}

@@ -4,6 +4,7 @@ use super::{Shell, to_value};
 use crate::{
     Key,
     client::Identity,
+    events::Event,
     reconciler::{Cleanup, Reconciler, Status},
     status,
 };
@@ -59,8 +60,12 @@ impl<R: Reconciler> Shell<R> {
         match self.reconciler.cleanup(object).await {
             Cleanup::Done(events) => {
                 self.tell(object, &events);
+                let object = match self.last_words(object, &events).await {
+                    Ok(object) => object,
+                    Err(error) => return self.failed(key, "cannot write the status", &error),
+                };
                 let client = self.tools.clients.of(&Identity::Controller);
-                match status::set_finalizer(client, &**object, false, self.tools.manager).await {
+                match status::set_finalizer(client, &*object, false, self.tools.manager).await {
                     Ok(_) => {
                         // Unless the watch was quicker.
                         if self
@@ -82,6 +87,9 @@ impl<R: Reconciler> Shell<R> {
                 requeue,
             } => {
                 self.tell(object, &events);
+                if let Err(error) = self.last_words(object, &events).await {
+                    return self.failed(key, "cannot write the status", &error);
+                }
                 if let Some(error) = &error {
                     error!(
                         kind = R::Object::KIND,
@@ -95,5 +103,21 @@ impl<R: Reconciler> Shell<R> {
                 error.is_none()
             }
         }
+    }
+
+    /// Puts what there is to tell about an object that goes into its status, while it is there; the object as it is then.
+    async fn last_words(&self, object: &Arc<R::Object>, events: &[Event]) -> kube::Result<Arc<R::Object>> {
+        if events.is_empty() {
+            return Ok(object.clone());
+        }
+        let newest = || {
+            let known = self.store.get(&Key::of(&**object));
+            known
+                .filter(|known| known.uid() == object.uid())
+                .unwrap_or_else(|| object.clone())
+        };
+        let status = newest().status().cloned().unwrap_or_default();
+        self.write(object, status, events).await?;
+        Ok(newest())
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     telemetry::chain,
     watch::Undecodable,
 };
-use crds::meta::FluxObject as _;
+use crds::meta::{FluxObject as _, add_messages};
 use std::sync::Arc;
 use tracing::error;
 
@@ -35,9 +35,8 @@ impl<R: Reconciler> Shell<R> {
     async fn report_undecodable(&self, key: &Key, invalid: &Undecodable) {
         let message = format!("the object cannot be read: {}", invalid.error);
         let subject = subject::<R::Object>(&invalid.metadata);
-        self.tools
-            .recorder
-            .publish(subject, Event::warning("InvalidObject", message.clone()));
+        let event = Event::warning("InvalidObject", message.clone());
+        self.tools.recorder.publish(subject, event.clone());
         let api: kube::Api<kube::api::DynamicObject> = kube::Api::namespaced_with(
             self.tools.clients.of(&Identity::Controller),
             &key.namespace,
@@ -47,7 +46,15 @@ impl<R: Reconciler> Shell<R> {
             "type": crds::meta::READY, "status": "False", "reason": "InvalidObject", "message": message,
             "observedGeneration": invalid.metadata.generation, "lastTransitionTime": conditions::now(),
         });
-        let body = serde_json::json!({"status": {"conditions": [condition]}});
+        let known = api.get_opt(&key.name).await.ok().flatten();
+        let mut messages = known
+            .and_then(|known| serde_json::from_value(known.data["status"]["messages"].clone()).ok())
+            .unwrap_or_default();
+        add_messages(
+            &mut messages,
+            event.message(conditions::now()).into_iter().collect(),
+        );
+        let body = serde_json::json!({"status": {"conditions": [condition], "messages": messages}});
         let params = kube::api::PatchParams {
             field_manager: Some(self.tools.manager.into()),
             ..Default::default()

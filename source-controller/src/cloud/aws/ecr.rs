@@ -51,7 +51,7 @@ impl Cloud {
                 url: &url,
                 path: None,
                 headers: &headers,
-                body: b"{}",
+                hash: &sigv4::hash(b"{}"),
             };
             let scope = Scope {
                 region: &region,

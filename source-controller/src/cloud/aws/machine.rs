@@ -2,7 +2,7 @@
 
 use super::{CloudError, Keys, read, until};
 use crate::{
-    cloud::{call, env, is_safe},
+    cloud::{call, direct, env, is_safe},
     secret::Secret,
 };
 use reqwest::Client;
@@ -23,7 +23,8 @@ struct Found {
 }
 
 /// Keys from whichever is there.
-pub(super) async fn keys(http: &Client) -> Result<(Keys, Duration), CloudError> {
+pub(super) async fn keys() -> Result<(Keys, Duration), CloudError> {
+    let http = &direct()?;
     let relative =
         env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").map(|uri| format!("http://169.254.170.2{uri}"));
     if let Some(url) = relative.or_else(|| env("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {

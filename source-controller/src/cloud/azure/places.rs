@@ -35,6 +35,21 @@ pub fn for_ours(endpoint: &str) -> Result<(), CloudError> {
     )))
 }
 
+/// Whether a token of our own identities may go to a Git repository: to Azure DevOps, or this machine.
+///
+/// # Errors
+/// That it may not.
+pub fn for_git(url: &str) -> Result<(), CloudError> {
+    let url = for_theirs(url)?;
+    let host = url.host_str().unwrap_or_default();
+    if url.scheme() == "http" || host == "dev.azure.com" || host.ends_with(".visualstudio.com") {
+        return Ok(());
+    }
+    Err(CloudError::Setup(format!(
+        "'{host}' is not Azure DevOps: the token of an identity that is not the object's own is not sent there"
+    )))
+}
+
 /// Whether a token that a tenant has got for its own secret may go to an endpoint: over TLS, or to this machine.
 ///
 /// # Errors
@@ -64,6 +79,16 @@ mod tests {
         ] {
             assert_eq!(for_ours(endpoint).is_ok(), ours, "{endpoint}");
             assert_eq!(for_theirs(endpoint).is_ok(), theirs, "{endpoint}");
+        }
+        for (url, expected) in [
+            ("https://dev.azure.com/org/project/_git/app", true),
+            ("https://org.visualstudio.com/project/_git/app", true),
+            ("https://dev.azure.com.evil.org/org/project/_git/app", false),
+            ("https://evildev.azure.com/app", false),
+            ("http://dev.azure.com/org/project/_git/app", false),
+            ("http://127.0.0.1:1/app.git", true),
+        ] {
+            assert_eq!(for_git(url).is_ok(), expected, "{url}");
         }
     }
 }

@@ -1,0 +1,370 @@
+//! People are told what becomes of objects: what happened, once, and in the words of the controller it happened in.
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    flux::{ALERTING, KUSTOMIZE, SOURCE, alert, provider, with},
+    origin::Sink,
+    space::{LIMIT, Space},
+    world::World,
+};
+use serde_json::{Value, json};
+
+const GOOD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  a: b\n";
+const BAD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata: text\n";
+
+/// Waits until the sink has an event about an object, with this reason and a text that contains `part`.
+async fn told(
+    space: &Space<'_>,
+    sink: &Sink,
+    path: &str,
+    object: &str,
+    reason: &str,
+    part: &str,
+) -> Result<Value> {
+    let what = format!("{object} {reason} '{part}' is told");
+    let found = space
+        .until(&what, LIMIT, async || {
+            Ok(sink
+                .events(path)
+                .into_iter()
+                .find(|event| is(event, object, reason, part)))
+        })
+        .await;
+    found.with_context(|| format!("the sink has {:#?}", sink.events(path)))
+}
+
+fn is(event: &Value, object: &str, reason: &str, part: &str) -> bool {
+    let about = &event["involvedObject"];
+    let name = format!(
+        "{}/{}",
+        about["kind"].as_str().unwrap_or_default(),
+        about["name"].as_str().unwrap_or_default()
+    );
+    name == object && event["reason"] == reason && event["message"].as_str().is_some_and(|m| m.contains(part))
+}
+
+#[tokio::test]
+async fn a_failure_and_its_end_are_told() -> Result<()> {
+    let (space, sink) = (
+        World::shared().await?.space("notify").await?,
+        Sink::start().await?,
+    );
+    space.apply(provider("sink", &sink.url("/all"))).await?;
+    space
+        .apply(with(
+            alert("all", "sink", &["GitRepository", "Kustomization"]),
+            &json!({"spec": {"eventMetadata": {"env": "prod"}, "summary": "in production"}}),
+        ))
+        .await?;
+    space.apply(provider("errors", &sink.url("/errors"))).await?;
+    space
+        .apply(with(
+            alert("errors", "errors", &["GitRepository", "Kustomization"]),
+            &json!({"spec": {"eventSeverity": "error"}}),
+        ))
+        .await?;
+    let first = space.repo.commit(&[("app/a.yaml", GOOD)])?;
+    space.git_repository(json!({})).await?;
+    space
+        .kustomization(
+            "app",
+            "./app",
+            json!({"metadata": {"annotations": {
+                "event.toolkit.fluxcd.io/owner": "team-a", "event.toolkit.fluxcd.io/env": "test",
+            }}}),
+        )
+        .await?;
+    let revision = format!("main@sha1:{first}");
+    let stored = told(
+        &space,
+        &sink,
+        "/all",
+        "GitRepository/app",
+        "NewArtifact",
+        "stored artifact for commit",
+    )
+    .await?;
+    ensure!(
+        stored["metadata"] == json!({"env": "prod", "revision": revision, "summary": "in production"}),
+        "{stored:#}"
+    );
+    let created = told(
+        &space,
+        &sink,
+        "/all",
+        "Kustomization/app",
+        "Progressing",
+        "ConfigMap/notify/app created",
+    )
+    .await?;
+    // The alert's word goes before the object's (Flux).
+    ensure!(
+        created["metadata"]["env"] == "prod" && created["metadata"]["owner"] == "team-a",
+        "{created:#}"
+    );
+    told(
+        &space,
+        &sink,
+        "/all",
+        "Kustomization/app",
+        "ReconciliationSucceeded",
+        "Reconciliation finished",
+    )
+    .await?;
+
+    space.push(&[("app/a.yaml", BAD)]).await?;
+    let failed = told(
+        &space,
+        &sink,
+        "/all",
+        "Kustomization/app",
+        "ReconciliationFailed",
+        "ConfigMap/notify/app",
+    )
+    .await?;
+    ensure!(failed["severity"] == "error", "{failed:#}");
+    told(
+        &space,
+        &sink,
+        "/errors",
+        "Kustomization/app",
+        "ReconciliationFailed",
+        "",
+    )
+    .await?;
+    let third = space.push(&[("app/a.yaml", GOOD)]).await?;
+    let recovered = |event: &Value| {
+        is(event, "Kustomization/app", "ReconciliationSucceeded", "")
+            && event["metadata"]["revision"] == format!("main@sha1:{third}").as_str()
+    };
+    space
+        .until("the recovery is told", LIMIT, async || {
+            Ok(sink.events("/all").iter().any(recovered).then_some(()))
+        })
+        .await?;
+    ensure!(
+        sink.events("/errors")
+            .iter()
+            .all(|event| event["severity"] == "error"),
+        "only failures were asked for"
+    );
+    let all = sink.events("/all");
+    let mut texts: Vec<String> = all
+        .iter()
+        .map(|event| {
+            let about = &event["involvedObject"]["kind"];
+            format!(
+                "{about} {} {} {}",
+                event["reason"], event["message"], event["metadata"]["revision"]
+            )
+        })
+        .collect();
+    texts.sort();
+    let count = texts.len();
+    texts.dedup();
+    ensure!(texts.len() == count, "something was told twice: {texts:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_alert_hears_what_it_asked_for() -> Result<()> {
+    let (space, sink) = (
+        World::shared().await?.space("notify-routes").await?,
+        Sink::start().await?,
+    );
+    for (name, spec) in [
+        (
+            "by-name",
+            json!({"eventSources": [{"kind": "Kustomization", "name": "one"}]}),
+        ),
+        (
+            "by-label",
+            json!({"eventSources": [{"kind": "Kustomization", "name": "*", "matchLabels": {"tier": "back"}}]}),
+        ),
+        ("included", json!({"inclusionList": [".*created$"]})),
+        (
+            "excluded",
+            json!({"exclusionList": ["created$", "^Reconciliation"]}),
+        ),
+        ("suspended", json!({"suspend": true})),
+    ] {
+        space
+            .apply(provider(name, &sink.url(&format!("/{name}"))))
+            .await?;
+        space
+            .apply(with(
+                alert(name, name, &["Kustomization"]),
+                &json!({"spec": spec}),
+            ))
+            .await?;
+    }
+    let broken = json!({"spec": {"inclusionList": ["("], "exclusionList": ["["]}});
+    space
+        .apply(with(alert("broken", "by-name", &["Kustomization"]), &broken))
+        .await?;
+    space
+        .repo
+        .commit(&[("one/a.yaml", GOOD), ("two/a.yaml", &GOOD.replace("app", "two"))])?;
+    space.git_repository(json!({})).await?;
+    space.kustomization("one", "./one", json!({})).await?;
+    space
+        .kustomization("two", "./two", json!({"metadata": {"labels": {"tier": "back"}}}))
+        .await?;
+    for (path, object, reason) in [
+        ("/by-name", "Kustomization/one", "ReconciliationSucceeded"),
+        ("/by-label", "Kustomization/two", "ReconciliationSucceeded"),
+        ("/included", "Kustomization/one", "Progressing"),
+        ("/included", "Kustomization/two", "Progressing"),
+    ] {
+        told(&space, &sink, path, object, reason, "").await?;
+    }
+    let names = |path: &str| -> Vec<String> {
+        let of = |event: &Value| {
+            event["involvedObject"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        sink.events(path).iter().map(of).collect()
+    };
+    ensure!(
+        names("/by-name").iter().all(|name| name == "one"),
+        "{:?}",
+        names("/by-name")
+    );
+    ensure!(
+        names("/by-label").iter().all(|name| name == "two"),
+        "{:?}",
+        names("/by-label")
+    );
+    ensure!(names("/suspended").is_empty() && names("/excluded").is_empty());
+    space
+        .until("the broken patterns are told of", LIMIT, async || {
+            let events = space.events().await?;
+            let said = |part: &str| {
+                events.iter().any(|e| {
+                    e.reason.as_deref() == Some("InvalidConfig")
+                        && e.message.as_deref().is_some_and(|m| m.contains(part))
+                })
+            };
+            Ok((said("inclusionList") && said("exclusionList")).then_some(()))
+        })
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deletion_is_told() -> Result<()> {
+    let (space, sink) = (
+        World::shared().await?.space("notify-deleted").await?,
+        Sink::start().await?,
+    );
+    space.apply(provider("sink", &sink.url("/all"))).await?;
+    space.apply(alert("all", "sink", &["Kustomization"])).await?;
+    let commit = space.repo.commit(&[("app/a.yaml", GOOD)])?;
+    space.git_repository(json!({})).await?;
+    space.kustomization("app", "./app", json!({})).await?;
+    space.synced("app", &commit).await?;
+    space.delete(KUSTOMIZE, "Kustomization", "app").await?;
+    space.gone(KUSTOMIZE, "Kustomization", "app").await?;
+    told(
+        &space,
+        &sink,
+        "/all",
+        "Kustomization/app",
+        "ReconciliationSucceeded",
+        "ConfigMap/notify-deleted/app deleted",
+    )
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_failures_of_one_kind_can_be_one_message() -> Result<()> {
+    let (space, sink) = (
+        World::shared().await?.space("notify-storm").await?,
+        Sink::start().await?,
+    );
+    space.apply(provider("each", &sink.url("/each"))).await?;
+    space.apply(provider("grouped", &sink.url("/grouped"))).await?;
+    let errors = json!({"spec": {"eventSeverity": "error"}});
+    space
+        .apply(with(alert("each", "each", &["Kustomization"]), &errors))
+        .await?;
+    let grouping = json!({"spec": {"eventSeverity": "error", "grouping": {"window": "6s"}}});
+    space
+        .apply(with(alert("grouped", "grouped", &["Kustomization"]), &grouping))
+        .await?;
+    space.repo.commit(&[("app/a.yaml", BAD)])?;
+    const OBJECTS: usize = 200;
+    space.git_repository(json!({})).await?;
+    for n in 0..OBJECTS {
+        space
+            .kustomization(
+                &format!("app-{n}"),
+                "./app",
+                json!({"spec": {"retryInterval": "1h"}}),
+            )
+            .await?;
+    }
+    space
+        .until(
+            "each failure is told, and all of them together",
+            LIMIT * 3,
+            async || {
+                let grouped: usize = sink
+                    .events("/grouped")
+                    .iter()
+                    .filter_map(|event| {
+                        event["message"]
+                            .as_str()?
+                            .split(' ')
+                            .next()?
+                            .parse::<usize>()
+                            .ok()
+                    })
+                    .sum();
+                let each: std::collections::BTreeSet<String> = sink
+                    .events("/each")
+                    .iter()
+                    .map(|e| e["involvedObject"]["name"].to_string())
+                    .collect();
+                Ok((each.len() == OBJECTS && grouped >= OBJECTS).then_some(()))
+            },
+        )
+        .await?;
+    let (each, grouped) = (sink.events("/each").len(), sink.events("/grouped").len());
+    println!("{OBJECTS} objects failed: {each} messages, grouped {grouped}");
+    ensure!(grouped <= 10, "{grouped} messages of {OBJECTS} failures");
+    Ok(())
+}
+
+#[tokio::test]
+async fn objects_without_messages_are_told_of_by_their_condition() -> Result<()> {
+    let (space, sink) = (
+        World::shared().await?.space("notify-foreign").await?,
+        Sink::start().await?,
+    );
+    space.apply(provider("sink", &sink.url("/all"))).await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    // Our own controllers always have messages; an object that cannot be read is reported with one too.
+    space
+        .apply(json!({
+            "apiVersion": SOURCE, "kind": "GitRepository", "metadata": {"name": "gone"},
+            "spec": {"interval": "1h", "url": format!("{}-nowhere", space.url())},
+        }))
+        .await?;
+    let failed = told(
+        &space,
+        &sink,
+        "/all",
+        "GitRepository/gone",
+        "GitOperationFailed",
+        "",
+    )
+    .await?;
+    ensure!(failed["severity"] == "error", "{failed:#}");
+    let alert = space.get(ALERTING, "Alert", "all").await?.context("the alert")?;
+    ensure!(alert["status"].is_null(), "nothing failed: {alert:#}");
+    Ok(())
+}

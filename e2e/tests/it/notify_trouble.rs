@@ -1,0 +1,168 @@
+//! Nothing that happens is lost: not while a service is away or refuses, not while the controller is.
+
+use anyhow::{Result, ensure};
+use e2e::{
+    flux::{ALERTING, alert, provider},
+    origin::{Answer, Sink},
+    space::LIMIT,
+    suite::Options,
+    world::World,
+};
+use serde_json::json;
+use std::{collections::BTreeSet, time::Duration};
+
+fn map(value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  a: \"{value}\"\n")
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
+    let (space, mut sink) = (
+        World::shared().await?.space("notify-away").await?,
+        Sink::start().await?,
+    );
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    sink.down().await;
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    space.git_repository(json!({})).await?;
+    let waits = |alert: &serde_json::Value| {
+        alert["status"]["waiting"] == 1
+            && alert["status"]["lastFailure"]["object"] == "GitRepository/notify-away/app"
+    };
+    space
+        .holds(
+            "the alert says that a message waits",
+            ALERTING,
+            "Alert",
+            "all",
+            waits,
+        )
+        .await?;
+    sink.up().await?;
+    sink.next(Answer::from(500));
+    sink.next(Answer {
+        status: 429,
+        retry_after: Some("2".into()),
+        delay: Duration::ZERO,
+    });
+    let arrived = async || Ok((!sink.events("/").is_empty()).then_some(()));
+    space.until("the message arrives", LIMIT, arrived).await?;
+    let letters = sink.letters();
+    ensure!(letters.iter().map(|l| l.status).collect::<Vec<_>>() == [500, 429, 200]);
+    let pause = letters[2].at - letters[1].at;
+    ensure!(
+        pause >= Duration::from_millis(1800),
+        "Retry-After is honoured: {pause:?}"
+    );
+    let calm = |alert: &serde_json::Value| alert["status"]["waiting"].is_null();
+    let alert = space
+        .holds("the alert says that none waits", ALERTING, "Alert", "all", calm)
+        .await?;
+    ensure!(alert["status"]["deadLetters"].is_null(), "{alert:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_is_given_up_and_holds_none_up() -> Result<()> {
+    let (space, sink) = (
+        World::shared().await?.space("notify-refused").await?,
+        Sink::start().await?,
+    );
+    sink.next(Answer::from(422));
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    space.git_repository(json!({})).await?;
+    let dead = |alert: &serde_json::Value| alert["status"]["deadLetters"] == 1;
+    space
+        .holds("the alert counts it", ALERTING, "Alert", "all", dead)
+        .await?;
+    space.push(&[("app/a.yaml", &map("2"))]).await?;
+    let arrived = async || Ok((sink.events("/").len() == 1).then_some(()));
+    space.until("the next one arrives", LIMIT, arrived).await
+}
+
+#[tokio::test]
+async fn a_slow_service_holds_up_itself_alone() -> Result<()> {
+    let (space, slow, quick) = (
+        World::shared().await?.space("notify-slow").await?,
+        Sink::start().await?,
+        Sink::start().await?,
+    );
+    slow.always(Some(Answer {
+        status: 200,
+        retry_after: None,
+        delay: Duration::from_secs(3600),
+    }));
+    for (name, sink) in [("slow", &slow), ("quick", &quick)] {
+        space.apply(provider(name, &sink.url("/"))).await?;
+        space.apply(alert(name, name, &["GitRepository"])).await?;
+    }
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    space.git_repository(json!({})).await?;
+    let asked = async || Ok((!slow.letters().is_empty()).then_some(()));
+    space.until("the slow service is asked", LIMIT, asked).await?;
+    space.push(&[("app/a.yaml", &map("2"))]).await?;
+    let arrived = async || Ok((quick.events("/").len() == 2).then_some(()));
+    space.until("the quick one has both", LIMIT, arrived).await
+}
+
+#[tokio::test]
+async fn twenty_kills_lose_nothing() -> Result<()> {
+    let world = World::start(&Options::default()).await?;
+    let (space, sink) = (world.space("notify-kills").await?, Sink::start().await?);
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    let mut commits = BTreeSet::new();
+    commits.insert(space.repo.commit(&[("app/a.yaml", &map("0"))])?);
+    space.git_repository(json!({})).await?;
+    let heard = || -> BTreeSet<String> {
+        let revision = |event: &serde_json::Value| event["metadata"]["revision"].as_str().map(str::to_owned);
+        let revisions = sink.events("/").iter().filter_map(revision).collect::<Vec<_>>();
+        revisions
+            .iter()
+            .filter_map(|r| r.strip_prefix("main@sha1:").map(str::to_owned))
+            .collect()
+    };
+    space
+        .until("the first is told", LIMIT, async || {
+            Ok((heard() == commits).then_some(()))
+        })
+        .await?;
+    let controller = &world.suite.notification;
+    for n in 1..=20_u64 {
+        let commit = space.push(&[("app/a.yaml", &map(&n.to_string()))]).await?;
+        commits.insert(commit.clone());
+        // Between now and when the news has been sent; chosen by the commit, which nobody chooses.
+        let moment = u64::from_str_radix(&commit[..4], 16)? % 120;
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        controller.kill();
+        let fetched = |git: &serde_json::Value| {
+            git["status"]["artifact"]["revision"] == format!("main@sha1:{commit}").as_str()
+        };
+        space
+            .holds(
+                "the commit is fetched",
+                e2e::flux::SOURCE,
+                "GitRepository",
+                "app",
+                fetched,
+            )
+            .await?;
+        controller.start()?;
+        // Every other time it is killed again before it has come far.
+        if n % 2 == 0 {
+            controller.ready().await?;
+        }
+    }
+    controller.ready().await?;
+    let complete = async || Ok(commits.is_subset(&heard()).then_some(()));
+    space.until("every commit was told of", LIMIT, complete).await?;
+    let told = sink.events("/").len();
+    println!(
+        "21 transitions, 20 kills: none lost, {} told again",
+        told - commits.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
+
+use crate::{
+    event::Event,
+    message::{self, Again, DeliveryError, Letter, Sent},
+    outbox::{Item, Next, Outbox},
+    provider::{self, Peers, Service},
+    route::{self, Route},
+    standing::Standing,
+};
+use crds::notification::{Alert, ObjectSelector, Provider, reason};
+use jiff::Timestamp;
+use kube::{Client, ResourceExt as _, api::DynamicObject};
+use prometheus_client::metrics::counter::Counter;
+use runtime::{
+    Key,
+    access::Access,
+    events,
+    metrics::Metrics,
+    requeue::jitter,
+    watch::{Change, Store},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+use tracing::debug;
+
+/// The first pause after a failure, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// What a Provider's Secrets say is good for so long.
+const SERVICE_FOR: Duration = Duration::from_secs(5);
+
+/// Routes events and sends what comes of them.
+pub struct Dispatch {
+    client: Client,
+    access: Access,
+    deadline: Duration,
+    alerts: Arc<Store<Alert>>,
+    providers: Arc<Store<Provider>>,
+    routes: RwLock<BTreeMap<Key, Arc<Route>>>,
+    services: Mutex<HashMap<Key, Known>>,
+    peers: Arc<Peers>,
+    outbox: Arc<Outbox>,
+    standing: Arc<Standing>,
+    counts: Counts,
+    /// A Provider has changed: what failed may work now.
+    repaired: Notify,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    version: Option<String>,
+    since: Instant,
+    service: Arc<Service>,
+}
+
+/// Counted: messages that were sent, attempts that failed, and messages that were given up.
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    delivered: Counter,
+    failed: Counter,
+    given_up: Counter,
+}
+
+impl Dispatch {
+    /// A dispatch that knows no alerts yet.
+    pub fn new(
+        client: Client,
+        access: Access,
+        deadline: Duration,
+        alerts: Arc<Store<Alert>>,
+        outbox: Arc<Outbox>,
+        standing: Arc<Standing>,
+        metrics: &Metrics,
+    ) -> Arc<Self> {
+        let counts = Counts::default();
+        metrics.register(|registry| {
+            let mut count = |name: &str, help: &str, counter: &Counter| {
+                registry.register(format!("sluice_messages_{name}"), help, counter.clone());
+            };
+            count(
+                "delivered",
+                "Messages that services have taken",
+                &counts.delivered,
+            );
+            count("failed", "Attempts to send a message that failed", &counts.failed);
+            count("given_up", "Messages that were given up", &counts.given_up);
+        });
+        Arc::new(Self {
+            client,
+            access,
+            deadline,
+            alerts,
+            providers: Arc::default(),
+            routes: RwLock::default(),
+            services: Mutex::default(),
+            peers: Arc::default(),
+            outbox,
+            standing,
+            counts,
+            repaired: Notify::new(),
+        })
+    }
+
+    /// The Providers, to be kept current.
+    pub fn providers(&self) -> Arc<Store<Provider>> {
+        self.providers.clone()
+    }
+
+    /// Takes in an alert as it is now.
+    pub fn alert_changed(&self, change: &Change<Alert>) {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(alert) = &change.new else {
+            routes.remove(&change.key);
+            return;
+        };
+        let (route, complaints) = Route::of(alert, self.access);
+        match route {
+            Some(route) => routes.insert(change.key.clone(), Arc::new(route)),
+            None => routes.remove(&change.key),
+        };
+        let before = change.old.as_ref().and_then(|old| old.metadata.generation);
+        if before != alert.metadata.generation {
+            for (reason, text) in complaints {
+                self.standing
+                    .complain(alert, events::Event::warning(reason, text));
+            }
+        }
+    }
+
+    /// Takes in that a Provider is another now.
+    pub fn provider_changed(&self) {
+        self.repaired.notify_waiters();
+    }
+
+    /// Has all told who want to know of an event about an object with these labels. `key` is the same whenever it is told.
+    pub fn tell(self: &Arc<Self>, key: &str, event: &Event, labels: &BTreeMap<String, String>) {
+        for route in self.wanting(event) {
+            if route::labelled(&route.candidates(event), labels) {
+                self.post(&route, key, event);
+            }
+        }
+    }
+
+    /// As [`Self::tell`], where the object's labels have to be asked for.
+    pub async fn tell_asking(self: &Arc<Self>, key: &str, event: &Event) {
+        for route in self.wanting(event) {
+            let selectors = route.candidates(event);
+            let unconditional = selectors.iter().any(|selector| selector.match_labels.is_empty());
+            if unconditional || self.asked(&route, &selectors, event).await {
+                self.post(&route, key, event);
+            }
+        }
+    }
+
+    fn wanting(&self, event: &Event) -> Vec<Arc<Route>> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let wanting = routes
+            .values()
+            .filter(|route| !route.candidates(event).is_empty());
+        wanting.cloned().collect()
+    }
+
+    async fn asked(&self, route: &Route, selectors: &[&ObjectSelector], event: &Event) -> bool {
+        let Some(kind) = crate::watched::Kind::named(event.kind()) else {
+            return false;
+        };
+        let api: kube::Api<DynamicObject> =
+            kube::Api::namespaced_with(self.client.clone(), event.namespace(), &kind.resource());
+        match api.get_metadata(event.name()).await {
+            Ok(object) => route::labelled(selectors, object.labels()),
+            Err(error) => {
+                if let Some(alert) = self.alerts.get(&route.alert) {
+                    let text = format!(
+                        "error getting source {}/{}/{}: {error}",
+                        event.kind(),
+                        event.namespace(),
+                        event.name()
+                    );
+                    let event = events::Event::warning(reason::SOURCE_FETCH_FAILED, text);
+                    self.standing.complain(&alert, event);
+                }
+                false
+            }
+        }
+    }
+
+    fn post(self: &Arc<Self>, route: &Route, key: &str, event: &Event) {
+        let (event, contradictions) = route.dressed(event);
+        if let Some(alert) = self
+            .alerts
+            .get(&route.alert)
+            .filter(|_| !contradictions.is_empty())
+        {
+            let text = "metadata key conflicts detected (please refer to the Alert API docs and Flux RFC 0008 for more information)";
+            let mut complaint = events::Event::warning(reason::METADATA_APPEND_FAILED, text);
+            for (key, said) in contradictions {
+                complaint = complaint.with(format!("{}/{key}", crds::notification::GROUP), said);
+            }
+            self.standing.complain(&alert, complaint);
+        }
+        let item = Item {
+            key: key.to_owned(),
+            alert_namespace: route.alert.namespace.clone(),
+            alert_name: route.alert.name.clone(),
+            alert_uid: route.uid.clone(),
+            event,
+            since: Timestamp::now(),
+        };
+        self.put(&route.provider, item, route.window);
+    }
+
+    /// Takes up a message that an earlier process could not send.
+    pub fn resume(self: &Arc<Self>, provider: &Key, item: Item) {
+        self.put(provider, item, None);
+    }
+
+    fn put(self: &Arc<Self>, provider: &Key, item: Item, window: Option<Duration>) {
+        let posted = self.outbox.post(provider, item, window, Instant::now());
+        for item in posted.given_up {
+            self.counts.given_up.inc();
+            let problem = "too many messages wait for this Provider, the oldest are given up";
+            self.standing.given_up(provider, &item, problem);
+        }
+        if posted.new_lane {
+            let (this, provider) = (self.clone(), provider.clone());
+            tokio::spawn(async move { this.work(&provider).await });
+        }
+    }
+
+    /// Sends what waits for a Provider, one message after the other, until nothing is left.
+    async fn work(&self, provider: &Key) {
+        let mut failures = 0;
+        loop {
+            let item = match self.outbox.next(provider, Instant::now()) {
+                Next::Send(item) => item,
+                Next::Wait(until) => {
+                    tokio::time::sleep_until(until).await;
+                    continue;
+                }
+                Next::Nothing => return,
+            };
+            let pause = match self.attempt(provider, &item).await {
+                Ok(()) => None,
+                Err(DeliveryError {
+                    message,
+                    again: Again::Never,
+                }) => {
+                    self.give_up(provider, &item, &message);
+                    None
+                }
+                Err(error) if self.too_late(&item) => {
+                    let text = format!("given up after {:?}: {}", self.deadline, error.message);
+                    self.give_up(provider, &item, &text);
+                    None
+                }
+                Err(error) => {
+                    self.counts.failed.inc();
+                    self.standing.failed(provider, &item, &error.message);
+                    Some(error.again)
+                }
+            };
+            match pause {
+                None => {
+                    failures = 0;
+                    self.outbox.done(provider, &item.key, &item.alert_uid);
+                }
+                Some(again) => {
+                    failures += 1;
+                    let pause = self.pause(again, failures);
+                    let _ = tokio::time::timeout(pause, self.repaired.notified()).await;
+                }
+            }
+        }
+    }
+
+    /// Sends a message, unless nobody wants it any more.
+    async fn attempt(&self, key: &Key, item: &Item) -> Result<(), DeliveryError> {
+        let alert = self.alerts.get(&item.alert());
+        let wanted = alert.is_some_and(|alert| {
+            !alert.spec.suspend
+                && alert.spec.provider_ref.name == key.name
+                && alert.uid().as_deref() == Some(&*item.alert_uid)
+        });
+        if !wanted {
+            debug!(key = item.key, "the alert wants it no more");
+            return Ok(());
+        }
+        let Some(provider) = self.providers.get(key) else {
+            return Err(DeliveryError {
+                message: format!("Provider '{key}' not found"),
+                again: Again::Later,
+            });
+        };
+        if provider.spec.suspend {
+            return Ok(());
+        }
+        let service = self.service(key, &provider).await?;
+        let alert = item.alert();
+        let letter = Letter {
+            event: &item.event,
+            alert: &alert,
+            alert_uid: &item.alert_uid,
+            idempotency_key: &item.key,
+        };
+        match message::deliver(&service, letter).await {
+            Ok(Sent::Delivered) => {
+                self.counts.delivered.inc();
+                self.standing.delivered(item);
+            }
+            Ok(Sent::Skipped(why)) => debug!(key = item.key, why, "not told"),
+            Err(error) => {
+                // What the Secrets say may have been put right meanwhile.
+                self.services().remove(key);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn service(&self, key: &Key, provider: &Provider) -> Result<Arc<Service>, DeliveryError> {
+        let version = provider.resource_version();
+        let known = self.services().get(key).cloned();
+        if let Some(known) = known.filter(|k| k.version == version && k.since.elapsed() < SERVICE_FOR) {
+            return Ok(known.service);
+        }
+        let service = Arc::new(provider::resolve(&self.client, provider, &self.peers).await?);
+        let known = Known {
+            version,
+            since: Instant::now(),
+            service: service.clone(),
+        };
+        let mut services = self.services();
+        services.retain(|_, known| known.since.elapsed() < SERVICE_FOR);
+        services.insert(key.clone(), known);
+        Ok(service)
+    }
+
+    fn services(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Known>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn too_late(&self, item: &Item) -> bool {
+        let waited = Timestamp::now().duration_since(item.since);
+        waited.unsigned_abs() > self.deadline
+    }
+
+    fn give_up(&self, provider: &Key, item: &Item, problem: &str) {
+        self.counts.given_up.inc();
+        self.standing.given_up(provider, item, problem);
+    }
+
+    fn pause(&self, again: Again, failures: u32) -> Duration {
+        let (first, longest) = PAUSES;
+        let own = first.saturating_mul(1 << (failures - 1).min(16)).min(longest);
+        let pause = match again {
+            Again::After(asked) => asked.max(first),
+            Again::Never | Again::Later => own,
+        };
+        jitter(pause, 10, rand::random())
+    }
+}

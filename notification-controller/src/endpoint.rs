@@ -1,0 +1,158 @@
+//! The port that takes events of third parties, such as Flagger and Flux's image controllers, as Flux's does: any path and
+//! method, 202 for what is taken, 429 for what was said already.
+
+use crate::{dispatch::Dispatch, event::Event};
+use axum::{
+    body::{Body, Bytes, HttpBody as _},
+    http::{HeaderMap, Request, StatusCode, header::AUTHORIZATION},
+};
+use futures::StreamExt as _;
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
+use kube::{Api, Client, api::PostParams};
+use runtime::telemetry::chain;
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+use tracing::warn;
+
+/// The largest body, in bytes (Flux).
+const LARGEST: usize = 3 << 20;
+/// How long a body may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(20);
+/// So many bodies are held at once.
+const BODIES: usize = 32;
+/// So many events are remembered to know them again.
+const REMEMBERED: usize = 100_000;
+
+/// What is behind the port.
+pub struct Endpoint {
+    client: Client,
+    dispatch: Arc<Dispatch>,
+    interval: Duration,
+    authenticated: bool,
+    said: Mutex<HashMap<[u8; 16], Instant>>,
+    bodies: Semaphore,
+}
+
+impl Endpoint {
+    /// An endpoint that drops what is said again within `interval`, and asks for a token if `authenticated`.
+    pub fn new(client: Client, dispatch: Arc<Dispatch>, interval: Duration, authenticated: bool) -> Self {
+        Self {
+            client,
+            dispatch,
+            interval,
+            authenticated,
+            said: Mutex::default(),
+            bodies: Semaphore::new(BODIES),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: Request<Body>) -> StatusCode {
+        let (head, body) = request.into_parts();
+        if body.size_hint().lower() > LARGEST as u64 {
+            return StatusCode::PAYLOAD_TOO_LARGE;
+        }
+        if self.authenticated {
+            match self.known(&head.headers).await {
+                Ok(true) => {}
+                Ok(false) => return StatusCode::UNAUTHORIZED,
+                Err(error) => {
+                    warn!(error = chain(&error), "cannot have a token reviewed");
+                    return StatusCode::SERVICE_UNAVAILABLE;
+                }
+            }
+        }
+        let Ok(_place) = self.bodies.acquire().await else {
+            return StatusCode::SERVICE_UNAVAILABLE;
+        };
+        let body = match tokio::time::timeout(ARRIVAL, read(body)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(status)) => return status,
+            Err(_) => return StatusCode::REQUEST_TIMEOUT,
+        };
+        let Ok(event) = serde_json::from_slice::<Event>(&body) else {
+            return StatusCode::BAD_REQUEST;
+        };
+        let fingerprint = fingerprint(&event);
+        if !self.is_new(fingerprint) {
+            return StatusCode::TOO_MANY_REQUESTS;
+        }
+        self.dispatch.tell_asking(&hex::encode(fingerprint), &event).await;
+        StatusCode::ACCEPTED
+    }
+
+    /// Whether the sender's token is one of this cluster.
+    async fn known(&self, headers: &HeaderMap) -> kube::Result<bool> {
+        let token = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let Some(token) = token else { return Ok(false) };
+        let review = TokenReview {
+            spec: TokenReviewSpec {
+                token: token.to_owned(),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let api: Api<TokenReview> = Api::all(self.client.clone());
+        let reviewed = api.create(&PostParams::default(), &review).await?;
+        Ok(reviewed.status.and_then(|status| status.authenticated) == Some(true))
+    }
+
+    fn is_new(&self, fingerprint: [u8; 16]) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() >= REMEMBERED {
+            said.retain(|_, since| since.elapsed() < self.interval);
+            if said.len() >= REMEMBERED {
+                said.clear();
+            }
+        }
+        match said.get(&fingerprint) {
+            Some(since) if since.elapsed() < self.interval => false,
+            _ => {
+                said.insert(fingerprint, Instant::now());
+                true
+            }
+        }
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, StatusCode> {
+    let mut all = Vec::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
+        if all.len() + chunk.len() > LARGEST {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.into())
+}
+
+/// What makes two events the same (Flux: neither severity nor reason counts).
+fn fingerprint(event: &Event) -> [u8; 16] {
+    let group = event.involved_object.api_version.as_deref().unwrap_or_default();
+    let group = group.split_once('/').map_or("", |(group, _)| group);
+    let mut text = format!(
+        "event/name={}/namespace={}/kind={}/message={}",
+        event.name(),
+        event.namespace(),
+        event.kind(),
+        event.message
+    );
+    for key in ["originRevision", "revision", "token"] {
+        if let Some(value) = event.metadata.get(&format!("{group}/{key}")) {
+            text.push_str(&format!("/{key}={value}"));
+        }
+    }
+    let mut fingerprint = [0; 16];
+    fingerprint.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
+    fingerprint
+}

@@ -1,0 +1,166 @@
+//! Watches what becomes of all objects, and has told what is new: one watch a kind, and nothing kept but cursors.
+
+use crate::{
+    dispatch::Dispatch,
+    memory::Memory,
+    transition::{Reporter, caught_up, news},
+    watched::{KINDS, Kind, Reported},
+};
+use futures::StreamExt as _;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event, watcher},
+    },
+};
+use prometheus_client::metrics::counter::Counter;
+use runtime::{conditions, telemetry::chain, watch::Patience};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use tracing::{debug, error, warn};
+
+/// What a watch needs.
+#[derive(Clone)]
+pub struct Follow {
+    /// In our own name.
+    pub client: Client,
+    /// Whom to tell.
+    pub dispatch: Arc<Dispatch>,
+    /// What was told.
+    pub memory: Arc<Memory>,
+    /// Counts what nobody was told of.
+    pub missed: Counter,
+    /// The process, as events name it.
+    pub instance: String,
+}
+
+/// How long to wait for a kind that the cluster does not know.
+const UNKNOWN_KIND: Duration = Duration::from_secs(60);
+
+impl Follow {
+    /// Follows all kinds, in one namespace or in all, for ever.
+    pub async fn all(self, scope: Option<String>) {
+        let follow = Arc::new(self);
+        let kinds = KINDS.iter().map(|kind| follow.clone().kind(kind, scope.clone()));
+        futures::future::join_all(kinds).await;
+    }
+
+    async fn kind(self: Arc<Self>, kind: &'static Kind, scope: Option<String>) {
+        let keeps_messages = loop {
+            match self.definition(kind).await {
+                Ok(Some(keeps_messages)) => break keeps_messages,
+                Ok(None) => tokio::time::sleep(UNKNOWN_KIND).await,
+                Err(error) => {
+                    warn!(
+                        kind = kind.kind.as_str(),
+                        error = chain(&error),
+                        "cannot read the definition, trying again"
+                    );
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                }
+            }
+        };
+        if !keeps_messages {
+            debug!(
+                kind = kind.kind.as_str(),
+                "its definition has no status.messages: its condition Ready speaks"
+            );
+        }
+        let (resource, client) = (kind.resource(), self.client.clone());
+        let api: Api<Reported> = match &scope {
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+            None => Api::all_with(client, &resource),
+        };
+        let mut stream = pin!(watcher(api, watcher::Config::default()).backoff(Patience::default()));
+        let mut listed = HashSet::new();
+        // What statuses say when nothing was ever saved is old news; that holds for the first list alone.
+        let mut old_news = self.memory.is_first();
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(object)) => {
+                    listed.extend(object.metadata.uid.clone());
+                    self.seen(kind, &object, keeps_messages, old_news);
+                }
+                Ok(Event::InitDone) => {
+                    self.memory.retain(kind.kind.as_str(), &listed);
+                    listed = HashSet::new();
+                    old_news = false;
+                }
+                Ok(Event::Apply(object)) => self.seen(kind, &object, keeps_messages, false),
+                Ok(Event::Delete(object)) => {
+                    // The last words may come with the end.
+                    self.seen(kind, &object, keeps_messages, false);
+                    self.memory
+                        .forget(object.metadata.uid.as_deref().unwrap_or_default());
+                }
+                Err(error) => {
+                    warn!(
+                        kind = kind.kind.as_str(),
+                        error = chain(&error),
+                        "watch failed, trying again"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether the cluster knows the kind, and whether statuses of it can hold messages.
+    async fn definition(&self, kind: &Kind) -> kube::Result<Option<bool>> {
+        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let name = format!("{}.{}", kind.plural, kind.group);
+        let Some(definition) = api.get_opt(&name).await? else {
+            return Ok(None);
+        };
+        let versions = &definition.spec.versions;
+        let served = versions
+            .iter()
+            .find(|version| version.name == kind.version && version.served);
+        let keeps = served.map(|version| {
+            let schema = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
+            let fields = |props: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, name: &str| {
+                props.properties.as_ref().and_then(|fields| fields.get(name).cloned())
+            };
+            schema
+                .and_then(|schema| fields(schema, "status"))
+                .and_then(|status| fields(&status, "messages"))
+                .is_some()
+        });
+        Ok(keeps)
+    }
+
+    /// The order counts: what there is to tell is in the outbox before the cursor says that it was told.
+    fn seen(&self, kind: &'static Kind, object: &Reported, keeps_messages: bool, old_news: bool) {
+        let Some(uid) = object.metadata.uid.as_deref() else {
+            return;
+        };
+        let told = self.memory.told(uid);
+        let name = kind.kind.as_str();
+        if old_news && told.is_none() {
+            return self.memory.note(uid, name, caught_up(object));
+        }
+        let reporter = Reporter {
+            kind,
+            instance: &self.instance,
+            keeps_messages,
+            now: conditions::now(),
+        };
+        let news = news(told.as_ref(), object, &reporter);
+        if news.missed > 0 {
+            self.missed.inc_by(news.missed.unsigned_abs());
+            error!(
+                kind = name,
+                namespace = object.metadata.namespace,
+                name = object.metadata.name,
+                count = news.missed,
+                "messages are gone that nobody was told of: more happened to the object than its status holds"
+            );
+        }
+        let labels = object.metadata.labels.clone().unwrap_or_default();
+        for (key, event) in &news.events {
+            self.dispatch.tell(key, event, &labels);
+        }
+        self.memory.note(uid, name, news.cursor);
+    }
+}

@@ -1,0 +1,354 @@
+//! What was told already and what waits to be told, in ConfigMaps of the controller's own namespace: a restart goes on where
+//! the process before it was (decision 015).
+//!
+//! A message is put in the outbox before its object's cursor moves, and a save writes the outbox before the cursors. So a cursor
+//! that was saved says: all before it has arrived, or is in the saved outbox. What happened after the last save is told again:
+//! at least once, with the same key.
+
+use crate::{
+    outbox::{Item, Outbox},
+    transition::Cursor,
+};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use runtime::{Key, telemetry::chain};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+use tracing::{error, warn};
+
+/// The label of our ConfigMaps, and its values: cursors, and messages that wait.
+const LABEL: &str = "notification.toolkit.fluxcd.io/state";
+const TOLD: &str = "told";
+const WAITING: &str = "waiting";
+/// Cursors are spread over so many ConfigMaps: a hundred thousand objects have room.
+const SHARDS: u8 = 8;
+/// Changes are saved together, at most this often.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How many bytes the messages in one ConfigMap may have.
+const BYTES: usize = 900 << 10;
+
+/// The cursors of all objects, by uid.
+#[derive(Debug)]
+pub struct Memory {
+    api: Api<ConfigMap>,
+    outbox: Arc<Outbox>,
+    inside: Mutex<Inside>,
+    changed: Notify,
+    /// Whether nothing had been saved when this was made: what statuses say is old news then.
+    first: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    seen: HashMap<String, Seen>,
+    unsaved: HashSet<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    kind: &'static str,
+    cursor: Cursor,
+}
+
+/// Messages that an earlier process could not send, with their Provider.
+pub type Waiting = Vec<(Key, Vec<Item>)>;
+
+impl Memory {
+    /// Reads what was saved.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub async fn load(
+        client: Client,
+        namespace: &str,
+        outbox: Arc<Outbox>,
+    ) -> kube::Result<(Arc<Self>, Waiting)> {
+        let api: Api<ConfigMap> = Api::namespaced(client, namespace);
+        let saved = api.list(&ListParams::default().labels(LABEL)).await?;
+        let (mut seen, mut waiting, mut first) = (HashMap::new(), Vec::new(), true);
+        for map in saved.items {
+            let data = map.data.clone().unwrap_or_default();
+            match map.labels().get(LABEL).map(String::as_str) {
+                Some(TOLD) => {
+                    first = false;
+                    seen.extend(
+                        data.iter()
+                            .filter_map(|(uid, text)| Some((uid.clone(), read(text)?))),
+                    );
+                }
+                Some(WAITING) => waiting.extend(read_waiting(&data)),
+                _ => {}
+            }
+        }
+        let memory = Self {
+            api,
+            outbox,
+            inside: Mutex::new(Inside {
+                seen,
+                unsaved: HashSet::new(),
+            }),
+            changed: Notify::new(),
+            first,
+        };
+        Ok((Arc::new(memory), waiting))
+    }
+
+    /// Whether nothing had been saved before: what statuses say at the start is old news then.
+    pub fn is_first(&self) -> bool {
+        self.first
+    }
+
+    /// How far it has been told what became of an object.
+    pub fn told(&self, uid: &str) -> Option<Cursor> {
+        self.lock().seen.get(uid).map(|seen| seen.cursor.clone())
+    }
+
+    /// Notes how far it has been told.
+    pub fn note(&self, uid: &str, kind: &'static str, cursor: Cursor) {
+        let mut inside = self.lock();
+        let seen = Seen { kind, cursor };
+        if inside.seen.get(uid) != Some(&seen) {
+            inside.seen.insert(uid.to_owned(), seen);
+            inside.unsaved.insert(uid.to_owned());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, uid: &str) {
+        let mut inside = self.lock();
+        if inside.seen.remove(uid).is_some() {
+            inside.unsaved.insert(uid.to_owned());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Forgets all objects of a kind but these.
+    pub fn retain(&self, kind: &str, listed: &HashSet<String>) {
+        let gone: Vec<String> = {
+            let inside = self.lock();
+            let of_kind = inside.seen.iter().filter(|(_, seen)| seen.kind == kind);
+            of_kind
+                .map(|(uid, _)| uid)
+                .filter(|uid| !listed.contains(*uid))
+                .cloned()
+                .collect()
+        };
+        for uid in gone {
+            self.forget(&uid);
+        }
+    }
+
+    /// Saves what changes, for ever.
+    pub async fn keep(&self) {
+        // Also the first time: from then on, what was there is known to be.
+        let mut saved = !self.first || self.save_mark().await;
+        loop {
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = self.outbox.unsaved.notified() => {}
+            }
+            tokio::time::sleep(PAUSE).await;
+            saved = saved || self.save_mark().await;
+            self.save().await;
+        }
+    }
+
+    /// Saves what has changed. What cannot be saved stays changed.
+    pub async fn save(&self) {
+        let cursors = self.take_unsaved();
+        let lanes = self.outbox.changed();
+        let mut complete = true;
+        for (provider, items) in lanes {
+            if let Err(error) = self.save_lane(&provider, &items).await {
+                warn!(provider = %provider, error = chain(&error), "cannot save the messages that wait");
+                self.outbox.touch(&provider);
+                complete = false;
+            }
+        }
+        for (shard, changes) in cursors {
+            let saved = match complete {
+                true => self.save_shard(shard, &changes).await,
+                // The cursors must not be ahead of the messages.
+                false => Ok(false),
+            };
+            match saved {
+                Ok(true) => {}
+                Ok(false) => self.again(changes.into_keys()),
+                Err(error) => {
+                    warn!(error = chain(&error), "cannot save what was told");
+                    self.again(changes.into_keys());
+                }
+            }
+        }
+    }
+
+    fn take_unsaved(&self) -> BTreeMap<u8, BTreeMap<String, Option<String>>> {
+        let mut inside = self.lock();
+        let unsaved = std::mem::take(&mut inside.unsaved);
+        let mut shards: BTreeMap<u8, BTreeMap<String, Option<String>>> = BTreeMap::new();
+        for uid in unsaved {
+            let text = inside.seen.get(&uid).map(written);
+            shards.entry(shard_of(&uid)).or_default().insert(uid, text);
+        }
+        shards
+    }
+
+    fn again(&self, uids: impl Iterator<Item = String>) {
+        self.lock().unsaved.extend(uids);
+        self.changed.notify_one();
+    }
+
+    async fn save_mark(&self) -> bool {
+        match self.save_shard(0, &BTreeMap::new()).await {
+            Ok(saved) => saved,
+            Err(error) => {
+                error!(
+                    error = chain(&error),
+                    "cannot save what was told: a restart would tell nothing of what happened before it"
+                );
+                false
+            }
+        }
+    }
+
+    async fn save_shard(&self, shard: u8, changes: &BTreeMap<String, Option<String>>) -> kube::Result<bool> {
+        let name = format!("notification-controller-told-{shard}");
+        self.write(&name, TOLD, json!(changes)).await.map(|()| true)
+    }
+
+    async fn save_lane(&self, provider: &Key, items: &[Arc<Item>]) -> kube::Result<()> {
+        let digest = hex::encode(Sha256::digest(provider.to_string().as_bytes()));
+        let name = format!("notification-controller-waiting-{}", &digest[..16]);
+        if items.is_empty() {
+            return match self.api.delete(&name, &DeleteParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                answer => answer.map(drop),
+            };
+        }
+        let mut texts: Vec<String> = items
+            .iter()
+            .filter_map(|item| serde_json::to_string(&**item).ok())
+            .collect();
+        let mut bytes: usize = texts.iter().map(String::len).sum();
+        let mut oldest = texts.iter().map(String::len).take_while(|len| {
+            let too_many = bytes > BYTES;
+            bytes = bytes.saturating_sub(if too_many { *len } else { 0 });
+            too_many
+        });
+        let dropped = oldest.by_ref().count();
+        texts.drain(..dropped);
+        let data = json!({
+            "namespace": provider.namespace, "name": provider.name, "items": format!("[{}]", texts.join(",")),
+        });
+        self.write(&name, WAITING, data).await
+    }
+
+    async fn write(&self, name: &str, state: &str, data: Value) -> kube::Result<()> {
+        let params = PatchParams::default();
+        let patch = self
+            .api
+            .patch_metadata(name, &params, &Patch::Merge(json!({"data": data.clone()})))
+            .await;
+        match patch {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            answer => return answer.map(drop),
+        }
+        let mut data = data;
+        if let Value::Object(fields) = &mut data {
+            fields.retain(|_, value| !value.is_null());
+        }
+        let map = ConfigMap {
+            metadata: kube::api::ObjectMeta {
+                name: Some(name.to_owned()),
+                labels: Some(BTreeMap::from([
+                    (LABEL.to_owned(), state.to_owned()),
+                    (
+                        "app.kubernetes.io/managed-by".to_owned(),
+                        "notification-controller".to_owned(),
+                    ),
+                ])),
+                ..Default::default()
+            },
+            data: serde_json::from_value(data).ok(),
+            ..Default::default()
+        };
+        self.api.create(&PostParams::default(), &map).await.map(drop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shard_of(uid: &str) -> u8 {
+    Sha256::digest(uid.as_bytes())[0] % SHARDS
+}
+
+/// A cursor as it is saved: `<kind>/<sequence>`, and `/<fingerprint of Ready>` where that is what counts.
+fn written(seen: &Seen) -> String {
+    let ready = seen.cursor.ready.as_deref().unwrap_or_default();
+    format!("{}/{}/{ready}", seen.kind, seen.cursor.sequence)
+}
+
+fn read(text: &str) -> Option<Seen> {
+    let mut parts = text.splitn(3, '/');
+    let kind = crate::watched::Kind::named(parts.next()?)?.kind.as_str();
+    let sequence = parts.next()?.parse().ok()?;
+    let ready = parts.next().filter(|ready| !ready.is_empty()).map(str::to_owned);
+    Some(Seen {
+        kind,
+        cursor: Cursor { sequence, ready },
+    })
+}
+
+fn read_waiting(data: &BTreeMap<String, String>) -> Option<(Key, Vec<Item>)> {
+    let provider = Key::new(data.get("namespace")?.clone(), data.get("name")?.clone());
+    let items = serde_json::from_str(data.get("items")?);
+    match items {
+        Ok(items) => Some((provider, unique(items))),
+        Err(error) => {
+            error!(provider = %provider, error = %error, "messages that waited cannot be read");
+            None
+        }
+    }
+}
+
+fn unique(items: Vec<Item>) -> Vec<Item> {
+    let mut known = BTreeSet::new();
+    let new = |item: &Item| known.insert((item.alert_uid.clone(), item.key.clone()));
+    let mut new = new;
+    items.into_iter().filter(|item| new(item)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        for (ready, text) in [(None, "Kustomization/7/"), (Some("ab12"), "Kustomization/7/ab12")] {
+            let seen = Seen {
+                kind: "Kustomization",
+                cursor: Cursor {
+                    sequence: 7,
+                    ready: ready.map(str::to_owned),
+                },
+            };
+            assert_eq!(written(&seen), text);
+            assert_eq!(read(text), Some(seen));
+        }
+        for text in ["", "Kustomization", "Nonsense/1/", "Kustomization/x/"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Lark and Feishu: an interactive card to a custom bot (Lark open platform, custom bots).
+
+use super::{
+    DeliveryError, Letter, Request, Sent,
+    request::address,
+    text::{by_severity, cut, fit, object},
+};
+use crate::provider::{Answer, Service};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A message may have 20 KB.
+const MOST: usize = 19_000;
+
+/// A card.
+///
+/// # Errors
+/// An address that cannot be used.
+pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, DeliveryError> {
+    Request::json(
+        Method::POST,
+        address(service)?,
+        &fit(MOST, |limit| card(letter, limit)),
+    )
+}
+
+fn card(letter: Letter<'_>, limit: usize) -> Value {
+    let event = letter.event;
+    let line = |(key, value): (&String, &String)| {
+        format!("{}: {}\n", escape(key), escape(&cut(value, limit.min(500))))
+    };
+    let metadata: String = event.metadata.iter().take(50).map(line).collect();
+    let content = format!("**{}**\n\n{metadata}", escape(&cut(&event.message, limit)));
+    json!({
+        "msg_type": "interactive",
+        "card": {
+            "config": {"wide_screen_mode": true},
+            "header": {
+                "title": {"tag": "plain_text", "content": format!("{} {}", by_severity(event, "💫", "🚨"), object(event))},
+                "template": by_severity(event, "turquoise", "red"),
+            },
+            "elements": [{"tag": "div", "text": {"tag": "lark_md", "content": content}}],
+        },
+    })
+}
+
+/// Keeps a text from calling people by `<at>`.
+fn escape(text: &str) -> String {
+    text.replace('<', "&#60;").replace('>', "&#62;")
+}
+
+/// A bot is answered with 200; whether it worked is inside.
+///
+/// # Errors
+/// What Lark says.
+pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match body["code"].as_i64() {
+        None | Some(0) => Ok(Sent::Delivered),
+        Some(code) => {
+            let said = cut(body["msg"].as_str().unwrap_or_default(), 200);
+            Err(DeliveryError::later(format!(
+                "Lark answered with the error {code}: {said}"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Severity,
+        message::example::{body, event, service, with_letter},
+    };
+    use crds::notification::ProviderType;
+
+    #[test]
+    fn a_card() {
+        let service = service(
+            ProviderType::Lark,
+            "https://open.larksuite.com/open-apis/bot/v2/hook/x",
+            "",
+            &[],
+        );
+        let request = with_letter(&event(Severity::Error), |letter| request(&service, letter)).unwrap();
+        assert_eq!(
+            body(&request),
+            json!({
+                "msg_type": "interactive",
+                "card": {
+                    "config": {"wide_screen_mode": true},
+                    "header": {"title": {"tag": "plain_text", "content": "🚨 kustomization/web.apps"}, "template": "red"},
+                    "elements": [{"tag": "div", "text": {"tag": "lark_md", "content":
+                        "**Health check failed: Deployment/apps/web &#60;not&#62; ready & late**\n\n\
+                         revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\nsummary: prod & more\n"}}],
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn what_lark_says() {
+        let answer = |body: &str| Answer {
+            status: reqwest::StatusCode::OK,
+            retry_after: None,
+            body: body.into(),
+        };
+        assert_eq!(
+            check(&answer(r#"{"code":0,"msg":"success"}"#)),
+            Ok(Sent::Delivered)
+        );
+        assert_eq!(check(&answer(r#"{"StatusCode":0}"#)), Ok(Sent::Delivered));
+        assert!(check(&answer(r#"{"code":9499,"msg":"too many request"}"#)).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! Google Cloud Pub/Sub: the event as a message of a topic (Pub/Sub REST API, `topics.publish`).
+
+use super::{DeliveryError, Letter, Request, git::below};
+use crate::provider::{Secret, Service};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+/// Where Pub/Sub is.
+const API: &str = "https://pubsub.googleapis.com";
+
+/// A message. The address is the id of the project, the channel that of the topic; headers become attributes.
+///
+/// # Errors
+/// A project or topic that is missing; an attribute that is not UTF-8.
+pub fn request(service: &Service, token: &Secret, letter: Letter<'_>) -> Result<Request, DeliveryError> {
+    let failed = |error| DeliveryError::never(format!("failed to write the event: {error}"));
+    let event = serde_json::to_vec(letter.event).map_err(failed)?;
+    let missing = |what: &str| DeliveryError::later(format!("{what} is missing"));
+    let project = service.address.text().filter(|project| !project.is_empty());
+    let project = project
+        .ok_or_else(|| missing("the address of the Provider, which is the id of a Google project,"))?;
+    if service.channel.is_empty() {
+        return Err(missing("spec.channel, which is the id of a topic,"));
+    }
+    let unusable = |name: &str| DeliveryError::later(format!("the header '{name}' is not valid UTF-8"));
+    let attribute = |(name, value): (&String, &Secret)| match value.text() {
+        Some(text) => Ok((name.clone(), text.into())),
+        None => Err(unusable(name)),
+    };
+    let attributes: Map<String, Value> = service
+        .auth
+        .headers
+        .iter()
+        .map(attribute)
+        .collect::<Result<_, _>>()?;
+    let mut message = json!({"data": STANDARD.encode(event)});
+    if !attributes.is_empty() {
+        message["attributes"] = attributes.into();
+    }
+    let topic = format!("{}:publish", service.channel);
+    let api = service.peers.pubsub.clone().map_or_else(|| Url::parse(API), Ok);
+    let api = api.map_err(|_| missing("the address of Pub/Sub"))?;
+    let mut url = below(&api, &["v1", "projects", project, "topics", &topic]);
+    // The colon before the verb stands as it is.
+    let path = url.path().replace("%3Apublish", ":publish");
+    url.set_path(&path);
+    Request::json(Method::POST, url, &json!({"messages": [message]}))?.authorize("Bearer", token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Severity,
+        message::example::{body, event, service, with_letter},
+    };
+    use crds::notification::ProviderType;
+
+    #[test]
+    fn a_message() {
+        let of = |project: &str, topic: &str| {
+            let service = service(
+                ProviderType::GooglePubSub,
+                project,
+                topic,
+                &[("headers", "env: prod")],
+            );
+            with_letter(&event(Severity::Info), |letter| {
+                request(&service, &Secret::new("t"), letter)
+            })
+        };
+        let request = of("acme", "flux").unwrap();
+        assert_eq!(
+            request.url.as_str(),
+            "https://pubsub.googleapis.com/v1/projects/acme/topics/flux:publish"
+        );
+        let message = &body(&request)["messages"][0];
+        assert_eq!(message["attributes"], json!({"env": "prod"}));
+        let data = STANDARD.decode(message["data"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<crate::event::Event>(&data).unwrap(),
+            event(Severity::Info)
+        );
+        assert!(of("", "flux").is_err() && of("acme", "").is_err());
+        assert!(of("../x", "flux").unwrap().url.path().contains("..%2Fx"));
+    }
+}

@@ -1,0 +1,239 @@
+//! A commit's status: what Flux made of a commit is told where people look at it.
+
+mod azure_devops;
+mod bitbucket;
+mod bitbucket_server;
+mod gitea;
+mod github;
+mod gitlab;
+
+use super::{DeliveryError, Letter, Request, Sent, git, text::name_and_words};
+use crate::{
+    event::Severity,
+    provider::{Secret, Service, git_token, send, send_up_to},
+};
+use crds::notification::ProviderType;
+use expr::Expression;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+/// So much of a list of statuses is read, in bytes.
+const LIST: usize = 4 << 20;
+
+/// A status of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The commit.
+    pub commit: String,
+    /// What tells the statuses of a commit apart.
+    pub id: String,
+    /// What it says.
+    pub state: State,
+    /// `kind/name` of the object.
+    pub name: String,
+    /// The reason in words.
+    pub words: String,
+    /// The summary of the alert.
+    pub summary: Option<String>,
+}
+
+/// What a status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is on its way.
+    Pending,
+    /// It is there.
+    Success,
+    /// It failed.
+    Failure,
+}
+
+/// How a host is asked and told.
+struct Host {
+    /// What asks for the statuses that the commit has.
+    list: fn(&Service, &Secret, &Status) -> Result<Request, DeliveryError>,
+    /// Whether the latest of them is this one already.
+    is_there: fn(&Value, &Status) -> bool,
+    /// What sets the status.
+    set: fn(&Service, &Secret, &Status) -> Result<Request, DeliveryError>,
+}
+
+/// Sets the status that an event means, unless the commit has it already.
+///
+/// # Errors
+/// What failed, and whether to try again.
+pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
+    let Some(host) = host(service.kind) else {
+        return Err(DeliveryError::never(
+            "the Provider is none for commit statuses".into(),
+        ));
+    };
+    let status = status(service, letter)?;
+    let token = git_token(service).await?.token;
+    let list = (host.list)(service, &token, &status)?;
+    let answer = send_up_to(service, &list, LIST).await?;
+    if answer.is_taken() {
+        let known: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if (host.is_there)(&known, &status) {
+            return Ok(Sent::Skipped("the commit has this status already"));
+        }
+    } else if answer.status != StatusCode::NOT_FOUND {
+        return Err(answer.refused(service, &list));
+    }
+    let set = (host.set)(service, &token, &status)?;
+    let answer = send(service, &set).await?;
+    match answer.is_taken() {
+        true => Ok(Sent::Delivered),
+        false => Err(answer.refused(service, &set)),
+    }
+}
+
+fn host(kind: ProviderType) -> Option<Host> {
+    match kind {
+        ProviderType::AzureDevOps => Some(azure_devops::HOST),
+        ProviderType::Bitbucket => Some(bitbucket::HOST),
+        ProviderType::BitbucketServer => Some(bitbucket_server::HOST),
+        ProviderType::Gitea => Some(gitea::HOST),
+        ProviderType::GitHub => Some(github::HOST),
+        ProviderType::GitLab => Some(gitlab::HOST),
+        _ => None,
+    }
+}
+
+/// Whether the first status that is `ours` says the same; hosts list the latest first.
+fn latest(list: &Value, ours: impl Fn(&Value) -> bool, says: impl Fn(&Value) -> bool) -> bool {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .find(|known| ours(known))
+        .is_some_and(says)
+}
+
+/// PURE: the status that an event means.
+fn status(service: &Service, letter: Letter<'_>) -> Result<Status, DeliveryError> {
+    let event = letter.event;
+    let state = match event.severity {
+        _ if event.reason == "Progressing" => State::Pending,
+        Severity::Info => State::Success,
+        Severity::Error => State::Failure,
+        Severity::Trace => return Err(DeliveryError::never("a commit has no status for a trace".into())),
+    };
+    let (name, words) = name_and_words(event);
+    Ok(Status {
+        commit: git::commit(event)?,
+        id: id(service, letter)?,
+        state,
+        name,
+        words,
+        summary: event.metadata.get("summary").cloned(),
+    })
+}
+
+/// PURE: `kind/name/` and the first part of the Provider's uid, or what the Provider's expression yields.
+fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
+    let event = letter.event;
+    let Some(text) = &service.commit_status else {
+        let uid = service.uid.split('-').next().unwrap_or_default();
+        return Ok(format!("{}/{}/{uid}", event.kind(), event.name()).to_lowercase());
+    };
+    let failed = |error: &dyn std::error::Error| {
+        DeliveryError::later(format!(
+            "failed to evaluate spec.commitStatusExpr for the event: {error}"
+        ))
+    };
+    let expression = Expression::compile(text).map_err(|error| failed(&error))?;
+    let event = serde_json::to_value(event).map_err(|error| failed(&error))?;
+    let alert = json!({
+        "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
+        "kind": "Alert",
+        "metadata": {"name": letter.alert.name, "namespace": letter.alert.namespace, "uid": letter.alert_uid},
+    });
+    let variables = [
+        ("event", &event),
+        ("alert", &alert),
+        ("provider", &service.object),
+    ];
+    let id = expression
+        .evaluate_text(&variables)
+        .map_err(|error| failed(&error))?;
+    match id.is_empty() {
+        true => Err(DeliveryError::later(
+            "spec.commitStatusExpr yields an empty text for the event".into(),
+        )),
+        false => Ok(id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{
+        Again,
+        example::{event, provider, service_of, with_letter},
+    };
+
+    fn of(
+        expression: Option<&str>,
+        change: impl Fn(&mut crate::event::Event),
+    ) -> Result<Status, DeliveryError> {
+        let mut provider = provider(ProviderType::GitHub, "https://github.com/acme/web");
+        provider.spec.commit_status_expr = expression.map(str::to_owned);
+        let service = service_of(&provider, &[("token", "t")]).unwrap();
+        let mut event = event(Severity::Error);
+        change(&mut event);
+        with_letter(&event, |letter| status(&service, letter))
+    }
+
+    #[test]
+    fn what_an_event_means() {
+        let expected = Status {
+            commit: "221a93568e4c3e453a2bbde6b488ce3606e39b35".into(),
+            id: "kustomization/web/0c9c2e41".into(),
+            state: State::Failure,
+            name: "kustomization/web".into(),
+            words: "health check failed".into(),
+            summary: Some("prod & more".into()),
+        };
+        assert_eq!(of(None, |_| ()), Ok(expected));
+        assert_eq!(
+            of(None, |event| event.severity = Severity::Info).unwrap().state,
+            State::Success
+        );
+        assert_eq!(
+            of(None, |event| event.reason = "Progressing".into())
+                .unwrap()
+                .state,
+            State::Pending
+        );
+        // A HelmRelease has the version of its chart.
+        let chart = of(None, |event| {
+            drop(event.metadata.insert("revision".into(), "6.5.0".into()))
+        });
+        assert_eq!(chart.unwrap_err().again, Again::Never);
+    }
+
+    #[test]
+    fn ids_by_expression() {
+        for (expression, expected) in [
+            (
+                "event.involvedObject.name + '-' + provider.metadata.name + '-' + alert.metadata.name",
+                Ok("web-chat-alert"),
+            ),
+            (
+                "provider.metadata.uid.split('-').first().value() + event.severity",
+                Ok("0c9c2e41error"),
+            ),
+            ("provider.spec.type", Ok("github")),
+            ("event.metadata.nope", Err("no such key: nope")),
+            ("1", Err("as string")),
+            ("''", Err("empty")),
+            ("(", Err("Syntax error")),
+        ] {
+            match (of(Some(expression), |_| ()), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found.id, expected),
+                (Err(found), Err(expected)) => assert!(found.message.contains(expected), "{found}"),
+                (found, _) => panic!("{expression}: {found:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Gitea and Forgejo (API v1, commit statuses).
+
+use super::{Host, State, Status, latest};
+use crate::{
+    message::{
+        DeliveryError, Request,
+        git::{Repository, below},
+    },
+    provider::{Secret, Service},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+pub(super) const HOST: Host = Host { list, is_there, set };
+
+fn state(status: &Status) -> &'static str {
+    match status.state {
+        State::Pending => "pending",
+        State::Success => "success",
+        State::Failure => "failure",
+    }
+}
+
+fn url(service: &Service, status: &Status) -> Result<Url, DeliveryError> {
+    let repository = Repository::of(service)?;
+    let [owner, name] = repository.parts()?;
+    Ok(below(
+        &repository.host,
+        &["api", "v1", "repos", owner, name, "statuses", &status.commit],
+    ))
+}
+
+fn list(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
+    let mut url = url(service, status)?;
+    url.set_query(Some("page=1&limit=50&sort=recentupdate"));
+    Request::get(url).authorize("token", token)
+}
+
+fn is_there(list: &Value, status: &Status) -> bool {
+    let ours = |known: &Value| known["context"] == *status.id;
+    latest(list, ours, |known| {
+        known["status"] == state(status) && known["description"] == *status.words
+    })
+}
+
+fn set(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
+    let body =
+        json!({"state": state(status), "context": status.id, "description": status.words, "target_url": ""});
+    Request::json(Method::POST, url(service, status)?, &body)?.authorize("token", token)
+}

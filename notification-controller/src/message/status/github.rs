@@ -1,0 +1,57 @@
+//! GitHub (REST API, commit statuses).
+
+use super::{Host, State, Status, latest};
+use crate::{
+    message::{
+        DeliveryError, Request,
+        git::{Repository, below},
+        github_api::{api, authorized},
+        text::cut,
+    },
+    provider::{Secret, Service},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+pub(super) const HOST: Host = Host { list, is_there, set };
+
+/// The longest description.
+const DESCRIPTION: usize = 140;
+
+fn state(status: &Status) -> &'static str {
+    match status.state {
+        State::Pending => "pending",
+        State::Success => "success",
+        State::Failure => "failure",
+    }
+}
+
+fn list(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
+    let repository = Repository::of(service)?;
+    let [owner, name] = repository.parts()?;
+    let mut url = below(
+        &api(&repository),
+        &["repos", owner, name, "commits", &status.commit, "statuses"],
+    );
+    url.set_query(Some("per_page=50"));
+    authorized(Request::get(url), token)
+}
+
+fn is_there(list: &Value, status: &Status) -> bool {
+    let ours = |known: &Value| known["context"] == *status.id;
+    latest(list, ours, |known| {
+        known["state"] == state(status) && known["description"] == cut(&status.words, DESCRIPTION)
+    })
+}
+
+fn set(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
+    let repository = Repository::of(service)?;
+    let [owner, name] = repository.parts()?;
+    let url = below(
+        &api(&repository),
+        &["repos", owner, name, "statuses", &status.commit],
+    );
+    let body =
+        json!({"state": state(status), "context": status.id, "description": cut(&status.words, DESCRIPTION)});
+    authorized(Request::json(Method::POST, url, &body)?, token)
+}

@@ -1,0 +1,247 @@
+//! What waits to be sent, by Provider: in order, bounded, and put together where an alert asks for it.
+
+use crate::{event::Event, group};
+use jiff::Timestamp;
+use runtime::Key;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+
+/// So many messages may wait for one Provider; the oldest make room.
+pub const LANE_ITEMS: usize = 1000;
+/// So many bytes of messages may wait for one Provider: what a ConfigMap holds, with room to spare.
+pub const LANE_BYTES: usize = 700 << 10;
+
+/// A message of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// The same whenever this is sent.
+    pub key: String,
+    /// The alert's namespace.
+    pub alert_namespace: String,
+    /// The alert's name.
+    pub alert_name: String,
+    /// The alert's uid.
+    pub alert_uid: String,
+    /// What happened, with the alert's metadata.
+    pub event: Event,
+    /// Since when it waits.
+    pub since: Timestamp,
+}
+
+impl Item {
+    /// The alert.
+    pub fn alert(&self) -> Key {
+        Key::new(&*self.alert_namespace, &*self.alert_name)
+    }
+
+    fn bytes(&self) -> usize {
+        let event = &self.event;
+        let metadata: usize = event
+            .metadata
+            .iter()
+            .map(|(key, value)| key.len() + value.len() + 8)
+            .sum();
+        // The rest is names, which the API server bounds.
+        event.message.len() * 2 + metadata + 1024
+    }
+}
+
+/// Messages by Provider.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    inside: Mutex<Inside>,
+    /// Wakes whoever saves.
+    pub unsaved: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    lanes: HashMap<Key, Lane>,
+    changed: HashSet<Key>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: VecDeque<Arc<Item>>,
+    bytes: usize,
+    held: Vec<Held>,
+}
+
+/// Messages that are held back until there are more of their kind, or enough time has passed.
+#[derive(Debug)]
+struct Held {
+    like: group::Like,
+    due: Instant,
+    items: Vec<Arc<Item>>,
+}
+
+/// What a lane has to do.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// This is to be sent.
+    Send(Arc<Item>),
+    /// Nothing before this time.
+    Wait(Instant),
+    /// Nothing is left, and the lane is gone.
+    Nothing,
+}
+
+/// What became of a message that was put in.
+#[derive(Debug, Default)]
+pub struct Posted {
+    /// Whether nobody works on the lane yet.
+    pub new_lane: bool,
+    /// What had to make room.
+    pub given_up: Vec<Arc<Item>>,
+}
+
+impl Outbox {
+    /// Puts a message in; with a `window`, it is held back for so long that others join it.
+    pub fn post(&self, provider: &Key, item: Item, window: Option<Duration>, now: Instant) -> Posted {
+        let mut inside = self.change(provider);
+        let new_lane = !inside.lanes.contains_key(provider);
+        let lane = inside.lanes.entry(provider.clone()).or_default();
+        lane.bytes += item.bytes();
+        let item = Arc::new(item);
+        match window {
+            None => lane.waiting.push_back(item),
+            Some(window) => {
+                let like = group::Like::of(&item);
+                match lane.held.iter_mut().find(|held| held.like == like) {
+                    Some(held) => held.items.push(item),
+                    None => lane.held.push(Held {
+                        like,
+                        due: now + window,
+                        items: vec![item],
+                    }),
+                }
+            }
+        }
+        Posted {
+            new_lane,
+            given_up: lane.make_room(),
+        }
+    }
+
+    /// What a lane has to do now.
+    pub fn next(&self, provider: &Key, now: Instant) -> Next {
+        let mut inside = self.lock();
+        let Some(lane) = inside.lanes.get_mut(provider) else {
+            return Next::Nothing;
+        };
+        lane.release(now);
+        if let Some(item) = lane.waiting.front() {
+            return Next::Send(item.clone());
+        }
+        if let Some(due) = lane.held.iter().map(|held| held.due).min() {
+            return Next::Wait(due);
+        }
+        inside.lanes.remove(provider);
+        Next::Nothing
+    }
+
+    /// Takes out a message that is done with.
+    pub fn done(&self, provider: &Key, key: &str, alert_uid: &str) {
+        let mut inside = self.change(provider);
+        if let Some(lane) = inside.lanes.get_mut(provider) {
+            let mut waiting = lane.waiting.iter();
+            let at = waiting.position(|item| item.key == key && item.alert_uid == alert_uid);
+            if let Some(item) = at.and_then(|at| lane.waiting.remove(at)) {
+                lane.bytes = lane.bytes.saturating_sub(item.bytes());
+            }
+        }
+    }
+
+    /// How many messages of an alert wait.
+    pub fn waiting(&self, provider: &Key, alert: &Key) -> i64 {
+        let inside = self.lock();
+        let of = |item: &&Arc<Item>| item.alert_name == alert.name && item.alert_namespace == alert.namespace;
+        let lane = inside.lanes.get(provider);
+        let count = lane.map_or(0, |lane| lane.all().filter(of).count());
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+
+    /// The lanes that have changed since this was asked last, with all that waits in them.
+    pub fn changed(&self) -> Vec<(Key, Vec<Arc<Item>>)> {
+        let mut inside = self.lock();
+        let changed = std::mem::take(&mut inside.changed);
+        let all = |provider: &Key| {
+            let lane = inside.lanes.get(provider);
+            lane.map(|lane| lane.all().cloned().collect()).unwrap_or_default()
+        };
+        changed
+            .into_iter()
+            .map(|provider| {
+                let items = all(&provider);
+                (provider, items)
+            })
+            .collect()
+    }
+
+    /// Says that a lane has yet to be saved as it is.
+    pub fn touch(&self, provider: &Key) {
+        drop(self.change(provider));
+    }
+
+    fn change(&self, provider: &Key) -> MutexGuard<'_, Inside> {
+        let mut inside = self.lock();
+        if !inside.changed.contains(provider) {
+            inside.changed.insert(provider.clone());
+        }
+        self.unsaved.notify_one();
+        inside
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    fn all(&self) -> impl Iterator<Item = &Arc<Item>> {
+        let held = self.held.iter().flat_map(|held| &held.items);
+        self.waiting.iter().chain(held)
+    }
+
+    /// What was held back long enough goes out, as one.
+    fn release(&mut self, now: Instant) {
+        let (due, held) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|held| held.due <= now);
+        self.held = held;
+        let due: Vec<Held> = due;
+        for group in due {
+            let before: usize = group.items.iter().map(|item| item.bytes()).sum();
+            let Some(item) = group::together(&group.items) else {
+                continue;
+            };
+            self.bytes = (self.bytes + item.bytes()).saturating_sub(before);
+            self.waiting.push_back(Arc::new(item));
+        }
+    }
+
+    fn make_room(&mut self) -> Vec<Arc<Item>> {
+        let mut given_up = Vec::new();
+        while self.all().count() > LANE_ITEMS || self.bytes > LANE_BYTES {
+            let oldest = match self.waiting.pop_front() {
+                Some(item) => item,
+                None => match self.held.iter_mut().find(|held| !held.items.is_empty()) {
+                    Some(held) => held.items.remove(0),
+                    None => break,
+                },
+            };
+            self.bytes = self.bytes.saturating_sub(oldest.bytes());
+            given_up.push(oldest);
+        }
+        given_up
+    }
+}
+
+#[cfg(test)]
+mod tests;

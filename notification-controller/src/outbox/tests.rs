@@ -1,0 +1,136 @@
+use super::*;
+use crate::event::Severity;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
+use std::collections::BTreeMap;
+
+fn item(key: &str, name: &str, reason: &str, message: &str) -> Item {
+    Item {
+        key: key.into(),
+        alert_namespace: "team".into(),
+        alert_name: "all".into(),
+        alert_uid: "a".into(),
+        event: Event {
+            involved_object: ObjectReference {
+                kind: Some("Kustomization".into()),
+                name: Some(name.into()),
+                namespace: Some("team".into()),
+                ..Default::default()
+            },
+            severity: Severity::Error,
+            timestamp: Time(Timestamp::UNIX_EPOCH),
+            message: message.into(),
+            reason: reason.into(),
+            metadata: BTreeMap::from([("revision".into(), "main".into()), ("name".into(), name.into())]),
+            reporting_controller: "kustomize-controller".into(),
+            reporting_instance: String::new(),
+        },
+        since: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn sink() -> Key {
+    Key::new("team", "sink")
+}
+
+fn sent(next: Next) -> Option<Arc<Item>> {
+    match next {
+        Next::Send(item) => Some(item),
+        Next::Wait(_) | Next::Nothing => None,
+    }
+}
+
+#[test]
+fn messages_leave_in_order_and_stay_until_they_are_done() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    assert!(outbox.post(&sink(), item("1", "a", "R", "m"), None, now).new_lane);
+    assert!(!outbox.post(&sink(), item("2", "b", "R", "m"), None, now).new_lane);
+    for key in ["1", "2"] {
+        for _ in 0..2 {
+            assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, key);
+        }
+        outbox.done(&sink(), key, "a");
+    }
+    assert!(matches!(outbox.next(&sink(), now), Next::Nothing));
+    assert_eq!(
+        outbox.changed(),
+        [(sink(), vec![])],
+        "that it is empty is to be saved"
+    );
+    assert_eq!(outbox.changed(), []);
+    assert!(outbox.post(&sink(), item("3", "c", "R", "m"), None, now).new_lane);
+}
+
+#[test]
+fn the_oldest_make_room_and_are_named() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let mut given_up = 0;
+    for n in 0..LANE_ITEMS + 5 {
+        given_up += outbox
+            .post(
+                &sink(),
+                item(&n.to_string(), "a", "R", ""),
+                Some(Duration::from_secs(1)),
+                now,
+            )
+            .given_up
+            .len();
+    }
+    assert!(given_up >= 5);
+    let mut large = 0;
+    for n in 0..40 {
+        let text = "x".repeat(12 * 1024);
+        large += outbox
+            .post(&sink(), item(&format!("l{n}"), "a", "R", &text), None, now)
+            .given_up
+            .len();
+    }
+    assert!(large > 0);
+    let saved = &outbox.changed()[0].1;
+    let bytes: usize = saved
+        .iter()
+        .map(|item| serde_json::to_string(item).unwrap().len())
+        .sum();
+    assert!(bytes < LANE_BYTES, "{bytes}");
+}
+
+#[test]
+fn what_belongs_together_leaves_as_one() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let window = Some(Duration::from_secs(10));
+    for n in 0..40 {
+        outbox.post(
+            &sink(),
+            item(&n.to_string(), &format!("app{n}"), "BuildFailed", "no such file"),
+            window,
+            now,
+        );
+    }
+    outbox.post(
+        &sink(),
+        item("x", "other", "HealthCheckFailed", "timeout"),
+        window,
+        now,
+    );
+    let later = now + Duration::from_secs(10);
+    assert!(matches!(outbox.next(&sink(), now), Next::Wait(due) if due == later));
+    assert_eq!(outbox.waiting(&sink(), &Key::new("team", "all")), 41);
+    let first = sent(outbox.next(&sink(), later)).unwrap();
+    assert!(
+        first
+            .event
+            .message
+            .starts_with("40 Kustomization objects: BuildFailed: no such file\n- team/app0\n"),
+        "{}",
+        first.event.message
+    );
+    assert!(first.event.message.ends_with("- and 20 more"));
+    assert_eq!(first.event.metadata["revision"], "main");
+    assert_eq!(first.event.metadata["count"], "40");
+    assert!(
+        !first.event.metadata.contains_key("name"),
+        "they do not agree on it"
+    );
+    outbox.done(&sink(), &first.key, "a");
+    let second = sent(outbox.next(&sink(), later)).unwrap();
+    assert_eq!(second.event.message, "timeout", "alone, it is what it was");
+}

@@ -1,0 +1,102 @@
+//! I/O: a token of Google's for a service account's key (Google, OAuth 2.0 for service accounts; RFC 7523).
+
+use super::{Access, Secret, Service, send};
+use crate::message::{DeliveryError, Request};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use url::{Url, form_urlencoded::Serializer};
+
+const SCOPE: &str = "https://www.googleapis.com/auth/pubsub";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+#[derive(Deserialize)]
+struct Account {
+    client_email: String,
+    private_key: String,
+    #[serde(default)]
+    private_key_id: String,
+    token_uri: String,
+}
+
+/// A token for Pub/Sub, by the key of a service account that is the Secret's `token`.
+///
+/// # Errors
+/// A key that cannot be used; no token from Google.
+pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryError> {
+    let Some(key) = &service.auth.token else {
+        let message = "the Provider's Secret has no 'token' with the key of a service account; workload identity is not supported";
+        return Err(DeliveryError::later(message.into()));
+    };
+    let mut hash = Sha256::new();
+    key.fingerprint(&mut hash);
+    let fingerprint: [u8; 32] = hash.finalize().into();
+    if let Some(access) = service.peers.tokens.get(&fingerprint) {
+        return Ok(access);
+    }
+    // What the parser says may quote what it read.
+    let unusable = |what: &str| {
+        DeliveryError::later(format!(
+            "the 'token' of the Provider's Secret is no key of a service account: {what}"
+        ))
+    };
+    let account: Account =
+        serde_json::from_slice(key.expose()).map_err(|_| unusable("a field is missing"))?;
+    let url = Url::parse(&account.token_uri)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or_else(|| unusable("'token_uri' is no URL"))?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let claims = json!({
+        "iss": account.client_email,
+        "scope": SCOPE,
+        "aud": account.token_uri,
+        "iat": now,
+        "exp": now + 3600,
+    });
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = Some(account.private_key_id).filter(|id| !id.is_empty());
+    let private = EncodingKey::from_rsa_pem(account.private_key.as_bytes())
+        .map_err(|_| unusable("'private_key' is no RSA key"))?;
+    let statement = encode(&header, &claims, &private).map_err(|_| unusable("'private_key' cannot sign"))?;
+    let form = Serializer::new(String::new())
+        .append_pair("grant_type", GRANT)
+        .append_pair("assertion", &statement)
+        .finish();
+    let mut kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+    // The statement in the body must not go to another host.
+    kind.set_sensitive(true);
+    let request = Request {
+        method: Method::POST,
+        url,
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, kind)]),
+        body: form.into_bytes(),
+    };
+    let answer = send(service, &request).await?;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let token = body["access_token"].as_str().filter(|_| answer.is_taken());
+    let Some(token) = token else {
+        let why = body["error"].as_str().unwrap_or("no token");
+        let why = why.chars().take(100).collect::<String>();
+        return Err(DeliveryError::later(format!(
+            "Google gives no token for the service account: {} {why}",
+            answer.status
+        )));
+    };
+    let access = Access {
+        token: Secret::new(token),
+        user: None,
+    };
+    let life = Duration::from_secs(body["expires_in"].as_u64().unwrap_or(600).min(3600));
+    service.peers.tokens.keep(fingerprint, &access, life);
+    Ok(access)
+}

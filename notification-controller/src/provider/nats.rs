@@ -1,0 +1,135 @@
+//! I/O: one message to a NATS server, over TCP or TLS (NATS client protocol).
+
+use super::{Service, Tls};
+use crate::message::{
+    DeliveryError, Letter,
+    nats::{Server, connect, proof, publish, servers},
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use rustls_platform_verifier::Verifier;
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+/// The longest line that a server may say, in bytes.
+const LINE: u64 = 64 << 10;
+/// So many lines are read before the one that is waited for.
+const LINES: usize = 64;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Sends a message to the first server that takes it.
+///
+/// # Errors
+/// What the last server said, or that none can be reached.
+pub(crate) async fn send_nats(service: &Service, letter: Letter<'_>) -> Result<(), DeliveryError> {
+    let servers = servers(service)?;
+    let mut last = None;
+    // No server may take the time of the others.
+    let share = service.timeout / u32::try_from(servers.len()).unwrap_or(1).max(1);
+    for server in &servers {
+        let late = |_| {
+            Err(DeliveryError::later(format!(
+                "the NATS server {}:{} did not answer in time",
+                server.host, server.port
+            )))
+        };
+        match tokio::time::timeout(share, told(service, server, letter))
+            .await
+            .unwrap_or_else(late)
+        {
+            Ok(()) => return Ok(()),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| DeliveryError::later("the Provider names no NATS server".into())))
+}
+
+async fn told(service: &Service, server: &Server, letter: Letter<'_>) -> Result<(), DeliveryError> {
+    let place = format!("the NATS server {}:{}", server.host, server.port);
+    let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
+    let tcp = TcpStream::connect((server.host.as_str(), server.port))
+        .await
+        .map_err(broken)?;
+    let mut plain: BufReader<Box<dyn Stream>> = BufReader::new(Box::new(tcp));
+    let info = line(&mut plain).await.map_err(broken)?;
+    let no_nats = || DeliveryError::later(format!("{place} does not speak NATS"));
+    let info = info.strip_prefix("INFO ").ok_or_else(no_nats)?;
+    let info: Value = serde_json::from_str(info).map_err(|_| no_nats())?;
+    let tls = server.tls || info["tls_required"] == true || !service.transport.tls.is_empty();
+    let mut stream = match tls {
+        false => plain,
+        true => {
+            let connector = TlsConnector::from(Arc::new(config(&service.transport.tls)?));
+            let name = ServerName::try_from(server.host.clone()).map_err(|_| no_nats())?;
+            let encrypted = connector
+                .connect(name, plain.into_inner())
+                .await
+                .map_err(broken)?;
+            BufReader::new(Box::new(encrypted) as Box<dyn Stream>)
+        }
+    };
+    let hello = connect(&info, &proof(service, server)?, tls)?;
+    say(&mut stream, hello.as_bytes(), &place).await?;
+    say(&mut stream, &publish(&info, service, letter)?, &place).await
+}
+
+/// Says something that ends with `PING`, and waits until the server has heard it.
+async fn say(stream: &mut BufReader<Box<dyn Stream>>, what: &[u8], place: &str) -> Result<(), DeliveryError> {
+    let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
+    stream.write_all(what).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
+    for _ in 0..LINES {
+        let line = line(stream).await.map_err(broken)?;
+        match line.split_once(' ').map_or(line.as_str(), |(word, _)| word) {
+            "PONG" => return Ok(()),
+            "PING" => stream.write_all(b"PONG\r\n").await.map_err(broken)?,
+            "-ERR" => {
+                let said: String = line.chars().skip(5).take(200).collect();
+                return Err(DeliveryError::later(format!("{place} answered {said}")));
+            }
+            _ => {}
+        }
+    }
+    Err(DeliveryError::later(format!("{place} does not answer")))
+}
+
+async fn line(stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<String> {
+    let mut line = Vec::new();
+    stream.take(LINE).read_until(b'\n', &mut line).await?;
+    match line.last() {
+        Some(b'\n') => Ok(String::from_utf8_lossy(&line).trim().to_owned()),
+        _ => Err(std::io::Error::other("the connection ended, or a line does not")),
+    }
+}
+
+/// Trusts what the system trusts and the Provider's own certificates.
+fn config(tls: &Tls) -> Result<rustls::ClientConfig, DeliveryError> {
+    let unusable =
+        |what: &str| DeliveryError::later(format!("the Provider's certificates cannot be used: {what}"));
+    let chain = |pem: &[u8]| CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let extra = chain(tls.ca.as_deref().unwrap_or_default()).map_err(|_| unusable("'ca.crt' holds none"))?;
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        Verifier::new_with_extra_roots(extra, crypto.clone()).map_err(|_| unusable("'ca.crt' holds none"))?;
+    let builder = rustls::ClientConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| unusable("there is no version of TLS"))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    match &tls.identity {
+        None => Ok(builder.with_no_client_auth()),
+        Some((certificate, key)) => {
+            let certificates = chain(certificate).map_err(|_| unusable("'tls.crt' holds none"))?;
+            let key =
+                PrivateKeyDer::from_pem_slice(key.expose()).map_err(|_| unusable("'tls.key' is no key"))?;
+            let wrong = |_| unusable("'tls.crt' and 'tls.key' do not belong together");
+            builder.with_client_auth_cert(certificates, key).map_err(wrong)
+        }
+    }
+}

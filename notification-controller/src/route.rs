@@ -1,0 +1,216 @@
+//! Which alerts want an event, and what they make of it: pure.
+
+use crate::event::{Event, Severity};
+use crds::{
+    meta::EVENT_PREFIX,
+    notification::{Alert, EventSeverity, ObjectSelector, reason},
+};
+use kube::ResourceExt as _;
+use regex::{Regex, RegexBuilder};
+use runtime::{Key, access::Access};
+use std::collections::BTreeMap;
+
+/// An alert as events meet it.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The alert.
+    pub alert: Key,
+    /// The alert's uid.
+    pub uid: String,
+    /// The Provider that its messages go to.
+    pub provider: Key,
+    /// How messages are put together, if they are.
+    pub window: Option<std::time::Duration>,
+    sources: Vec<ObjectSelector>,
+    severity: EventSeverity,
+    inclusions: Option<Vec<Regex>>,
+    exclusions: Vec<Regex>,
+    metadata: BTreeMap<String, String>,
+    summary: Option<String>,
+}
+
+/// Something wrong with an alert, to be said on it: a reason and a text.
+pub type Complaint = (&'static str, String);
+
+/// So large may a compiled pattern be, in bytes.
+const PATTERN_BYTES: usize = 1 << 20;
+
+impl Route {
+    /// The route that an alert describes; none if it is suspended. What is wrong with it is told beside: a pattern that is none is
+    /// left out (Flux), and so is a source that may not be referred to.
+    pub fn of(alert: &Alert, access: Access) -> (Option<Self>, Vec<Complaint>) {
+        let (spec, key) = (&alert.spec, Key::of(alert));
+        if spec.suspend {
+            return (None, Vec::new());
+        }
+        let mut complaints = Vec::new();
+        let mut compiled = |patterns: &[String], list: &str| {
+            let mut regexes = Vec::new();
+            for pattern in patterns {
+                match RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build() {
+                    Ok(regex) => regexes.push(regex),
+                    Err(error) => complaints.push((
+                        reason::INVALID_CONFIG,
+                        format!(
+                            "failed to compile {list} pattern '{pattern}': {}",
+                            last_line(&error)
+                        ),
+                    )),
+                }
+            }
+            regexes
+        };
+        let inclusions = compiled(&spec.inclusion_list, "inclusionList");
+        let exclusions = compiled(&spec.exclusion_list, "exclusionList");
+        let window = spec
+            .grouping
+            .as_ref()
+            .and_then(|grouping| match grouping.window.get() {
+                Ok(window) if window.is_zero() => None,
+                Ok(window) => Some(window.min(LONGEST_WINDOW)),
+                Err(error) => {
+                    complaints.push((reason::INVALID_CONFIG, format!("spec.grouping.window: {error}")));
+                    None
+                }
+            });
+        let mut sources = Vec::new();
+        for source in &spec.event_sources {
+            let namespace = source.namespace.as_deref().unwrap_or(&key.namespace);
+            if access.no_cross_namespace_refs && namespace != key.namespace {
+                let text = format!(
+                    "alert '{key}' can't process event from '{}/{namespace}/{}', cross-namespace references have been disabled",
+                    source.kind.as_str(),
+                    source.name
+                );
+                complaints.push((reason::INVALID_CONFIG, text));
+                continue;
+            }
+            let mut source = source.clone();
+            source.namespace = Some(namespace.to_owned());
+            sources.push(source);
+        }
+        let route = Self {
+            uid: alert.uid().unwrap_or_default(),
+            provider: Key::new(key.namespace.clone(), spec.provider_ref.name.clone()),
+            alert: key,
+            window,
+            sources,
+            severity: spec.event_severity.unwrap_or_default(),
+            inclusions: (!spec.inclusion_list.is_empty()).then_some(inclusions),
+            exclusions,
+            metadata: spec.event_metadata.clone(),
+            summary: spec.summary.clone().filter(|summary| !summary.is_empty()),
+        };
+        (Some(route), complaints)
+    }
+
+    /// Whether the alert wants an event, as far as the event itself says; the selectors by label that still have to hold, of
+    /// which one is enough. None wanted: no selector.
+    pub fn candidates<'a>(&'a self, event: &Event) -> Vec<&'a ObjectSelector> {
+        if self.severity == EventSeverity::Error && event.severity != Severity::Error {
+            return Vec::new();
+        }
+        if self
+            .exclusions
+            .iter()
+            .any(|pattern| pattern.is_match(&event.message))
+        {
+            return Vec::new();
+        }
+        if let Some(inclusions) = &self.inclusions
+            && !inclusions.iter().any(|pattern| pattern.is_match(&event.message))
+        {
+            return Vec::new();
+        }
+        let wanted = self.sources.iter().filter(|source| {
+            source.kind.as_str() == event.kind()
+                && source.namespace.as_deref() == Some(event.namespace())
+                && (source.name == "*" || source.name == event.name())
+        });
+        wanted.collect()
+    }
+
+    /// The event as this alert has it told, and what its metadata contradicts itself in: for each key, who says what.
+    ///
+    /// From low to high: the object's annotations, `spec.eventMetadata`, `spec.summary`, the controller (Flux).
+    pub fn dressed(&self, event: &Event) -> (Event, Vec<(String, String)>) {
+        let group = event
+            .involved_object
+            .api_version
+            .as_deref()
+            .and_then(|version| version.split_once('/'))
+            .map_or("", |(group, _)| group);
+        let mut sources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut metadata = BTreeMap::new();
+        let mut put = |key: &'_ str, value: &str| metadata.insert(key.to_owned(), value.to_owned());
+        let own = event
+            .metadata
+            .iter()
+            .filter_map(|(key, value)| key.strip_prefix(EVENT_PREFIX).map(|key| (key, value)));
+        let controllers = event.metadata.iter().filter_map(|(key, value)| {
+            let key = key.strip_prefix(group)?.strip_prefix('/')?;
+            (!group.is_empty() && !UNTOLD.contains(&key)).then_some((key, value))
+        });
+        for (key, value) in own {
+            put(key, value);
+            sources
+                .entry(key)
+                .or_default()
+                .push("involved object annotations");
+        }
+        for (key, value) in &self.metadata {
+            put(key, value);
+            sources
+                .entry(key)
+                .or_default()
+                .push("Alert object .spec.eventMetadata");
+        }
+        if let Some(summary) = &self.summary {
+            put(SUMMARY, summary);
+            sources
+                .entry(SUMMARY)
+                .or_default()
+                .push("Alert object .spec.summary");
+        }
+        for (key, value) in controllers {
+            put(key, value);
+            sources
+                .entry(key)
+                .or_default()
+                .push("involved object controller metadata");
+        }
+        let contradictions = sources
+            .into_iter()
+            .filter(|(_, said)| said.len() > 1)
+            .map(|(key, said)| (key.to_owned(), said.join(", ")))
+            .collect();
+        let mut event = event.clone();
+        event.metadata = metadata;
+        (event, contradictions)
+    }
+}
+
+/// Whether an object with these labels is meant by one of the selectors.
+pub fn labelled(selectors: &[&ObjectSelector], labels: &BTreeMap<String, String>) -> bool {
+    selectors.iter().any(|selector| {
+        let mut wanted = selector.match_labels.iter();
+        wanted.all(|(key, value)| labels.get(key) == Some(value))
+    })
+}
+
+/// What the controller says for machines, not for people (Flux).
+const UNTOLD: [&str; 3] = ["checksum", "digest", "token"];
+/// The key of what people read first.
+const SUMMARY: &str = "summary";
+/// The longest time that messages are held back to be put together.
+const LONGEST_WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+/// What is wrong, without the drawing of where.
+fn last_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

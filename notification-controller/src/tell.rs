@@ -1,0 +1,211 @@
+//! Telling people, put together: alerts and Providers, the lanes between them, and what feeds those.
+
+use crate::{
+    Args, dispatch::Dispatch, endpoint::Endpoint, follow::Follow, memory::Memory, outbox::Outbox,
+    standing::Standing,
+};
+use crds::{meta::FINALIZER, notification::Alert};
+use kube::{
+    Api, Client, Resource, ResourceExt as _,
+    api::{Patch, PatchParams},
+    core::NamespaceResourceScope,
+    runtime::watcher,
+};
+use prometheus_client::metrics::counter::Counter;
+use runtime::{
+    Key,
+    args::address,
+    client::Identity,
+    process::{Failure, Process},
+    server::{self, Limits, Requests},
+    telemetry::chain,
+    watch::{self, Store},
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::{
+    fmt::Debug,
+    sync::{Arc, OnceLock},
+};
+use tracing::warn;
+
+/// Alerts and Providers, and the lanes between them.
+pub struct Telling {
+    alerts: Arc<Store<Alert>>,
+    outbox: Arc<Outbox>,
+    dispatch: Arc<Dispatch>,
+    memory: OnceLock<Arc<Memory>>,
+}
+
+impl Telling {
+    /// Begins what works in every replica, leader or not: alerts and Providers are known, and events of third parties taken
+    /// where `--events-addr` says.
+    ///
+    /// # Errors
+    /// When the address is none, or cannot be listened on.
+    pub async fn begin(process: &Process, args: &Args) -> Result<Self, Failure> {
+        let client = process.tools.clients.of(&Identity::Controller);
+        let (alerts, outbox) = (Arc::<Store<Alert>>::default(), Arc::<Outbox>::default());
+        let standing = Arc::new(Standing::new(
+            alerts.clone(),
+            outbox.clone(),
+            process.tools.recorder.clone(),
+        ));
+        let dispatch = Dispatch::new(
+            client.clone(),
+            process.args.access(),
+            args.delivery_deadline,
+            alerts.clone(),
+            outbox.clone(),
+            standing.clone(),
+            &process.tools.metrics,
+        );
+        let writer = client.clone();
+        tokio::spawn(async move { standing.write(writer).await });
+        let (routes, repaired) = (dispatch.clone(), dispatch.clone());
+        follow(process, alerts.clone(), move |change| {
+            routes.alert_changed(change)
+        });
+        follow(process, dispatch.providers(), move |_| {
+            repaired.provider_changed()
+        });
+        if !process.args.events_addr.is_empty() {
+            let listener = runtime::admin::listen(address(&process.args.events_addr)?).await?;
+            let endpoint = Endpoint::new(
+                client,
+                dispatch.clone(),
+                args.rate_limit_interval,
+                args.events_authentication,
+            );
+            let requests = Requests::register(&process.tools.metrics, "gotk_event", "/");
+            let endpoint = Arc::new(endpoint);
+            let answer = move |request| {
+                let endpoint = endpoint.clone();
+                async move { server::status(endpoint.answer(request).await) }
+            };
+            server::serve(listener, Limits::default(), requests, process.stopped(), answer);
+        }
+        Ok(Self {
+            alerts,
+            outbox,
+            dispatch,
+            memory: OnceLock::new(),
+        })
+    }
+
+    /// Takes up where the last leader was; what this gives follows all objects, for ever.
+    ///
+    /// # Errors
+    /// When what was saved cannot be read.
+    pub async fn follow(&self, process: &Process) -> Result<impl Future<Output = ()> + use<>, Failure> {
+        let client = process.tools.clients.of(&Identity::Controller);
+        let (memory, waiting) =
+            Memory::load(client.clone(), &process.namespace(), self.outbox.clone()).await?;
+        // Who may be told is known before anything is.
+        self.alerts.synced().await;
+        self.dispatch.providers().synced().await;
+        for (provider, items) in waiting {
+            for item in items {
+                self.dispatch.resume(&provider, item);
+            }
+        }
+        let missed = Counter::default();
+        process.tools.metrics.register(|registry| {
+            registry.register(
+                "sluice_messages_missed",
+                "Messages that a status did not hold any more",
+                missed.clone(),
+            );
+        });
+        let follow = Follow {
+            client,
+            dispatch: self.dispatch.clone(),
+            memory: memory.clone(),
+            missed,
+            instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into()),
+        };
+        let _ = self.memory.set(memory.clone());
+        let scope = process.scope();
+        Ok(async move {
+            tokio::join!(follow.all(scope), memory.keep());
+        })
+    }
+
+    /// Saves what is not saved yet, at the end.
+    pub async fn end(&self) {
+        if let Some(memory) = self.memory.get() {
+            memory.save().await;
+        }
+    }
+}
+
+/// Keeps a store current and has an object that is deleted go: Flux's controller leaves a finalizer on these kinds, ours needs
+/// none.
+fn follow<K>(
+    process: &Process,
+    store: Arc<Store<K>>,
+    changed: impl Fn(&watch::Change<K>) + Send + Sync + 'static,
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let client = process.tools.clients.of(&Identity::Controller);
+    let scope = process.scope();
+    tokio::spawn(async move {
+        let writer = client.clone();
+        let on_change = move |change: watch::Change<K>| {
+            if let Some(object) = &change.new
+                && object.meta().deletion_timestamp.is_some()
+                && object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+            {
+                let (client, object) = (writer.clone(), object.clone());
+                tokio::spawn(async move { let_go(client, &*object).await });
+            }
+            changed(&change);
+        };
+        let unreadable = |invalid: watch::Undecodable| {
+            warn!(
+                kind = %K::kind(&()),
+                namespace = invalid.metadata.namespace,
+                name = invalid.metadata.name,
+                error = invalid.error,
+                "the object cannot be read"
+            );
+        };
+        watch::run(
+            client,
+            scope.as_deref(),
+            watcher::Config::default(),
+            store,
+            on_change,
+            unreadable,
+        )
+        .await;
+    });
+}
+
+async fn let_go<K>(client: Client, object: &K)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let key = Key::of(object);
+    let finalizers: Vec<&String> = object.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+    let api: Api<K> = Api::namespaced(client, &key.namespace);
+    let body = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers}});
+    if let Err(error) = api
+        .patch(&key.name, &PatchParams::default(), &Patch::Merge(body))
+        .await
+    {
+        warn!(
+            namespace = key.namespace,
+            name = key.name,
+            error = chain(&error),
+            "cannot remove the finalizer"
+        );
+    }
+}

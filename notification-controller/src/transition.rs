@@ -1,0 +1,201 @@
+//! From what was told of an object, and what its status says now, to what is to be told: pure.
+//!
+//! Our controllers put what they tell into the status that it is about (decision 015), with numbers that go up by one. Where
+//! a status has no such field (the image controllers of Flux; definitions of Flux that have not been replaced), a change of
+//! the condition Ready is what there is to tell.
+
+use crate::{
+    event::{Event, Severity},
+    watched::{Kind, Reported},
+};
+use crds::meta::{EVENT_PREFIX, MessageSeverity, READY};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+/// How far it has been told what became of an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The number of the last message that was taken up.
+    pub sequence: i64,
+    /// A fingerprint of the condition Ready that was taken up, for objects whose status has no messages.
+    pub ready: Option<String>,
+}
+
+/// What is to be told of an object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct News {
+    /// The events, oldest first, each with a key that is the same whenever it is told.
+    pub events: Vec<(String, Event)>,
+    /// How many messages the status does not hold any more, though nobody has been told of them.
+    pub missed: i64,
+    /// How far that goes.
+    pub cursor: Cursor,
+}
+
+/// Who says so, and when.
+#[derive(Debug, Clone)]
+pub struct Reporter<'a> {
+    /// The kind of the object.
+    pub kind: &'a Kind,
+    /// The process, as events name it.
+    pub instance: &'a str,
+    /// Whether the statuses of this kind hold messages; otherwise conditions speak.
+    pub keeps_messages: bool,
+    /// The time now.
+    pub now: Time,
+}
+
+/// What is to be told of an object, given how far it has been told already; `None` if nothing was told of it ever.
+pub fn news(told: Option<&Cursor>, object: &Reported, reporter: &Reporter<'_>) -> News {
+    let told = told.cloned().unwrap_or_default();
+    if reporter.keeps_messages || !object.status.messages.is_empty() {
+        from_messages(&told, object, reporter)
+    } else {
+        from_ready(&told, object, reporter)
+    }
+}
+
+/// How far it has been told when all that the status says is old.
+pub fn caught_up(object: &Reported) -> Cursor {
+    Cursor {
+        sequence: object
+            .status
+            .messages
+            .last()
+            .map_or(0, |message| message.sequence),
+        ready: ready(object).map(|(_, fingerprint)| fingerprint),
+    }
+}
+
+fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News {
+    let messages = &object.status.messages;
+    let Some(last) = messages.last() else {
+        // A status that was emptied counts anew.
+        return News {
+            cursor: Cursor::default(),
+            ..News::default()
+        };
+    };
+    let after = if last.sequence < told.sequence {
+        0
+    } else {
+        told.sequence
+    };
+    let fresh: Vec<_> = messages
+        .iter()
+        .filter(|message| message.sequence > after)
+        .collect();
+    let missed = fresh
+        .first()
+        .map_or(0, |first| (first.sequence - after - 1).max(0));
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    let events = fresh.into_iter().map(|message| {
+        let mut metadata = annotations(object);
+        metadata.extend(message.metadata.clone());
+        let event = Event {
+            involved_object: subject(object, reporter.kind),
+            severity: match message.severity {
+                MessageSeverity::Info => Severity::Info,
+                MessageSeverity::Error => Severity::Error,
+            },
+            timestamp: message.time.clone(),
+            message: message.message.clone(),
+            reason: message.reason.clone(),
+            metadata,
+            reporting_controller: reporter.kind.controller.to_owned(),
+            reporting_instance: reporter.instance.to_owned(),
+        };
+        (format!("{uid}/{}", message.sequence), event)
+    });
+    News {
+        events: events.collect(),
+        missed,
+        cursor: caught_up(object),
+    }
+}
+
+fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News {
+    let Some((ready, fingerprint)) = ready(object) else {
+        return News {
+            cursor: told.clone(),
+            ..News::default()
+        };
+    };
+    let cursor = Cursor {
+        sequence: 0,
+        ready: Some(fingerprint.clone()),
+    };
+    if told.ready.as_ref() == Some(&fingerprint) {
+        return News {
+            cursor,
+            ..News::default()
+        };
+    }
+    let mut metadata = annotations(object);
+    let artifact = object
+        .status
+        .artifact
+        .as_ref()
+        .map(|artifact| artifact.revision.clone());
+    let revision = artifact.or_else(|| object.status.last_attempted_revision.clone());
+    if let Some(revision) = revision.filter(|revision| !revision.is_empty()) {
+        metadata.insert(format!("{}/revision", reporter.kind.group), revision);
+    }
+    let severity = if ready.status == "True" {
+        Severity::Info
+    } else {
+        Severity::Error
+    };
+    let event = Event {
+        involved_object: subject(object, reporter.kind),
+        severity,
+        timestamp: reporter.now.clone(),
+        message: ready.message.clone(),
+        reason: ready.reason.clone(),
+        metadata,
+        reporting_controller: reporter.kind.controller.to_owned(),
+        reporting_instance: reporter.instance.to_owned(),
+    };
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    News {
+        events: vec![(format!("{uid}/{fingerprint}"), event)],
+        missed: 0,
+        cursor,
+    }
+}
+
+/// The condition Ready and its fingerprint, once it is decided.
+fn ready(object: &Reported) -> Option<(&crate::watched::Condition, String)> {
+    let ready = object.status.conditions.iter().find(|c| c.type_ == READY)?;
+    if ready.status != "True" && ready.status != "False" {
+        return None;
+    }
+    let text = format!("{}\n{}\n{}", ready.status, ready.reason, ready.message);
+    let digest = Sha256::digest(text.as_bytes());
+    Some((ready, hex::encode(&digest[..8])))
+}
+
+/// What the object itself adds to its events (Flux: annotations with this prefix).
+fn annotations(object: &Reported) -> BTreeMap<String, String> {
+    let all = object.metadata.annotations.iter().flatten();
+    all.filter(|(key, _)| key.starts_with(EVENT_PREFIX))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn subject(object: &Reported, kind: &Kind) -> ObjectReference {
+    let meta = &object.metadata;
+    ObjectReference {
+        api_version: Some(kind.api_version()),
+        kind: Some(kind.kind.as_str().to_owned()),
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

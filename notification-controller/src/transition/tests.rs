@@ -1,0 +1,158 @@
+use super::*;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+fn reporter(keeps_messages: bool) -> Reporter<'static> {
+    Reporter {
+        kind: Kind::named("Kustomization").unwrap(),
+        instance: "pod",
+        keeps_messages,
+        now: Time(Timestamp::UNIX_EPOCH),
+    }
+}
+
+fn object(status: &Value) -> Reported {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": "app", "namespace": "team", "uid": "u", "resourceVersion": "7",
+            "annotations": {"event.toolkit.fluxcd.io/env": "prod", "other": "x"},
+        },
+        "status": status,
+    }))
+    .unwrap()
+}
+
+fn messages(numbers: std::ops::RangeInclusive<i64>) -> Value {
+    let all: Vec<Value> = numbers
+        .map(|n| {
+            json!({
+                "message": format!("m{n}"), "reason": "R", "severity": if n % 2 == 0 { "info" } else { "error" },
+                "sequence": n, "time": "2026-01-02T03:04:05Z",
+                "metadata": {"kustomize.toolkit.fluxcd.io/revision": "main@sha1:a"},
+            })
+        })
+        .collect();
+    json!({"messages": all})
+}
+
+fn told(sequence: i64) -> Cursor {
+    Cursor {
+        sequence,
+        ready: None,
+    }
+}
+
+fn texts(news: &News) -> Vec<&str> {
+    news.events
+        .iter()
+        .map(|(_, event)| event.message.as_str())
+        .collect()
+}
+
+#[test]
+fn each_message_is_told_once_and_in_order() {
+    // What was told, what the status has; the texts, how many were missed, and where the cursor is then.
+    type Case = (Option<Cursor>, Value, &'static [&'static str], i64, i64);
+    let cases: [Case; 7] = [
+        (None, messages(1..=2), &["m1", "m2"], 0, 2),
+        (Some(told(1)), messages(1..=3), &["m2", "m3"], 0, 3),
+        (Some(told(3)), messages(1..=3), &[], 0, 3),
+        // Some have made room before anybody read them: that is said.
+        (Some(told(1)), messages(4..=5), &["m4", "m5"], 2, 5),
+        (None, messages(3..=3), &["m3"], 2, 3),
+        // The status was emptied and begun anew.
+        (Some(told(9)), messages(1..=2), &["m1", "m2"], 0, 2),
+        (Some(told(9)), json!({}), &[], 0, 0),
+    ];
+    for (cursor, status, expected, missed, sequence) in cases {
+        let news = news(cursor.as_ref(), &object(&status), &reporter(true));
+        assert_eq!(texts(&news), expected, "{cursor:?}");
+        assert_eq!(
+            (news.missed, news.cursor.sequence),
+            (missed, sequence),
+            "{cursor:?}"
+        );
+    }
+}
+
+#[test]
+fn an_event_says_what_flux_says() {
+    let news = news(None, &object(&messages(1..=1)), &reporter(true));
+    let (key, event) = &news.events[0];
+    assert_eq!(key, "u/1");
+    assert_eq!(
+        serde_json::to_value(event).unwrap(),
+        json!({
+            "involvedObject": {
+                "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "name": "app",
+                "namespace": "team", "uid": "u", "resourceVersion": "7",
+            },
+            "severity": "error", "timestamp": "2026-01-02T03:04:05Z", "message": "m1", "reason": "R",
+            "metadata": {
+                "event.toolkit.fluxcd.io/env": "prod", "kustomize.toolkit.fluxcd.io/revision": "main@sha1:a",
+            },
+            "reportingController": "kustomize-controller", "reportingInstance": "pod",
+        })
+    );
+}
+
+#[test]
+fn without_messages_the_condition_speaks_when_it_changes() {
+    let ready = |status: &str, message: &str| {
+        json!({
+            "conditions": [{"type": "Ready", "status": status, "reason": "R", "message": message}],
+            "lastAttemptedRevision": "v1",
+        })
+    };
+    let mut cursor = None;
+    let mut heard = Vec::new();
+    for status in [
+        json!({}),
+        ready("Unknown", "begins"),
+        ready("False", "broken"),
+        ready("False", "broken"),
+        ready("Unknown", "tries"),
+        ready("False", "broken"),
+        ready("True", "fine"),
+        ready("False", "broken"),
+    ] {
+        let news = news(cursor.as_ref(), &object(&status), &reporter(false));
+        for (_, event) in &news.events {
+            assert_eq!(event.metadata["kustomize.toolkit.fluxcd.io/revision"], "v1");
+            heard.push((event.severity, event.message.clone()));
+        }
+        cursor = Some(news.cursor);
+    }
+    let expected = [
+        (Severity::Error, "broken"),
+        (Severity::Info, "fine"),
+        (Severity::Error, "broken"),
+    ];
+    assert_eq!(
+        heard,
+        expected.map(|(severity, text)| (severity, text.to_owned()))
+    );
+    let silent = news(
+        None,
+        &object(&ready("False", "no message of ours")),
+        &reporter(true),
+    );
+    assert_eq!(
+        texts(&silent),
+        [""; 0],
+        "a controller that keeps messages has nothing to tell"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_counts_as_absent() {
+    for status in [
+        json!("text"),
+        json!({"messages": "none", "conditions": 7, "artifact": []}),
+        json!({"messages": [{"sequence": "one"}], "conditions": [{"type": 1}]}),
+        json!(null),
+    ] {
+        let news = news(Some(&told(3)), &object(&status), &reporter(true));
+        assert_eq!(texts(&news), [""; 0], "{status}");
+    }
+}

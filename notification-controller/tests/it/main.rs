@@ -1,0 +1,8 @@
+//! What notification-controller does with real peers on loopback.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in helpers too")]
+
+mod deliver;
+mod git_hosts;
+mod queues;
+mod resolve;
+mod sink;

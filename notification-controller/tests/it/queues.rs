@@ -1,0 +1,288 @@
+//! Events go to Pub/Sub, Event Hubs and NATS. The first two are played; NATS is too, and is itself if `NATS_SERVER` names its
+//! program.
+
+use crate::{
+    deliver::{event, spec, tell, with_secret},
+    sink::{Reply, Sink},
+};
+use crds::notification::{Provider, ProviderType};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use notification_controller::{
+    message::{Again, Sent},
+    provider::{Held, Peers, assemble},
+};
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use serde_json::{Value, json};
+use std::{
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    process::Command,
+};
+
+const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+
+#[tokio::test]
+async fn pubsub_by_the_key_of_a_service_account() {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let public = key.public_key_pem();
+    let google = Sink::start(move |seen| {
+        if seen.head.starts_with("POST /token ") {
+            let form: Vec<(String, String)> = url::form_urlencoded::parse(seen.body.as_bytes())
+                .into_owned()
+                .collect();
+            let mut rules = Validation::new(Algorithm::RS256);
+            rules.set_issuer(&["sa@acme.iam"]);
+            rules.validate_aud = false;
+            let key = DecodingKey::from_rsa_pem(public.as_bytes()).unwrap();
+            let claims = decode::<Value>(&form[1].1, &key, &rules).unwrap().claims;
+            assert_eq!(claims["scope"], "https://www.googleapis.com/auth/pubsub");
+            return Reply::Text(
+                "200 OK".into(),
+                br#"{"access_token":"ya29.x","expires_in":3600}"#.to_vec(),
+            );
+        }
+        match seen.head.contains("authorization: Bearer ya29.x\n") {
+            true => Reply::Text("200 OK".into(), br#"{"messageIds":["1"]}"#.to_vec()),
+            // A peer that tells everybody what it was told.
+            false => Reply::status("401 Who"),
+        }
+    })
+    .await;
+    let account = json!({
+        "type": "service_account",
+        "client_email": "sa@acme.iam",
+        "private_key": key.serialize_pem(),
+        "token_uri": google.url("/token"),
+    });
+    let mut spec = spec(ProviderType::GooglePubSub, "acme");
+    spec.channel = Some("flux".into());
+    let provider = Provider {
+        spec,
+        ..Provider::default()
+    };
+    let held = Held {
+        auth: Some([("token".to_owned(), account.to_string().into_bytes())].into()),
+        ..Held::default()
+    };
+    let peers = Peers::default().with_pubsub(google.url("/").parse().unwrap());
+    let service = assemble(&provider, &held, &Arc::new(peers)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
+    }
+    let seen = google.seen();
+    let paths: Vec<&str> = seen
+        .iter()
+        .map(|seen| seen.head.split(' ').nth(1).unwrap())
+        .collect();
+    let publish = "/v1/projects/acme/topics/flux:publish";
+    assert_eq!(paths, ["/token", publish, publish]);
+}
+
+#[tokio::test]
+async fn event_hubs_by_a_connection_string() {
+    let azure = Sink::start(|_| Reply::status("201 Created")).await;
+    let address = format!(
+        "Endpoint={};SharedAccessKeyName=send;SharedAccessKey=c2VjcmV0a2V5;EntityPath=flux",
+        azure.url("/")
+    );
+    let service = with_secret(ProviderType::AzureEventHub, "", &[("address", &address)]);
+    assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
+    let head = &azure.seen()[0].head;
+    assert!(
+        head.starts_with("POST /flux/messages?api-version=2014-01 "),
+        "{head}"
+    );
+    assert!(
+        head.contains("authorization: SharedAccessSignature sr=") && !head.contains("c2VjcmV0a2V5"),
+        "{head}"
+    );
+}
+
+/// A NATS server that wants this in `CONNECT`, and notes what is published.
+async fn played(wants: Value, published: Arc<Mutex<Vec<String>>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            stream
+                .write_all(b"INFO {\"nonce\":\"n0nce\",\"max_payload\":1048576}\r\n")
+                .await
+                .unwrap();
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                match line.split_once(' ').unwrap_or((&line, "")) {
+                    ("CONNECT", said) => {
+                        let said: Value = serde_json::from_str(said).unwrap();
+                        let fits = wants
+                            .as_object()
+                            .unwrap()
+                            .iter()
+                            .all(|(key, value)| said[key] == *value);
+                        if !fits {
+                            stream
+                                .write_all(b"-ERR 'Authorization Violation'\r\n")
+                                .await
+                                .unwrap();
+                            break;
+                        }
+                    }
+                    ("PUB", said) => {
+                        let length: usize = said.trim().rsplit(' ').next().unwrap().parse().unwrap();
+                        let mut body = vec![0; length + 2];
+                        stream.read_exact(&mut body).await.unwrap();
+                        published.lock().unwrap().push(String::from_utf8(body).unwrap());
+                    }
+                    _ if line.starts_with("PING") => {
+                        stream.write_all(b"+OK\r\nPING\r\nPONG\r\n").await.unwrap();
+                    }
+                    _ => {}
+                }
+                line.clear();
+            }
+        }
+    });
+    address
+}
+
+fn nats(address: &str, secret: crate::deliver::Pairs<'_>) -> notification_controller::provider::Service {
+    let mut spec = spec(ProviderType::Nats, address);
+    spec.channel = Some("flux.events".into());
+    let held = Held {
+        auth: Some(crate::deliver::data(secret)),
+        ..Held::default()
+    };
+    crate::deliver::service(spec, held)
+}
+
+#[tokio::test]
+async fn nats_by_every_proof() {
+    let login = [("username", "me"), ("password", "s3cret")];
+    for (wants, secret) in [
+        (json!({}), &[][..]),
+        (json!({"user": "me", "pass": "s3cret"}), &login[..]),
+        (json!({"nkey": PUBLIC}), &[("nkey", SEED)]),
+    ] {
+        let published = Arc::default();
+        let address = played(wants, Arc::clone(&published)).await;
+        // A server that is not there is passed over.
+        let service = nats(&format!("nats://127.0.0.1:1, nats://{address}"), secret);
+        assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
+        let body: Value = serde_json::from_str(published.lock().unwrap()[0].trim()).unwrap();
+        assert_eq!(body, serde_json::to_value(event()).unwrap());
+    }
+    let address = played(json!({"user": "you"}), Arc::default()).await;
+    let error = tell(&nats(&address, &login), &event()).await.unwrap_err();
+    assert!(
+        error.message.contains("Authorization Violation") && error.again == Again::Later,
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_speak_nats_hangs_nothing() {
+    for said in ["", "HTTP/1.1 400 Bad\r\n", "INFO {\r\n", "INFO {}\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.write_all(said.as_bytes()).await.unwrap();
+                kept.push(stream);
+            }
+        });
+        let mut service = nats(&address, &[]);
+        service.timeout = Duration::from_millis(300);
+        assert_eq!(
+            tell(&service, &event()).await.unwrap_err().again,
+            Again::Later,
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_real_nats_server() {
+    let Ok(program) = std::env::var("NATS_SERVER") else {
+        return;
+    };
+    let folder = std::env::temp_dir().join(format!("nats-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let (ca, certificate, key) = certificates();
+    for (name, text) in [("ca.pem", &ca), ("tls.pem", &certificate), ("tls.key", &key)] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let tls = format!(
+        "tls {{ cert_file: {0:?}, key_file: {1:?} }}",
+        folder.join("tls.pem"),
+        folder.join("tls.key")
+    );
+    let login = [("username", "me"), ("password", "s3cret")];
+    let nkey = [("nkey", SEED)];
+    for (auth, tls, secret) in [
+        ("".to_owned(), "", &[][..]),
+        (
+            "authorization { user: me, password: s3cret }".to_owned(),
+            "",
+            &login[..],
+        ),
+        (
+            format!("authorization {{ users = [ {{ nkey: {PUBLIC} }} ] }}"),
+            tls.as_str(),
+            &nkey[..],
+        ),
+    ] {
+        let config = folder.join("nats.conf");
+        std::fs::write(&config, format!("listen: \"127.0.0.1:{port}\"\n{auth}\n{tls}\n")).unwrap();
+        let mut server = Command::new(&program)
+            .arg("-c")
+            .arg(&config)
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let up = async {
+            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), up).await.unwrap();
+        let mut service = nats(&format!("localhost:{port}"), secret);
+        if !tls.is_empty() {
+            service.transport.tls.ca = Some(ca.clone().into_bytes());
+        }
+        assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered), "{auth}");
+        let stranger = nats(
+            &format!("localhost:{port}"),
+            &[("username", "eve"), ("password", "x")],
+        );
+        assert_eq!(tell(&stranger, &event()).await.is_ok(), auth.is_empty());
+        server.kill().await.unwrap();
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A CA, and a certificate of it for localhost with its key.
+fn certificates() -> (String, String, String) {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = rcgen::CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()])
+        .unwrap()
+        .signed_by(&key, &ca)
+        .unwrap();
+    (ca.pem(), certificate.pem(), key.serialize_pem())
+}
