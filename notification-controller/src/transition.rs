@@ -134,7 +134,10 @@ fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> N
 /// Whether a message says that all is well, for the first time since a failure.
 fn ends_failure(messages: &[Message], message: &Message) -> bool {
     let well = |m: &Message| {
-        m.severity == MessageSeverity::Info && m.metadata.get(COMMIT_STATUS).is_some_and(|value| value == "update")
+        m.severity == MessageSeverity::Info
+            && m.metadata
+                .get(COMMIT_STATUS)
+                .is_some_and(|value| value == "update")
     };
     let before = messages.iter().filter(|m| m.sequence < message.sequence);
     let mut since = before.rev().take_while(|m| !well(m));

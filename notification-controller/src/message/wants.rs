@@ -123,7 +123,11 @@ mod tests {
             }
         }
         for kind in [Slack, PagerDuty, Generic, GitHub] {
-            assert_eq!(wants(kind, &with("commit_status", "update"), true), None, "the end of a failure");
+            assert_eq!(
+                wants(kind, &with("commit_status", "update"), true),
+                None,
+                "the end of a failure"
+            );
         }
     }
 }

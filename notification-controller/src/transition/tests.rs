@@ -43,7 +43,10 @@ fn told(sequence: i64) -> Cursor {
 }
 
 fn texts(news: &News) -> Vec<&str> {
-    news.events.iter().map(|happened| happened.event.message.as_str()).collect()
+    news.events
+        .iter()
+        .map(|happened| happened.event.message.as_str())
+        .collect()
 }
 
 #[test]
