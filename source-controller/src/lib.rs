@@ -66,7 +66,7 @@ const NAMES: Names = Names {
 const IDLE: Duration = Duration::from_secs(6 * 3600);
 
 /// Files that were fetched from the object store so long ago are removed; who wants them has them fetched again.
-const FETCHED: Duration = Duration::from_secs(3600);
+const FETCHED_STAYS: Duration = Duration::from_secs(3600);
 
 /// How often the download of an artifact is tried again within a pass of a generator.
 const FETCH_RETRIES: u32 = 3;
@@ -236,9 +236,9 @@ async fn prune(context: Arc<Context>) {
 
 async fn forget(remote: Arc<storage::Remote>) {
     loop {
-        tokio::time::sleep(FETCHED / 6).await;
+        tokio::time::sleep(FETCHED_STAYS / 6).await;
         let remote = remote.clone();
-        let _ = tokio::task::spawn_blocking(move || remote.prune(FETCHED)).await;
+        let _ = tokio::task::spawn_blocking(move || remote.prune(FETCHED_STAYS)).await;
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{
     app,
     flux::{KUSTOMIZE, SOURCE},
+    suite::Options,
     world::World,
 };
 use serde_json::json;
@@ -130,4 +131,25 @@ async fn an_app_that_a_commit_does_not_touch_is_not_touched() -> Result<()> {
     ensure!(one["data"]["value"] == "2", "{one}");
     ensure!(version().await? == before, "the other app was written to");
     space.at_rest().await
+}
+
+/// A look at a branch that has not moved is one listing, and nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_unmoved_branch_costs_one_request() -> Result<()> {
+    let world = World::start(&Options::default()).await?;
+    let space = world.space("unmoved").await?;
+    space.repo.commit(&[("a.yaml", &app::config_map("a", "1"))])?;
+    space.git_repository(json!({})).await?;
+    space.verdict(SOURCE, "GitRepository", "app", "Succeeded").await?;
+    let before = world.git.counts();
+    for _ in 0..3 {
+        space.handled(SOURCE, "GitRepository", "app").await?;
+    }
+    let after = world.git.counts();
+    ensure!(
+        after.ls_refs - before.ls_refs == 3
+            && (after.info_refs, after.fetch, after.other) == (before.info_refs, before.fetch, before.other),
+        "{before:?} {after:?}"
+    );
+    Ok(())
 }

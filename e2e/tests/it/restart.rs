@@ -61,7 +61,11 @@ async fn a_kill_in_mid_work_loses_nothing() -> Result<()> {
 
     // source-controller, in the middle of a fetch; the greeting is known by now.
     world.git.hang();
-    let asked = world.git.counts().ls_refs;
+    let asked = || {
+        let counts = world.git.counts();
+        counts.info_refs + counts.ls_refs
+    };
+    let before = asked();
     let third = space
         .push(
             &files("3")
@@ -71,7 +75,7 @@ async fn a_kill_in_mid_work_loses_nothing() -> Result<()> {
         )
         .await?;
     eventually("it is fetching", LIMIT, async || {
-        Ok((world.git.counts().ls_refs > asked).then_some(()))
+        Ok((asked() > before).then_some(()))
     })
     .await?;
     world.suite.source.kill();

@@ -28,6 +28,7 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 /// The name of a card beside the files of its object. No artifact's name begins with a dot.
 const CARD: &str = ".card.json";
@@ -37,6 +38,8 @@ const MAX_CARD: u64 = 1 << 20;
 const MAX_FILE: u64 = 4 << 30;
 /// So many files are fetched at once, each of them once.
 const LANES: usize = 16;
+/// So many ask for files at once; the others wait. Anybody may ask.
+const READERS: usize = 64;
 /// How long one operation on the store may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -70,6 +73,7 @@ pub struct Remote {
     /// What is known to be in that folder: paths, and the digests of the files there.
     fetched: Mutex<HashMap<String, Digest>>,
     lanes: [tokio::sync::Mutex<()>; LANES],
+    readers: Semaphore,
 }
 
 impl std::fmt::Debug for Remote {
@@ -97,6 +101,7 @@ impl Remote {
             folder,
             fetched: Mutex::default(),
             lanes: Default::default(),
+            readers: Semaphore::new(READERS),
         })
     }
 
@@ -168,6 +173,8 @@ impl Remote {
     /// A file as its object's card has it, on the local disk; nothing, if the card has no such file.
     pub async fn have(&self, path: &str) -> Result<Option<PathBuf>, RemoteError> {
         self.patiently(async {
+            // Closed it never is; then nobody would wait.
+            let _turn = self.readers.acquire().await;
             let (folder, name) = split(path);
             let store = self.store().await?;
             let card = self.card(&store, folder).await?;

@@ -3,3 +3,4 @@
 
 mod git;
 mod ignore;
+mod threats;
