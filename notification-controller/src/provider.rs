@@ -4,6 +4,7 @@ mod assemble;
 mod github_app;
 mod google;
 mod nats;
+mod reach;
 mod secret;
 mod send;
 mod tokens;

@@ -1,6 +1,9 @@
 //! I/O: sends one request and reads the answer, under bounds.
 
-use super::{Mask, Service};
+use super::{
+    Mask, Service,
+    reach::{REFUSAL, is_off_limits},
+};
 use crate::message::{Again, DeliveryError, Request};
 use reqwest::{
     Response, StatusCode,
@@ -51,6 +54,11 @@ pub(crate) async fn send_up_to(
     let mut url = request.url.clone();
     for _ in 0..=REDIRECTS {
         let host = place(&url);
+        if is_off_limits(&url) {
+            return Err(DeliveryError::later(format!(
+                "failed to send to {host}: {REFUSAL}"
+            )));
+        }
         let unreachable = |error: reqwest::Error| {
             let cause = chain(&error.without_url());
             DeliveryError::later(service.mask.apply(&format!("failed to send to {host}: {cause}")))

@@ -1,6 +1,9 @@
 //! How a service is reached: whom to trust, who we are, through which proxy. A client for each way, kept for the next message.
 
-use super::secret::{Mask, Secret};
+use super::{
+    reach::Names,
+    secret::{Mask, Secret},
+};
 use crate::message::DeliveryError;
 use reqwest::{Certificate, Client, Identity, Proxy as HttpProxy, redirect};
 use runtime::telemetry::chain;
@@ -174,6 +177,7 @@ impl Transport {
             .redirect(redirect::Policy::none())
             // As Go writes them: receivers of events have been written against that.
             .http1_title_case_headers()
+            .dns_resolver(Names)
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(2)
             .user_agent("sluice");
