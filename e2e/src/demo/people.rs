@@ -32,6 +32,10 @@ impl Day<'_> {
         let told = letter(&slack, "danger").await?;
         self.account.done("Slack has a message:", begin)?;
         self.show(&told)?;
+        let event = event(&slack).await?;
+        self.account
+            .done("A webhook of one's own has the event:", begin)?;
+        self.show_event(&event)?;
         self.account
             .step("The commit is put right, and its host calls the webhook")?;
         let (_, commit) = self.commit(file, "three is a number", |_| good.clone())?;
@@ -62,16 +66,20 @@ impl Day<'_> {
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "webhook"},
             "stringData": {"token": "a-secret-of-the-demo"},
         });
+        let own = slack.url("/own");
         let slack = with(
             provider("slack", &slack.url("/services/team/channel")),
             &json!({"spec": {"type": "slack", "channel": "platform"}}),
         );
-        for object in [
+        let objects = [
             token,
             receiver,
             slack,
+            provider("own", &own),
             with(alert("failures", "slack", &[]), &recovered),
-        ] {
+            with(alert("own", "own", &[]), &recovered),
+        ];
+        for object in objects {
             let there = with(object, &json!({"metadata": {"namespace": NAMESPACE}}));
             self.cluster.apply(&there).await?;
         }
@@ -99,6 +107,21 @@ impl Day<'_> {
         Ok(())
     }
 
+    /// An event as a program gets it: whom it is about, and the facts.
+    fn show_event(&self, event: &Value) -> Result<()> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let about = &event["involvedObject"];
+        self.account.note(&format!(
+            "  POST /own  {}: {}/{}/{} {} ({})",
+            text(&event["severity"]),
+            text(&about["kind"]),
+            text(&about["namespace"]),
+            text(&about["name"]),
+            text(&event["reason"]),
+            text(&event["metadata"]["revision"]),
+        ))
+    }
+
     /// A message of Slack as people see it: a coloured bar, who, what, and the fields.
     fn show(&self, letter: &Value) -> Result<()> {
         let attachment = &letter["attachments"][0];
@@ -123,6 +146,15 @@ impl Day<'_> {
         }
         Ok(())
     }
+}
+
+/// Waits for a failure at the webhook of one's own.
+async fn event(sink: &Sink) -> Result<Value> {
+    let found = eventually("an event arrives", LIMIT, async || {
+        let mut all = sink.events("/own").into_iter();
+        Ok(all.find(|event| event["severity"] == "error"))
+    });
+    found.await
 }
 
 /// Waits for a message of this colour that has not been there before a failure: the last one.

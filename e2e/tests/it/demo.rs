@@ -102,6 +102,7 @@ async fn once_tells_the_day_and_leaves_nothing() -> Result<()> {
         "wordpress was not touched",
         "the edit is undone",
         "Slack has a message",
+        "POST /own  error: Kustomization/flux-system/guestbook",
         "✗ kustomization/guestbook.flux-system",
         "from the webhook to the cluster",
         "✓ kustomization/guestbook.flux-system",
