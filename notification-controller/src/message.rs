@@ -46,6 +46,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) use git::below;
 pub(crate) use github_api::authorized;
 pub use request::Request;
+use wants::COMMIT_STATUS;
 pub use wants::{is_commit_status, wants};
 
 /// What is to be told, in whose name.
@@ -119,6 +120,11 @@ pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, Deli
     if let Some(why) = wants(service.kind, letter.event, letter.ends_failure) {
         return Ok(Sent::Skipped(why));
     }
+    let event = plain(service.kind, letter);
+    let letter = Letter {
+        event: event.as_ref().unwrap_or(letter.event),
+        ..letter
+    };
     match tokio::time::timeout(service.timeout, told(service, letter)).await {
         Ok(outcome) => outcome.map_err(|error| DeliveryError {
             message: service.mask.apply(&error.message),
@@ -129,6 +135,17 @@ pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, Deli
             service.timeout.as_secs_f64()
         ))),
     }
+}
+
+/// The end of a failure without the mark that keeps it to commit statuses, for services that this means nothing to.
+fn plain(kind: ProviderType, letter: Letter<'_>) -> Option<Event> {
+    let means_nothing =
+        !matches!(kind, ProviderType::Generic | ProviderType::GenericHmac) && !is_commit_status(kind);
+    (letter.ends_failure && means_nothing).then(|| {
+        let mut event = letter.event.clone();
+        event.metadata.remove(COMMIT_STATUS);
+        event
+    })
 }
 
 async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {

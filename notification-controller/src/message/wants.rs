@@ -4,7 +4,7 @@ use crate::event::{Event, Severity};
 use crds::notification::ProviderType;
 
 /// Metadata by which a controller says that the event is for commit statuses (fluxcd/pkg, `apis/event/v1beta1`).
-const COMMIT_STATUS: &str = "commit_status";
+pub(super) const COMMIT_STATUS: &str = "commit_status";
 /// Metadata with the commit that the status goes to.
 const COMMIT: &str = "commit";
 /// Metadata with the pull or merge request that is commented on.
