@@ -4,7 +4,7 @@ use crate::{Args, capabilities::Cluster, charts::Charts, ledger::Ledger, sources
 use apply::{discovery::Discovery, view::View};
 use artifact::Algorithm;
 use crds::helm::HelmRelease;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::core::PartialObjectMeta;
 use runtime::{access::Access, client::Clients, fetch::Artifacts, watch::Store};
 use std::{sync::Arc, time::Duration};
@@ -42,9 +42,25 @@ pub struct Context {
     pub settings: Settings,
 }
 
+impl Context {
+    /// Takes in a record of a release that was just written, so that the next pass need not wait until the watch tells of
+    /// it. Where nobody watches, nothing is taken in: it would be believed for ever.
+    pub fn stored(&self, written: ObjectMeta) {
+        let watched = self.settings.scope.as_deref();
+        if watched.is_none_or(|scope| written.namespace.as_deref() == Some(scope)) {
+            self.records.put(PartialObjectMeta {
+                metadata: written,
+                ..PartialObjectMeta::default()
+            });
+        }
+    }
+}
+
 /// Flags that steps need.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The one namespace that is watched, if not all are.
+    pub scope: Option<String>,
     /// Rules for references across namespaces.
     pub access: Access,
     /// The ServiceAccount to act as by default; empty for the controller's own.
@@ -65,10 +81,12 @@ pub struct Settings {
     pub plain_versions: bool,
 }
 
-impl From<&Args> for Settings {
-    fn from(args: &Args) -> Self {
+impl Settings {
+    /// What the flags say; `scope` is the namespace that is watched, if not all are.
+    pub fn new(args: &Args, scope: Option<String>) -> Self {
         let feature = |name| args.common.feature(name, false);
         Self {
+            scope,
             access: args.common.access(),
             default_service_account: args.default_service_account.clone(),
             requeue_dependency: args.common.requeue_dependency,

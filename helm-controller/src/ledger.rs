@@ -3,10 +3,10 @@
 use crate::{
     next::Kind,
     release::job::{Ended, Inputs, Job},
-    storage::Record,
 };
 use apply::{fight::Fights, view::Watch};
 use crds::meta::ObjectId;
+use helm::release::Release;
 use runtime::Key;
 use std::{
     collections::HashMap,
@@ -33,8 +33,8 @@ pub struct Memory {
     pub forced: bool,
     /// Rung when an object of the release changes.
     pub bell: Arc<Notify>,
-    /// The last release as it was read, by the version of its Secret; of its chart, the metadata only.
-    pub last: Option<(String, Arc<Record>)>,
+    /// The last release as it was read or written.
+    pub last: Option<Last>,
     /// The objects as they were when they were found to be as the release says.
     pub good: HashMap<ObjectId, Good>,
     /// The revision that they were of.
@@ -43,6 +43,27 @@ pub struct Memory {
     pub fights: Fights,
     /// The watches that see the objects; held so that they go on.
     pub watches: Vec<Arc<Watch>>,
+}
+
+/// The last release in storage, as it was read or written.
+#[derive(Debug, Clone)]
+pub struct Last {
+    /// The version of its Secret.
+    pub resource_version: String,
+    /// The release; of its chart, the metadata only.
+    pub release: Arc<Release>,
+}
+
+impl Last {
+    /// A release without the files of its chart: they are of no account here, and many releases hold many.
+    pub fn new(resource_version: &str, mut release: Release) -> Self {
+        let metadata = release.chart.get("metadata").cloned().unwrap_or_default();
+        release.chart = serde_json::json!({"metadata": metadata});
+        Self {
+            resource_version: resource_version.to_owned(),
+            release: Arc::new(release),
+        }
+    }
 }
 
 /// An action under way.

@@ -96,7 +96,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         records: Arc::default(),
         ledger: ledger::Ledger::default(),
         places: Arc::new(Semaphore::new(concurrency.into())),
-        settings: context::Settings::from(&args),
+        settings: context::Settings::new(&args, process.scope()),
     });
     let reconciler = reconcile::Helm {
         context: context.clone(),

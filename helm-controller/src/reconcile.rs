@@ -8,6 +8,7 @@ mod act;
 mod chart;
 mod cleanup;
 pub mod drift;
+mod last;
 mod record;
 mod resolve;
 mod step;
@@ -20,14 +21,14 @@ use crate::{
     next::{self, Action, Kind, Next},
     release::job::{Inputs, Job},
     spec, state,
-    storage::{Record, Storage},
+    storage::Storage,
 };
 use crds::{
     helm::{ChartNameChangeStrategy, DriftMode, HelmRelease, HelmReleaseStatus, reason as hr},
     meta::reason,
 };
 use expr::HealthExpressions;
-use helm::release::Status;
+use helm::release::Release;
 use record::{Draft, End};
 use runtime::{
     Key,
@@ -127,19 +128,18 @@ impl Helm {
             &spec::storage_namespace(object),
         );
         loop {
-            let last = self.last(&storage, object, memory).await?;
-            let stored = last.as_ref().map(|r| &r.release);
+            let stored = last::read(&self.context, &storage, object, &draft.status, memory).await?;
             let found = state::of(
                 object,
                 &draft.status,
-                stored,
+                stored.as_deref(),
                 &desired,
                 self.context.settings.algorithm,
             );
             let found = found.map_err(|e| state_error(&e.to_string()))?;
             let retry = self.context.settings.retry_by_default;
             let action = match next::of(object, &mut draft.status, &found, forced, retry) {
-                Next::Done => return self.in_sync(object, &wanted, last, memory, draft).await,
+                Next::Done => return self.in_sync(object, &wanted, stored, memory, draft).await,
                 Next::RetriesExceeded => return Ok(draft.retries_exceeded()),
                 Next::MissingRollbackTarget => return Ok(draft.missing_rollback_target()),
                 Next::RollBackTo(target) => match storage.get(&target.name, target.version).await {
@@ -161,11 +161,14 @@ impl Helm {
             }
             if action == Action::Unlock {
                 ledger::lock(memory).round.push(Kind::Unlock);
-                unlock(&storage, last, draft).await?;
+                last::unlock(&storage, stored, draft).await?;
                 ledger::lock(memory).last = None;
                 continue;
             }
-            let job = self.job(object, &wanted, action);
+            let job = Job {
+                last: stored.map(|r| r.version),
+                ..self.job(object, &wanted, action)
+            };
             return Ok(prepare(memory, draft, job));
         }
     }
@@ -243,6 +246,7 @@ impl Helm {
             name: spec::release_name(object),
             namespace: spec::release_namespace(object),
             storage_namespace: spec::storage_namespace(object),
+            last: None,
             chart: Some(wanted.loaded.chart.clone()),
             values: wanted.values.clone(),
             inputs: Inputs {
@@ -280,7 +284,7 @@ impl Helm {
         &self,
         object: &HelmRelease,
         wanted: &Wanted,
-        last: Option<Arc<Record>>,
+        last: Option<Arc<Release>>,
         memory: &Mutex<Memory>,
         draft: &mut Draft<'_>,
     ) -> Result<End, Stop> {
@@ -291,7 +295,7 @@ impl Helm {
             draft.in_sync();
             return Ok(End::Done);
         };
-        let found = drift::find(&self.context, object, &wanted.identity, &last.release, memory).await?;
+        let found = drift::find(&self.context, object, &wanted.identity, &last, memory).await?;
         if found.is_empty() {
             draft.in_sync();
             return Ok(End::Done);
@@ -306,7 +310,7 @@ impl Helm {
         if !failures.is_empty() {
             return Ok(End::Failed(failures.join(", ")));
         }
-        let left = drift::find(&self.context, object, &wanted.identity, &last.release, memory).await?;
+        let left = drift::find(&self.context, object, &wanted.identity, &last, memory).await?;
         if left.is_empty() {
             draft.in_sync();
             return Ok(End::Done);
@@ -315,56 +319,6 @@ impl Helm {
             "corrected, and differs again: {}",
             drift::summary(&left)
         )))
-    }
-
-    /// The last stored release; what was read before is not read again.
-    async fn last(
-        &self,
-        storage: &Storage,
-        object: &HelmRelease,
-        memory: &Mutex<Memory>,
-    ) -> Result<Option<Arc<Record>>, Stop> {
-        let failed = |e: crate::storage::StorageError| {
-            state_error(&format!(
-                "failed to retrieve last release from storage: {}",
-                chain(&e)
-            ))
-        };
-        let name = spec::release_name(object);
-        let known = ledger::lock(memory).last.clone();
-        if let Some((version, record)) = known
-            && self.is_last(&record.release, &spec::storage_namespace(object), &version)
-        {
-            return Ok(Some(record));
-        }
-        let entries = storage.entries(&name).await.map_err(failed)?;
-        let Some(entry) = entries.last() else {
-            return Ok(None);
-        };
-        let record = storage
-            .read(&entry.secret)
-            .await
-            .map_err(failed)?
-            .map(|mut record| {
-                // Its files are of no account here, and many releases hold many.
-                let metadata = record.release.chart.get("metadata").cloned().unwrap_or_default();
-                record.release.chart = serde_json::json!({"metadata": metadata});
-                Arc::new(record)
-            });
-        ledger::lock(memory).last = record.clone().map(|r| (entry.resource_version.clone(), r));
-        Ok(record)
-    }
-
-    /// Whether, by all that is seen, a release that was read is stored as it was, and no newer one is. (What we write
-    /// ourselves is read anew, whether it has been seen or not.)
-    fn is_last(&self, release: &helm::release::Release, namespace: &str, version: &str) -> bool {
-        let seen = |revision: i64| {
-            let secret = helm::release::secret_name(&release.name, revision);
-            self.context.records.get(&Key::new(namespace, secret))
-        };
-        let stored = seen(release.version);
-        stored.is_some_and(|s| s.metadata.resource_version.as_deref() == Some(version))
-            && seen(release.version + 1).is_none()
     }
 }
 
@@ -375,33 +329,6 @@ fn prepare(memory: &Mutex<Memory>, draft: &mut Draft<'_>, job: Job) -> End {
     memory.round.push(job.action.kind());
     memory.prepared = Some(job);
     End::Acting
-}
-
-/// Takes the mark of an interrupted action off a release.
-async fn unlock(storage: &Storage, last: Option<Arc<Record>>, draft: &mut Draft<'_>) -> Result<(), Stop> {
-    let Some(last) = last else { return Ok(()) };
-    let (name, version) = (&last.release.name, last.release.version);
-    let read = storage
-        .get(name, version)
-        .await
-        .map_err(|e| state_error(&chain(&e)))?;
-    let Some(mut record) = read.filter(|r| r.release.info.status.is_pending()) else {
-        return Ok(());
-    };
-    let was = record.release.info.status.name();
-    record.release.info.status = Status::Failed;
-    record.release.info.description = format!("Release unlocked from stale '{was}' state");
-    storage.update(&record).await.map_err(|e| Stop::Failed {
-        reason: hr::PENDING_RELEASE,
-        message: format!(
-            "Unlock of Helm release {} in {was} state failed: {}",
-            record.release.name,
-            chain(&e)
-        ),
-        tells: true,
-    })?;
-    draft.unlocked(&record.release, was);
-    Ok(())
 }
 
 fn state_error(message: &str) -> Stop {

@@ -156,32 +156,34 @@ impl Storage {
     }
 
     /// Stores a new revision; before that, forgets old ones so that at most `max` remain with it (all if 0). The newest
-    /// one that is deployed is not forgotten.
+    /// one that is deployed is not forgotten. Gives the metadata of what was written.
     ///
     /// # Errors
     /// [`StorageError::Exists`] when somebody else made that revision; a record that does not fit; refusals.
-    pub async fn create(&self, record: &Record, max: usize) -> Result<(), StorageError> {
+    pub async fn create(&self, record: &Record, max: usize) -> Result<ObjectMeta, StorageError> {
         let secret = self.secret(record, Some(now()), None)?;
         // Fewer revisions than that were never made.
         if max > 0 && usize::try_from(record.release.version).is_ok_and(|v| v > max) {
             self.forget_old(&record.release.name, max - 1).await?;
         }
         match self.secrets.create(&PostParams::default(), &secret).await {
-            Ok(_) => Ok(()),
+            Ok(written) => Ok(written.metadata),
             Err(kube::Error::Api(status)) if status.code == 409 => Err(StorageError::Exists),
             Err(error) => Err(self.failed("create", &name_of(&secret), error)),
         }
     }
 
-    /// Stores a revision in the place of what is stored of it.
+    /// Stores a revision in the place of what is stored of it. Gives the metadata of what was written.
     ///
     /// # Errors
     /// A record that does not fit; refusals.
-    pub async fn update(&self, record: &Record) -> Result<(), StorageError> {
+    pub async fn update(&self, record: &Record) -> Result<ObjectMeta, StorageError> {
         let secret = self.secret(record, None, Some(now()))?;
         let name = name_of(&secret);
         let answer = self.secrets.replace(&name, &PostParams::default(), &secret).await;
-        answer.map(drop).map_err(|e| self.failed("update", &name, e))
+        answer
+            .map(|s| s.metadata)
+            .map_err(|e| self.failed("update", &name, e))
     }
 
     /// Forgets a revision; one that is not there is forgotten already.

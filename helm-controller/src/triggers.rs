@@ -130,14 +130,14 @@ impl Triggers {
             };
             let memory = ledger::lock(&memory);
             // What an action writes is its own; without a reading of it there is nothing to compare.
-            let Some((version, record)) = memory.last.as_ref().filter(|_| memory.running.is_none()) else {
+            let Some(last) = memory.last.as_ref().filter(|_| memory.running.is_none()) else {
                 continue;
             };
             let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
-            let newer = number(&entry.resource_version) > number(version);
+            let newer = number(&entry.resource_version) > number(&last.resource_version);
             let touched = match change.new.is_some() {
-                true => newer && entry.version >= record.release.version && !is_on_its_way(entry.status),
-                false => entry.version == record.release.version,
+                true => newer && entry.version >= last.release.version && !is_on_its_way(entry.status),
+                false => entry.version == last.release.version,
             };
             if touched {
                 self.queue.add(key);

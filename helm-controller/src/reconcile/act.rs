@@ -67,7 +67,7 @@ pub fn begin(helm: &Helm, key: &Key, memory: &Arc<Mutex<Memory>>, job: Job) {
         {
             let mut memory = ledger::lock(&memory);
             memory.running = None;
-            memory.last = None;
+            memory.last = ended.last();
             memory.ended = Some(Box::new(ended));
         }
         queue.add(key);

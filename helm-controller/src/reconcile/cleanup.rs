@@ -125,6 +125,7 @@ async fn uninstall(
         name,
         namespace,
         storage_namespace: storage.to_owned(),
+        last: None,
         chart: None,
         values: Map::new(),
         inputs: Inputs {

@@ -17,6 +17,7 @@ use crds::{
     helm::{DriftMode, HelmRelease, reason as hr},
     meta::{DISABLED, DRIFT_DETECTION, IgnoreRule},
 };
+use futures::{StreamExt as _, stream};
 use helm::release::Release;
 use json_patch::{PatchOperation, diff};
 use kube::{
@@ -33,6 +34,8 @@ use std::{
 
 /// How long a new watch may take to show what is there.
 const FIRST_SIGHT: Duration = Duration::from_secs(5);
+/// So many objects of a release are asked about, or corrected, at once.
+const AT_ONCE: usize = 8;
 
 /// One object that differs.
 #[derive(Debug)]
@@ -50,6 +53,38 @@ enum Kind {
 }
 
 impl Difference {
+    /// When it is corrected: those with the same turn at once.
+    fn turn(&self) -> (bool, (usize, String)) {
+        let (at, kind) = helm::manifest::rank(&self.item.object.kind, helm::manifest::INSTALL_ORDER);
+        match self.kind {
+            Kind::Removed => (false, (at, kind.to_owned())),
+            Kind::Changed(_) => (true, (0, String::new())),
+        }
+    }
+
+    /// Makes or changes the object; a line about what was done, or what was not.
+    async fn correct(&self, client: &Client) -> Result<String, String> {
+        let (item, name) = (&self.item, self.item.object.to_string());
+        let patch = match &self.kind {
+            Kind::Removed => {
+                let made = create(client, item).await;
+                return made
+                    .map(|_| format!("{name} created"))
+                    .map_err(|e| format!("{name} creation failure: {}", words(&e)));
+            }
+            Kind::Changed(patch) => Patch::Json::<()>(patch.clone()),
+        };
+        let api = item.resource.api(client.clone(), &item.object.namespace);
+        let params = PatchParams {
+            field_manager: Some(MANAGER.into()),
+            ..PatchParams::default()
+        };
+        let changed = api.patch(&item.object.name, &params, &patch).await;
+        changed
+            .map(|_| format!("{name} configured"))
+            .map_err(|e| format!("{name} patch failure: {}", masked(item, &e)))
+    }
+
     fn summary(&self) -> String {
         let name = &self.item.object;
         let Kind::Changed(patch) = &self.kind else {
@@ -123,7 +158,7 @@ pub async fn find(
             HashMap::new()
         }
     };
-    let mut errors = Vec::new();
+    let (mut asked, mut errors) = (Vec::new(), Vec::new());
     for item in items {
         if !whole.of(&item.manifest).is_empty() || is_excluded(&item.manifest) {
             continue;
@@ -136,7 +171,16 @@ pub async fn find(
             good.insert(id, now);
             continue;
         }
-        match one(&client, &item, &parts, &context.settings.overrides).await {
+        asked.push((id, item));
+    }
+    let overrides = &context.settings.overrides;
+    let answers: Vec<_> = asked
+        .iter()
+        .map(|(_, item)| one(&client, item, &parts, overrides))
+        .collect();
+    let answers: Vec<_> = stream::iter(answers).buffered(AT_ONCE).collect().await;
+    for ((id, item), answer) in asked.into_iter().zip(answers) {
+        match answer {
             Ok(None) => {
                 if let Some(now) = sight(&watches, &item).as_deref().map(good_of) {
                     good.insert(id, now);
@@ -156,44 +200,21 @@ pub async fn find(
     Ok(differences)
 }
 
-/// Brings the cluster back: what is gone is made, what differs is changed. One failure does not stop the others.
+/// Brings the cluster back: what is gone is made, kind after kind, and then what differs is changed; several objects at a
+/// time. One failure does not stop the others.
 pub async fn correct(client: &Client, mut differences: Vec<Difference>) -> (Vec<String>, Vec<String>) {
-    let (mut corrected, mut failures) = (Vec::new(), Vec::new());
     differences.sort_by(|a, b| {
-        let key = |d: &Difference| {
-            (
-                matches!(d.kind, Kind::Changed(_)),
-                d.item.object.namespace.clone(),
-                d.item.object.name.clone(),
-            )
-        };
-        let rank = |d: &Difference| {
-            let (at, kind) = helm::manifest::rank(&d.item.object.kind, helm::manifest::INSTALL_ORDER);
-            (at, kind.to_owned())
-        };
-        (key(a).0, rank(a), key(a).1, key(a).2).cmp(&(key(b).0, rank(b), key(b).1, key(b).2))
+        let name = |d: &Difference| (d.item.object.namespace.clone(), d.item.object.name.clone());
+        (a.turn(), name(a)).cmp(&(b.turn(), name(b)))
     });
-    for difference in differences {
-        let Difference { item, kind } = difference;
-        let name = item.object.to_string();
-        match kind {
-            Kind::Removed => match create(client, &item).await {
-                Ok(_) => corrected.push(format!("{name} created")),
-                Err(error) => failures.push(format!("{name} creation failure: {}", words(&error))),
-            },
-            Kind::Changed(patch) => {
-                let api = item.resource.api(client.clone(), &item.object.namespace);
-                let params = PatchParams {
-                    field_manager: Some(MANAGER.into()),
-                    ..PatchParams::default()
-                };
-                match api
-                    .patch(&item.object.name, &params, &Patch::Json::<()>(patch))
-                    .await
-                {
-                    Ok(_) => corrected.push(format!("{name} configured")),
-                    Err(error) => failures.push(format!("{name} patch failure: {}", masked(&item, &error))),
-                }
+    let (mut corrected, mut failures) = (Vec::new(), Vec::new());
+    for together in differences.chunk_by(|a, b| a.turn() == b.turn()) {
+        let corrections: Vec<_> = together.iter().map(|d| d.correct(client)).collect();
+        let done: Vec<_> = stream::iter(corrections).buffered(AT_ONCE).collect().await;
+        for answer in done {
+            match answer {
+                Ok(line) => corrected.push(line),
+                Err(line) => failures.push(line),
             }
         }
     }

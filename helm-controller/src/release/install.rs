@@ -29,7 +29,11 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
         .server_side_apply
         .unwrap_or(!session.context.settings.helm3_defaults);
     crds::run(session, options.crds.unwrap_or_default(), server_side).await?;
-    let entries = session.storage.entries(&session.job.name).await?;
+    // Where the pass found nothing there is nothing; if something has come since, the record of this install is refused.
+    let entries = match session.job.last {
+        Some(_) => session.storage.entries(&session.job.name).await?,
+        None => Vec::new(),
+    };
     let revision = revision(&entries, options.replace)?;
     let output = rendered(session, revision, false, options.disable_schema_validation).await?;
     let mut record = Record {

@@ -3,6 +3,7 @@
 use super::wait::Waits;
 use crate::{
     context::Context,
+    ledger::Last,
     next::Action,
     storage::{Record, Storage, StorageError},
 };
@@ -10,6 +11,7 @@ use ::apply::id::ObjectRef;
 use crds::{helm::HelmRelease, meta::Inventory};
 use expr::HealthExpressions;
 use helm::{Chart, release::Release};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use runtime::{client::Identity, telemetry::chain};
 use serde_json::{Map, Value};
@@ -32,6 +34,8 @@ pub struct Job {
     pub namespace: String,
     /// The namespace of its records.
     pub storage_namespace: String,
+    /// The newest revision in storage when the action was decided on; none where there was none.
+    pub last: Option<i64>,
     /// The chart; none for actions that need none.
     pub chart: Option<Arc<Chart>>,
     /// The values.
@@ -58,6 +62,8 @@ pub struct Observed {
     pub release: Release,
     /// How often it was written.
     pub writes: u32,
+    /// The version of its Secret since; none when it was deleted.
+    pub resource_version: Option<String>,
 }
 
 /// What an action came to.
@@ -75,6 +81,15 @@ pub struct Ended {
     pub took: Duration,
     /// What it did, for people who look into a failure.
     pub log: Vec<String>,
+}
+
+impl Ended {
+    /// The newest revision, as the action left it in storage: it need not be read to be known.
+    pub fn last(&self) -> Option<Last> {
+        let newest = self.observed.iter().max_by_key(|o| o.release.version)?;
+        let version = newest.resource_version.as_deref()?;
+        Some(Last::new(version, newest.release.clone()))
+    }
 }
 
 /// Why an action failed.
@@ -213,8 +228,8 @@ impl Session {
     /// # Errors
     /// As [`Storage::create`].
     pub async fn create(&mut self, record: &Record, max: usize) -> Result<(), StorageError> {
-        self.storage.create(record, max).await?;
-        self.observe(&record.release).await;
+        let written = self.storage.create(record, max).await?;
+        self.observe(&record.release, written).await;
         Ok(())
     }
 
@@ -223,15 +238,29 @@ impl Session {
     /// # Errors
     /// As [`Storage::update`].
     pub async fn update(&mut self, record: &Record) -> Result<(), StorageError> {
-        self.storage.update(record).await?;
-        self.observe(&record.release).await;
+        let written = self.storage.update(record).await?;
+        self.observe(&record.release, written).await;
         Ok(())
     }
 
     /// As [`Session::update`], where an error must not hide another one.
     pub async fn record(&mut self, record: &Record) {
-        if let Err(error) = self.update(record).await {
-            self.say(format!("failed to update release: {}", chain(&error)));
+        let written = self.storage.update(record).await;
+        self.recorded(record, written).await;
+    }
+
+    /// As [`Session::record`], for the revision that was and the one that takes its place: at once, neither needs the
+    /// other.
+    pub async fn record_both(&mut self, old: &Record, new: &Record) {
+        let (of_old, of_new) = tokio::join!(self.storage.update(old), self.storage.update(new));
+        self.recorded(old, of_old).await;
+        self.recorded(new, of_new).await;
+    }
+
+    async fn recorded(&mut self, record: &Record, written: Result<ObjectMeta, StorageError>) {
+        match written {
+            Ok(written) => self.observe(&record.release, written).await,
+            Err(error) => self.say(format!("failed to update release: {}", chain(&error))),
         }
     }
 
@@ -241,12 +270,19 @@ impl Session {
     /// As [`Storage::delete`].
     pub async fn delete(&mut self, release: &Release) -> Result<(), StorageError> {
         self.storage.delete(&release.name, release.version).await?;
-        self.note(release);
+        self.note(release, None);
         Ok(())
     }
 
-    async fn observe(&mut self, release: &Release) {
-        self.note(release);
+    async fn observe(&mut self, release: &Release, written: ObjectMeta) {
+        let same =
+            |o: &Observed| o.release.version == release.version && o.release.manifest == release.manifest;
+        let known = self.inventory.is_some() && self.observed.iter().any(same);
+        self.note(release, written.resource_version.clone());
+        self.context.stored(written);
+        if known {
+            return;
+        }
         if !matches!(
             self.job.action,
             Action::Install | Action::Upgrade | Action::Rollback(_)
@@ -259,7 +295,7 @@ impl Session {
         }
     }
 
-    fn note(&mut self, release: &Release) {
+    fn note(&mut self, release: &Release, resource_version: Option<String>) {
         match self
             .observed
             .iter_mut()
@@ -268,10 +304,12 @@ impl Session {
             Some(known) => {
                 known.release = release.clone();
                 known.writes += 1;
+                known.resource_version = resource_version;
             }
             None => self.observed.push(Observed {
                 release: release.clone(),
                 writes: 1,
+                resource_version,
             }),
         }
     }

@@ -22,15 +22,11 @@ use std::{collections::HashSet, sync::Arc};
 pub async fn run(session: &mut Session) -> Result<(), ActionError> {
     let options = session.job.object.spec.upgrade.clone().unwrap_or_default();
     let name = session.job.name.clone();
-    let entries = session.storage.entries(&name).await?;
     let none = || ActionError::Helm(format!("\"{name}\" has no deployed releases"));
-    let last = match entries.last() {
-        Some(last) => session.storage.read(&last.secret).await?.ok_or_else(none)?,
-        None => return Err(none()),
-    };
+    let last = last(session).await?.ok_or_else(none)?;
     let server_side = is_server_side(options.server_side_apply, &last.release);
     crds::run(session, options.crds.unwrap_or_default(), server_side).await?;
-    let mut current = current(session, &entries, &last).await?.ok_or_else(none)?;
+    let mut current = current(session, &last).await?.ok_or_else(none)?;
     if options.preserve_values {
         preserve(session, &current.release)?;
     }
@@ -71,10 +67,9 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
     .await;
     let Err((error, created)) = done else {
         current.release.info.status = Status::Superseded;
-        session.record(&current).await;
         record.release.info.status = Status::Deployed;
         record.release.info.description = "Upgrade complete".to_owned();
-        session.record(&record).await;
+        session.record_both(&current, &record).await;
         return Ok(());
     };
     record.release.info.status = Status::Failed;
@@ -130,12 +125,20 @@ async fn perform(
     Ok(())
 }
 
+/// The newest revision: the one that the pass knew of, if it is still there. (If a newer one has come since, its number is
+/// taken, and the record of this upgrade is refused.)
+async fn last(session: &Session) -> Result<Option<Record>, ActionError> {
+    let name = &session.job.name;
+    if let Some(version) = session.job.last
+        && let Some(found) = session.storage.get(name, version).await?
+    {
+        return Ok(Some(found));
+    }
+    Ok(session.storage.last(name).await?)
+}
+
 /// The release that is upgraded: the newest that is deployed, or else the last if it failed or was superseded.
-async fn current(
-    session: &Session,
-    entries: &[crate::storage::Entry],
-    last: &Record,
-) -> Result<Option<Record>, ActionError> {
+async fn current(session: &Session, last: &Record) -> Result<Option<Record>, ActionError> {
     match last.release.info.status {
         Status::Deployed => return Ok(Some(last.clone())),
         status if status.is_pending() => {
@@ -145,6 +148,7 @@ async fn current(
         }
         _ => {}
     }
+    let entries = session.storage.entries(&session.job.name).await?;
     let deployed = entries.iter().rev().find(|e| e.status == Status::Deployed);
     if let Some(deployed) = deployed {
         return Ok(session.storage.read(&deployed.secret).await?);

@@ -20,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 fn settings() -> Settings {
     Settings {
+        scope: None,
         access: Access::default(),
         default_service_account: String::new(),
         requeue_dependency: Duration::from_secs(30),
@@ -72,6 +73,7 @@ fn ended(
     let observed = wrote.iter().map(|release| Observed {
         release: release.clone(),
         writes: 2,
+        resource_version: Some("7".into()),
     });
     Ended {
         job: Job {
@@ -81,6 +83,7 @@ fn ended(
             name: "web".into(),
             namespace: "apps".into(),
             storage_namespace: "apps".into(),
+            last: None,
             chart: None,
             values: Map::new(),
             inputs: Inputs {
