@@ -97,6 +97,8 @@ pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let chars: Vec<char> = pattern.chars().collect();
     let mut in_class = false;
+    // What came last in a class: only after a character that is no end of a range may `-` begin one.
+    let mut member = Member::Whole;
     let mut at = 0;
     while at < chars.len() {
         let c = chars[at];
@@ -104,6 +106,10 @@ pub(crate) fn translate(pattern: &str) -> String {
             '\\' if at + 1 < chars.len() => {
                 let next = chars[at + 1];
                 at += 2;
+                member = match "dDsSwWpP".contains(next) {
+                    true => Member::Whole,
+                    false => member.then(),
+                };
                 match (next, in_class) {
                     ('d', false) => out.push_str("[0-9]"),
                     ('D', false) => out.push_str("[^0-9]"),
@@ -130,6 +136,12 @@ pub(crate) fn translate(pattern: &str) -> String {
                     ('p' | 'P' | 'x', _) => {
                         out.push('\\');
                         out.push(next);
+                        if chars.get(at) == Some(&'{') {
+                            let name = chars[at..].iter().take_while(|c| **c != '}').count();
+                            let end = chars.len().min(at + name + 1);
+                            out.extend(&chars[at..end]);
+                            at = end;
+                        }
                     }
                     (next, _) if next.is_ascii_alphanumeric() => {
                         out.push('\\');
@@ -141,6 +153,7 @@ pub(crate) fn translate(pattern: &str) -> String {
             }
             '[' if !in_class => {
                 in_class = true;
+                member = Member::Whole;
                 out.push('[');
                 if chars.get(at + 1) == Some(&'^') {
                     out.push('^');
@@ -150,6 +163,7 @@ pub(crate) fn translate(pattern: &str) -> String {
                 if chars.get(at + 1) == Some(&']') {
                     out.push_str("\\]");
                     at += 1;
+                    member = Member::First;
                 }
             }
             '[' if chars.get(at + 1) == Some(&':') => {
@@ -158,28 +172,63 @@ pub(crate) fn translate(pattern: &str) -> String {
                     Some(end) => {
                         out.push_str(&rest[..end + 2]);
                         at += rest[..end + 2].chars().count();
+                        member = Member::Whole;
                         continue;
                     }
-                    None => out.push_str("\\["),
+                    None => {
+                        out.push_str("\\[");
+                        member = member.then();
+                    }
                 }
             }
-            '[' => out.push_str("\\["),
+            '[' => {
+                out.push_str("\\[");
+                member = member.then();
+            }
             ']' if in_class => {
                 in_class = false;
                 out.push(']');
             }
-            '&' | '~' if in_class => {
+            '-' if in_class && member == Member::First && chars.get(at + 1) != Some(&']') => {
+                out.push('-');
+                member = Member::Until;
+            }
+            '&' | '~' | '-' if in_class => {
                 out.push('\\');
                 out.push(c);
+                member = member.then();
             }
-            '-' if in_class && chars.get(at + 1) == Some(&'-') => out.push_str("\\-"),
             '{' if !in_class && !is_repetition(&chars[at..]) => out.push_str("\\{"),
             '}' if !in_class && !closes_repetition(&chars, at) => out.push_str("\\}"),
-            c => out.push(c),
+            c => {
+                out.push(c);
+                member = member.then();
+            }
         }
         at += 1;
     }
     out
+}
+
+/// What came last in a class of characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    /// Nothing, a whole range, or a class of its own such as `\w`: a `-` after it stands for itself.
+    Whole,
+    /// A character that may begin a range.
+    First,
+    /// A range that lacks its end.
+    Until,
+}
+
+impl Member {
+    /// After one more character.
+    fn then(self) -> Self {
+        match self {
+            Self::Until => Self::Whole,
+            Self::Whole | Self::First => Self::First,
+        }
+    }
 }
 
 /// `{n}`, `{n,}` or `{n,m}`.
