@@ -301,6 +301,7 @@ impl Helm {
             return Ok(End::Done);
         }
         draft.drifted(&drift::summary(&found));
+        drift::note(&found, memory);
         if spec::drift_mode(object) != DriftMode::Enabled {
             return Ok(End::Done);
         }

@@ -170,7 +170,7 @@ impl Triggers {
             let Some(memory) = self.context.ledger.known(key) else {
                 continue;
             };
-            let mut memory = ledger::lock(&memory);
+            let memory = ledger::lock(&memory);
             memory.bell.notify_one();
             let now = seen.new.as_ref().map(|live| Good {
                 uid: live.uid.clone(),
@@ -187,7 +187,7 @@ impl Triggers {
                     .is_some_and(|o| drift::is_watched(&o))
             };
             if memory.running.is_none() && touched && watched() {
-                match memory.fights.next_round(&id, Instant::now()) {
+                match memory.fights.pause(&id, Instant::now()) {
                     Duration::ZERO => self.queue.add(key.clone()),
                     pause => self.queue.add_after(key.clone(), pause),
                 }

@@ -124,7 +124,7 @@ pub fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 impl Memory {
     /// Whether a change of a live object calls for a pass, and after which delay.
     pub fn reaction(
-        &mut self,
+        &self,
         id: &ObjectId,
         old: Option<&Live>,
         new: Option<&Live>,
@@ -143,12 +143,11 @@ impl Memory {
             Some(live) if live.deleting => !old.is_some_and(|l| l.deleting),
             Some(live) => live.uid != written.uid || live.owners.fingerprint != written.fields,
         };
-        drifted.then(|| self.fights.next_round(id, now.into_std()))
+        drifted.then(|| self.fights.pause(id, now.into_std()))
     }
 
-    /// A change of an object turned out to be none of our business: it was no correction.
+    /// A change of an object turned out to be none of our business.
     pub fn settle(&mut self, id: &ObjectId, fields: u64) {
-        self.fights.settle(id);
         if let Some(written) = self.written.get_mut(id) {
             written.fields = fields;
         }
@@ -220,7 +219,7 @@ mod tests {
             Some(Duration::ZERO)
         );
         assert_eq!(Memory::default().reaction(&id(), Some(&ours), None, now), None);
-        let mut awaiting = Memory {
+        let awaiting = Memory {
             awaits_health: true,
             ..memory()
         };
@@ -243,6 +242,28 @@ mod tests {
     }
 
     #[test]
+    fn changes_that_are_none_of_our_business_do_not_put_off_a_correction() {
+        let (mut memory, now) = (memory(), Instant::now());
+        let ours = live(7, Health::Current);
+        for fields in 8..30 {
+            // A scaler changes what it may, and the object is heard of more than once before the pass has looked.
+            for _ in 0..3 {
+                let reaction = memory.reaction(&id(), Some(&ours), Some(&live(fields, Health::Current)), now);
+                assert_eq!(reaction, Some(Duration::ZERO));
+            }
+            memory.settle(&id(), fields);
+            // Older news may come late.
+            let late = memory.reaction(&id(), Some(&ours), Some(&live(fields - 1, Health::Current)), now);
+            assert_eq!(late, Some(Duration::ZERO));
+        }
+        assert_eq!(
+            memory.reaction(&id(), Some(&ours), None, now),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(memory.fight(&id()), None);
+    }
+
+    #[test]
     fn a_fight_is_damped_and_ends_with_a_truce() {
         let (mut memory, mut now) = (memory(), Instant::now());
         let ours = live(7, Health::Current);
@@ -251,6 +272,7 @@ mod tests {
             let pause = memory.reaction(&id(), Some(&ours), None, now).unwrap();
             pauses.push(pause.as_secs());
             now += pause;
+            memory.fights.corrected(&id(), now.into_std());
         }
         assert_eq!(pauses, [0, 0, 0, 1, 2, 4]);
         assert_eq!(memory.fight(&id()), Some(6));

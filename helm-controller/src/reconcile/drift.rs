@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a new watch may take to show what is there.
@@ -107,6 +107,14 @@ pub fn summary(differences: &[Difference]) -> String {
         .map(Difference::summary)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Takes in that objects were found to differ, so that the same ones again and again are looked at ever less often.
+pub fn note(differences: &[Difference], memory: &Mutex<Memory>) {
+    let (mut memory, now) = (ledger::lock(memory), Instant::now());
+    for difference in differences {
+        memory.fights.corrected(&difference.item.object.id(), now);
+    }
 }
 
 /// Looks for objects that are not as the release says. What the live view shows untouched is not asked about again.

@@ -201,8 +201,6 @@ impl Writer<'_> {
             self.load_manifests().await?;
             due = self.heed_ignored(due).await?;
         }
-        let fights = due.iter().filter_map(|t| self.fight(t)).collect::<Vec<_>>();
-        self.applied.fights.extend(fights);
         let mut changes: Vec<(ObjectRef, Change)> = targets
             .iter()
             .filter(|t| t.action == Action::Skip)
@@ -211,6 +209,8 @@ impl Writer<'_> {
         if !due.is_empty() {
             let checked = self.check(&due).await?;
             let (written, error) = self.apply(&due, &checked).await;
+            let fights = due.iter().filter_map(|t| self.fight(t)).collect::<Vec<_>>();
+            self.applied.fights.extend(fights);
             changes.extend(written);
             order::sort_by_ref(&mut changes, &self.context.settings.custom_stage, |(o, _)| o);
             self.applied.changes.append(&mut changes);
@@ -338,7 +338,11 @@ impl Writer<'_> {
                 beside: self.beside(&answer, target.planned),
                 uid: live.uid.clone(),
             };
-            ledger::lock(self.memory).written.insert(object.id(), written);
+            let mut memory = ledger::lock(self.memory);
+            memory.written.insert(object.id(), written);
+            if matches!(target.action, Action::Correct { .. } | Action::Restore) {
+                memory.fights.corrected(&object.id(), std::time::Instant::now());
+            }
         }
         if object.kind == "CustomResourceDefinition" {
             let group = value

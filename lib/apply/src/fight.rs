@@ -25,22 +25,19 @@ const FREE: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(300);
 
 impl Fights {
-    /// The pause before the next correction of an object: none at first, longer the longer a fight goes on.
-    pub fn next_round(&mut self, id: &ObjectId, now: Instant) -> Duration {
-        self.0.retain(|_, f| now.duration_since(f.last) < PAUSE + TRUCE);
-        let fight = self.0.entry(id.clone()).or_insert(Fight { rounds: 0, last: now });
-        let pause = pause(fight.rounds);
-        if now.duration_since(fight.last) > TRUCE + pause {
-            fight.rounds = 0;
-        }
-        fight.rounds = fight.rounds.saturating_add(1);
-        fight.last = now;
-        self::pause(fight.rounds)
+    /// The pause before the next correction of an object: none at first, longer the longer a fight goes on. A change alone
+    /// is no round: it may be none of our business, and one correction may answer many.
+    pub fn pause(&self, id: &ObjectId, now: Instant) -> Duration {
+        let fight = self.0.get(id).filter(|f| f.goes_on(now));
+        fight.map_or(Duration::ZERO, |f| pause(f.rounds.saturating_add(1)))
     }
 
-    /// A change of an object turned out to be no matter of correction.
-    pub fn settle(&mut self, id: &ObjectId) {
-        self.0.remove(id);
+    /// An object was corrected: that is a round.
+    pub fn corrected(&mut self, id: &ObjectId, now: Instant) {
+        self.0.retain(|_, f| f.goes_on(now));
+        let fight = self.0.entry(id.clone()).or_insert(Fight { rounds: 0, last: now });
+        fight.rounds = fight.rounds.saturating_add(1);
+        fight.last = now;
     }
 
     /// How often an object was corrected in a row, once that is a fight.
@@ -49,9 +46,66 @@ impl Fights {
     }
 }
 
+impl Fight {
+    /// Whether a correction now would be one more of the row.
+    fn goes_on(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) <= TRUCE + pause(self.rounds.saturating_add(1))
+    }
+}
+
+/// The pause before a round.
 fn pause(rounds: u32) -> Duration {
     match rounds.checked_sub(FREE + 1) {
         None => Duration::ZERO,
         Some(over) => Duration::from_secs(2u64.saturating_pow(over.min(16))).min(PAUSE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> ObjectId {
+        ObjectId {
+            namespace: "n".into(),
+            name: name.into(),
+            group: String::new(),
+            kind: "ConfigMap".into(),
+        }
+    }
+
+    #[test]
+    fn rounds_are_corrections_and_nothing_else() {
+        let (mut fights, now) = (Fights::default(), Instant::now());
+        for _ in 0..100 {
+            assert_eq!(fights.pause(&id("a"), now), Duration::ZERO);
+        }
+        assert_eq!(fights.rounds(&id("a")), None);
+        for _ in 0..4 {
+            fights.corrected(&id("a"), now);
+        }
+        assert_eq!(fights.rounds(&id("a")), Some(4));
+        assert_eq!(fights.pause(&id("a"), now), Duration::from_secs(2));
+        assert_eq!(
+            fights.pause(&id("a"), now),
+            Duration::from_secs(2),
+            "asking changes nothing"
+        );
+        assert_eq!(fights.pause(&id("b"), now), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_longest_pause_does_not_end_the_fight() {
+        let (mut fights, mut now) = (Fights::default(), Instant::now());
+        for _ in 0..40 {
+            now += fights.pause(&id("a"), now);
+            fights.corrected(&id("a"), now);
+        }
+        assert_eq!(fights.rounds(&id("a")), Some(40));
+        assert_eq!(fights.pause(&id("a"), now), PAUSE);
+        now += PAUSE + TRUCE + Duration::from_secs(1);
+        assert_eq!(fights.pause(&id("a"), now), Duration::ZERO);
+        fights.corrected(&id("a"), now);
+        assert_eq!(fights.rounds(&id("a")), None, "a new row");
     }
 }
