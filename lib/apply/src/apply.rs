@@ -221,7 +221,7 @@ impl Applier {
         }
     }
 
-    /// Writes an object and gives the live one.
+    /// Writes an object and gives the live one; `takeover`: it was seen with fields of managers whose fields become ours.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -236,12 +236,19 @@ impl Applier {
         if takeover {
             self.take_over(object, resource).await?;
         }
-        match self.patch(object, resource, manifest, Phase::Apply).await {
-            Err(error) if (force || Toggles::of(manifest).force) && error.immutable() => {
-                self.replace(object, resource, manifest).await
+        let asks = Toggles::of(manifest);
+        let answer = match self.patch(object, resource, manifest, Phase::Apply).await {
+            Err(error) if (force || asks.force) && error.immutable() => {
+                return self.replace(object, resource, manifest).await;
             }
-            answer => answer,
+            answer => answer?,
+        };
+        // Someone may have edited it since it was seen last: what the answer shows would count as good for ever.
+        if takeover || asks.merge || !self.ownership.read(&answer).foreign {
+            return Ok(answer);
         }
+        self.take_over(object, resource).await?;
+        self.patch(object, resource, manifest, Phase::Apply).await
     }
 
     /// Deletes an object and writes its successor, if it is gone at once; most are.
