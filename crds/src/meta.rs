@@ -12,6 +12,7 @@ mod inventory;
 mod message;
 mod reference;
 mod revision;
+mod text;
 mod words;
 
 pub use artifact::{Artifact, Digest, DigestError};
@@ -20,12 +21,13 @@ pub use condition::{READY, RECONCILING, STALLED};
 pub use duration::{Duration, DurationError, format_go, parse_go};
 pub(crate) use duration::{HOURS, MINUTES};
 pub use inventory::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
-pub use message::{MESSAGES_BYTES, MESSAGES_KEPT, Message, MessageSeverity, add_messages};
+pub use message::{Message, MessageSeverity, add_messages};
 pub use reference::{
     CommonMetadata, CustomHealthCheck, DependencyReference, IgnoreRule, Image, KubeConfigReference,
     LocalReference, NamespacedReference, Patch, SecretKeyReference, Selector,
 };
 pub use revision::{Revision, RevisionError};
+pub use text::cut;
 pub use words::*;
 
 /// The status fields that every reconciled kind has.

@@ -420,8 +420,7 @@ impl<'w> Space<'w> {
             }
         }
         text += "--- events ---\n";
-        let events: Api<Event> = Api::namespaced(self.cluster.client.clone(), &self.name);
-        for event in events.list(&ListParams::default()).await? {
+        for event in self.events().await? {
             let about = format!(
                 "{}/{}",
                 event.involved_object.kind.unwrap_or_default(),

@@ -61,6 +61,7 @@ const NAMES: Names = Names {
     controller: "helm-controller",
     manager: "helm-controller",
     features: FEATURES,
+    takes_events: false,
 };
 
 /// Runs the controller until it is told to end.

@@ -5,14 +5,13 @@ use crds::{
     meta::{Condition, ObjectStatus, READY, STALLED},
     source::{ExternalArtifact, HelmChart, OCIRepository, Source},
 };
-use kube::{Client, Resource, core::NamespaceResourceScope};
+use kube::{Client, Resource};
 use runtime::{
     Key,
     conditions::{find, is_true},
     source::{self, Found},
-    watch::Store,
+    watch::{Store, Watched},
 };
-use serde::de::DeserializeOwned;
 use std::{fmt::Debug, future::Future, sync::Arc};
 
 /// A source by kind, namespace and name.
@@ -189,14 +188,7 @@ fn follow<K, N>(
     changed: &Arc<dyn Fn(SourceKey) + Send + Sync>,
 ) where
     N: PartialEq,
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Source
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched + Source,
 {
     let changed = changed.clone();
     source::follow(store.clone(), client, scope, noted, move |key| {

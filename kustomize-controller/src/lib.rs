@@ -53,6 +53,7 @@ const NAMES: Names = Names {
     controller: "kustomize-controller",
     manager: "gotk-kustomize-controller",
     features: FEATURES,
+    takes_events: false,
 };
 
 /// The field manager of applied objects.

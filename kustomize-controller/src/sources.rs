@@ -4,14 +4,13 @@ use crds::{
     kustomize::SourceKind,
     source::{Bucket, ExternalArtifact, GitRepository, OCIRepository, Source},
 };
-use kube::{Client, Resource, core::NamespaceResourceScope};
+use kube::Client;
 pub use runtime::source::Found;
 use runtime::{
     Key,
     source::{self, find},
-    watch::Store,
+    watch::{Store, Watched},
 };
-use serde::de::DeserializeOwned;
 use std::{fmt::Debug, future::Future, sync::Arc};
 
 /// A source by kind, namespace and name.
@@ -94,14 +93,7 @@ fn follow<K>(
     scope: Option<&str>,
     changed: &Arc<dyn Fn(SourceKey) + Send + Sync>,
 ) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Source
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched + Source,
 {
     let changed = changed.clone();
     source::follow(

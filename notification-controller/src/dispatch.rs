@@ -9,7 +9,7 @@ use crate::{
     standing::Standing,
     transition::Happened,
 };
-use crds::notification::{Alert, ObjectSelector, Provider, reason};
+use crds::notification::{Alert, Provider, reason};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _, api::DynamicObject};
 use prometheus_client::metrics::counter::Counter;
@@ -139,41 +139,47 @@ impl Dispatch {
 
     /// Has all told who want to know of an event about an object with these labels.
     pub fn tell(self: &Arc<Self>, happened: &Happened, labels: &BTreeMap<String, String>) {
-        for route in self.wanting(&happened.event) {
-            if route::labelled(&route.candidates(&happened.event), labels) {
-                self.post(&route, happened);
-            }
+        let wanting = self.routes(|route| {
+            let wanted = route::labelled(&route.candidates(&happened.event), labels);
+            wanted.then_some(())
+        });
+        for (route, ()) in wanting {
+            self.post(&route, happened);
         }
     }
 
     /// As [`Self::tell`], where the object's labels have to be asked for.
     pub async fn tell_asking(self: &Arc<Self>, happened: &Happened) {
-        let event = &happened.event;
-        for route in self.wanting(event) {
-            let selectors = route.candidates(event);
+        let candidates = self.routes(|route| {
+            let selectors = route.candidates(&happened.event);
             let unconditional = selectors.iter().any(|selector| selector.match_labels.is_empty());
-            if unconditional || self.asked(&route, &selectors, event).await {
+            (!selectors.is_empty()).then_some(unconditional)
+        });
+        for (route, unconditional) in candidates {
+            if unconditional || self.asked(&route, &happened.event).await {
                 self.post(&route, happened);
             }
         }
     }
 
-    fn wanting(&self, event: &Event) -> Vec<Arc<Route>> {
+    /// The routes of which something is so, and what.
+    fn routes<T>(&self, so: impl Fn(&Route) -> Option<T>) -> Vec<(Arc<Route>, T)> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let wanting = routes
+        let chosen = routes
             .values()
-            .filter(|route| !route.candidates(event).is_empty());
-        wanting.cloned().collect()
+            .filter_map(|route| Some((route.clone(), so(route)?)));
+        chosen.collect()
     }
 
-    async fn asked(&self, route: &Route, selectors: &[&ObjectSelector], event: &Event) -> bool {
+    /// Whether a route wants an event about an object with the labels that it has now.
+    async fn asked(&self, route: &Route, event: &Event) -> bool {
         let Some(kind) = crate::watched::Kind::named(event.kind()) else {
             return false;
         };
         let api: kube::Api<DynamicObject> =
             kube::Api::namespaced_with(self.client.clone(), event.namespace(), &kind.resource());
         match api.get_metadata(event.name()).await {
-            Ok(object) => route::labelled(selectors, object.labels()),
+            Ok(object) => route::labelled(&route.candidates(event), object.labels()),
             Err(error) => {
                 if let Some(alert) = self.alerts.get(&route.alert) {
                     let text = format!(
@@ -240,44 +246,50 @@ impl Dispatch {
         loop {
             let item = match self.outbox.next(provider, Instant::now()) {
                 Next::Send(item) => item,
-                Next::Wait(until) => {
-                    tokio::time::sleep_until(until).await;
+                Next::Wait(until, bell) => {
+                    let _ = tokio::time::timeout_at(until, bell.notified()).await;
                     continue;
                 }
                 Next::Nothing => return,
             };
-            let pause = match self.attempt(provider, &item).await {
+            let version = self.version(provider);
+            let error = match self.attempt(provider, &item).await {
                 Ok(()) => None,
-                Err(DeliveryError {
-                    message,
-                    again: Again::Never,
-                }) => {
-                    self.give_up(provider, &item, &message);
-                    None
-                }
-                Err(error) if self.too_late(&item) => {
-                    let text = format!("given up after {:?}: {}", self.deadline, error.message);
-                    self.give_up(provider, &item, &text);
-                    None
-                }
+                Err(error) if error.again != Again::Never && !self.too_late(&item) => Some(error),
                 Err(error) => {
-                    self.counts.failed.inc();
-                    self.standing.failed(provider, &item, &error.message);
-                    Some(error.again)
+                    self.give_up(provider, &item, error);
+                    None
                 }
             };
-            match pause {
-                None => {
-                    failures = 0;
-                    self.outbox.done(provider, &item.key, &item.alert_uid);
-                }
-                Some(again) => {
-                    failures += 1;
-                    let pause = self.pause(again, failures);
-                    let _ = tokio::time::timeout(pause, self.repaired.notified()).await;
-                }
+            let Some(error) = error else {
+                failures = 0;
+                self.outbox.done(provider, &item.key, &item.alert_uid);
+                self.standing.settled(provider, &item);
+                continue;
+            };
+            failures += 1;
+            self.counts.failed.inc();
+            self.standing.failed(provider, &item, &error.message);
+            self.rest(provider, version, pause(error.again, failures)).await;
+        }
+    }
+
+    /// Pauses, unless the Provider becomes another one: what failed may work then.
+    async fn rest(&self, provider: &Key, version: Option<String>, pause: Duration) {
+        let until = Instant::now() + pause;
+        loop {
+            // Before the look, so that no change falls between the two.
+            let changed = self.repaired.notified();
+            if self.version(provider) != version || tokio::time::timeout_at(until, changed).await.is_err() {
+                return;
             }
         }
+    }
+
+    fn version(&self, provider: &Key) -> Option<String> {
+        self.providers
+            .get(provider)
+            .and_then(|provider| provider.resource_version())
     }
 
     /// Sends a message, unless nobody wants it any more.
@@ -313,7 +325,6 @@ impl Dispatch {
         match message::deliver(&service, letter).await {
             Ok(Sent::Delivered) => {
                 self.counts.delivered.inc();
-                self.standing.delivered(item);
             }
             Ok(Sent::Skipped(why)) => debug!(key = item.key, why, "not told"),
             Err(error) => {
@@ -352,18 +363,24 @@ impl Dispatch {
         waited.unsigned_abs() > self.deadline
     }
 
-    fn give_up(&self, provider: &Key, item: &Item, problem: &str) {
+    fn give_up(&self, provider: &Key, item: &Item, error: DeliveryError) {
         self.counts.given_up.inc();
-        self.standing.given_up(provider, item, problem);
-    }
-
-    fn pause(&self, again: Again, failures: u32) -> Duration {
-        let (first, longest) = PAUSES;
-        let own = first.saturating_mul(1 << (failures - 1).min(16)).min(longest);
-        let pause = match again {
-            Again::After(asked) => asked.max(first),
-            Again::Never | Again::Later => own,
+        let problem = match error.again {
+            Again::Never => error.message,
+            Again::Later | Again::After(_) => {
+                format!("given up after {:?}: {}", self.deadline, error.message)
+            }
         };
-        jitter(pause, 10, rand::random())
+        self.standing.given_up(provider, item, &problem);
     }
+}
+
+/// The pause after so many failures in a row.
+fn pause(again: Again, failures: u32) -> Duration {
+    let (first, longest) = PAUSES;
+    let pause = match again {
+        Again::After(asked) => asked.max(first),
+        Again::Never | Again::Later => first.saturating_mul(1 << (failures - 1).min(16)).min(longest),
+    };
+    jitter(pause, 10, rand::random())
 }

@@ -3,13 +3,13 @@
 
 use crate::{dispatch::Dispatch, event::Event, transition::Happened};
 use axum::{
-    body::{Body, Bytes, HttpBody as _},
+    body::{Body, HttpBody as _},
     http::{HeaderMap, Request, StatusCode, header::AUTHORIZATION},
 };
-use futures::StreamExt as _;
+use crds::meta::cut;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use kube::{Api, Client, api::PostParams};
-use runtime::telemetry::chain;
+use runtime::{server, telemetry::chain};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
@@ -21,6 +21,8 @@ use tracing::warn;
 
 /// The largest body, in bytes (Flux).
 const LARGEST: usize = 3 << 20;
+/// The longest message, in bytes (Flux's definition of an event).
+const LONGEST: usize = 39_000;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(20);
 /// So many bodies are held at once.
@@ -70,14 +72,14 @@ impl Endpoint {
         let Ok(_place) = self.bodies.acquire().await else {
             return StatusCode::SERVICE_UNAVAILABLE;
         };
-        let body = match tokio::time::timeout(ARRIVAL, read(body)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(status)) => return status,
-            Err(_) => return StatusCode::REQUEST_TIMEOUT,
+        let body = match server::read(body, LARGEST, ARRIVAL).await {
+            Ok(body) => body,
+            Err(error) => return error.status(),
         };
-        let Ok(event) = serde_json::from_slice::<Event>(&body) else {
+        let Ok(mut event) = serde_json::from_slice::<Event>(&body) else {
             return StatusCode::BAD_REQUEST;
         };
+        event.message = cut(event.message, LONGEST);
         let fingerprint = fingerprint(&event);
         if !self.is_new(fingerprint) {
             return StatusCode::TOO_MANY_REQUESTS;
@@ -126,19 +128,6 @@ impl Endpoint {
             }
         }
     }
-}
-
-async fn read(body: Body) -> Result<Bytes, StatusCode> {
-    let mut all = Vec::new();
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
-        if all.len() + chunk.len() > LARGEST {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        all.extend_from_slice(&chunk);
-    }
-    Ok(all.into())
 }
 
 /// What makes two events the same (Flux: neither severity nor reason counts).

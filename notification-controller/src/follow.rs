@@ -7,11 +7,14 @@ use crate::{
     watched::{KINDS, Kind, Reported},
 };
 use futures::StreamExt as _;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps,
+};
 use kube::{
     Api, Client,
     runtime::{
         WatchStreamExt as _,
+        wait::await_condition,
         watcher::{self, Event, watcher},
     },
 };
@@ -35,8 +38,8 @@ pub struct Follow {
     pub instance: String,
 }
 
-/// How long to wait for a kind that the cluster does not know.
-const UNKNOWN_KIND: Duration = Duration::from_secs(60);
+/// The pause after a look at a definition that failed.
+const AGAIN: Duration = Duration::from_secs(5);
 
 impl Follow {
     /// Follows all kinds, in one namespace or in all, for ever.
@@ -47,20 +50,7 @@ impl Follow {
     }
 
     async fn kind(self: Arc<Self>, kind: &'static Kind, scope: Option<String>) {
-        let keeps_messages = loop {
-            match self.definition(kind).await {
-                Ok(Some(keeps_messages)) => break keeps_messages,
-                Ok(None) => tokio::time::sleep(UNKNOWN_KIND).await,
-                Err(error) => {
-                    warn!(
-                        kind = kind.kind.as_str(),
-                        error = chain(&error),
-                        "cannot read the definition, trying again"
-                    );
-                    tokio::time::sleep(Duration::from_secs(5)).await;
-                }
-            }
-        };
+        let keeps_messages = self.known(kind).await;
         if !keeps_messages {
             debug!(
                 kind = kind.kind.as_str(),
@@ -106,28 +96,31 @@ impl Follow {
         }
     }
 
-    /// Whether the cluster knows the kind, and whether statuses of it can hold messages.
-    async fn definition(&self, kind: &Kind) -> kube::Result<Option<bool>> {
+    /// Waits until the cluster knows the kind; whether statuses of it can hold messages.
+    async fn known(&self, kind: &Kind) -> bool {
         let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         let name = format!("{}.{}", kind.plural, kind.group);
-        let Some(definition) = api.get_opt(&name).await? else {
-            return Ok(None);
+        let is_served = |definition: Option<&CustomResourceDefinition>| {
+            definition.is_some_and(|definition| served(definition, kind).is_some())
         };
-        let versions = &definition.spec.versions;
-        let served = versions
-            .iter()
-            .find(|version| version.name == kind.version && version.served);
-        let keeps = served.map(|version| {
-            let schema = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
-            let fields = |props: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, name: &str| {
-                props.properties.as_ref().and_then(|fields| fields.get(name).cloned())
-            };
-            schema
-                .and_then(|schema| fields(schema, "status"))
-                .and_then(|status| fields(&status, "messages"))
-                .is_some()
-        });
-        Ok(keeps)
+        loop {
+            match await_condition(api.clone(), &name, is_served).await {
+                Ok(definition) => {
+                    let version = definition
+                        .as_ref()
+                        .and_then(|definition| served(definition, kind));
+                    return version.is_some_and(keeps_messages);
+                }
+                Err(error) => {
+                    warn!(
+                        kind = kind.kind.as_str(),
+                        error = chain(&error),
+                        "cannot read the definition, trying again"
+                    );
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
     }
 
     /// The order counts: what there is to tell is in the outbox before the cursor says that it was told.
@@ -138,7 +131,7 @@ impl Follow {
         let told = self.memory.told(uid);
         let name = kind.kind.as_str();
         if old_news && told.is_none() {
-            return self.memory.note(uid, name, caught_up(object));
+            return self.memory.note(uid, name, caught_up(object, keeps_messages));
         }
         let reporter = Reporter {
             kind,
@@ -163,4 +156,24 @@ impl Follow {
         }
         self.memory.note(uid, name, news.cursor);
     }
+}
+
+/// The version of a definition that we read, if it is served.
+fn served<'a>(
+    definition: &'a CustomResourceDefinition,
+    kind: &Kind,
+) -> Option<&'a CustomResourceDefinitionVersion> {
+    let mut versions = definition.spec.versions.iter();
+    versions.find(|version| version.name == kind.version && version.served)
+}
+
+/// Whether a status has a field for messages.
+fn keeps_messages(version: &CustomResourceDefinitionVersion) -> bool {
+    let field = |schema: &JSONSchemaProps, name: &str| schema.properties.as_ref()?.get(name).cloned();
+    let schema = version
+        .schema
+        .as_ref()
+        .and_then(|schema| schema.open_api_v3_schema.as_ref());
+    let status = schema.and_then(|schema| field(schema, "status"));
+    status.is_some_and(|status| field(&status, "messages").is_some())
 }

@@ -33,6 +33,7 @@ const NAMES: Names = Names {
     controller: "notification-controller",
     manager: "notification-controller",
     features: FEATURES,
+    takes_events: true,
 };
 
 /// Runs the controller until it is told to end.

@@ -33,8 +33,6 @@ const WAITING: &str = "waiting";
 const SHARDS: u8 = 8;
 /// Changes are saved together, at most this often.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many bytes the messages in one ConfigMap may have.
-const BYTES: usize = 900 << 10;
 
 /// The cursors of all objects, by uid.
 #[derive(Debug)]
@@ -235,20 +233,9 @@ impl Memory {
                 answer => answer.map(drop),
             };
         }
-        let mut texts: Vec<String> = items
-            .iter()
-            .filter_map(|item| serde_json::to_string(&**item).ok())
-            .collect();
-        let mut bytes: usize = texts.iter().map(String::len).sum();
-        let mut oldest = texts.iter().map(String::len).take_while(|len| {
-            let too_many = bytes > BYTES;
-            bytes = bytes.saturating_sub(if too_many { *len } else { 0 });
-            too_many
-        });
-        let dropped = oldest.by_ref().count();
-        texts.drain(..dropped);
+        let items: Vec<&Item> = items.iter().map(|item| &**item).collect();
         let data = json!({
-            "namespace": provider.namespace, "name": provider.name, "items": format!("[{}]", texts.join(",")),
+            "namespace": provider.namespace, "name": provider.name, "items": json!(items).to_string(),
         });
         self.write(&name, WAITING, data).await
     }

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 
 /// So many messages may wait for one Provider; the oldest make room.
 pub const LANE_ITEMS: usize = 1000;
-/// So many bytes of messages may wait for one Provider: what a ConfigMap holds, with room to spare.
+/// So many bytes of messages may wait for one Provider: they are saved in one ConfigMap, which holds a mebibyte.
 pub const LANE_BYTES: usize = 700 << 10;
 
 /// A message of an alert.
@@ -43,15 +43,9 @@ impl Item {
         Key::new(&*self.alert_namespace, &*self.alert_name)
     }
 
+    /// How large it is where it is saved.
     fn bytes(&self) -> usize {
-        let event = &self.event;
-        let metadata: usize = event
-            .metadata
-            .iter()
-            .map(|(key, value)| key.len() + value.len() + 8)
-            .sum();
-        // The rest is names, which the API server bounds.
-        event.message.len() * 2 + metadata + 1024
+        serde_json::to_string(self).map_or(0, |text| text.len())
     }
 }
 
@@ -74,6 +68,8 @@ struct Lane {
     waiting: VecDeque<Arc<Item>>,
     bytes: usize,
     held: Vec<Held>,
+    /// Rung when something is put in.
+    bell: Arc<Notify>,
 }
 
 /// Messages that are held back until there are more of their kind, or enough time has passed.
@@ -89,8 +85,8 @@ struct Held {
 pub enum Next {
     /// This is to be sent.
     Send(Arc<Item>),
-    /// Nothing before this time.
-    Wait(Instant),
+    /// Nothing before this time, unless the bell rings.
+    Wait(Instant, Arc<Notify>),
     /// Nothing is left, and the lane is gone.
     Nothing,
 }
@@ -126,6 +122,7 @@ impl Outbox {
                 }
             }
         }
+        lane.bell.notify_one();
         Posted {
             new_lane,
             given_up: lane.make_room(),
@@ -143,7 +140,7 @@ impl Outbox {
             return Next::Send(item.clone());
         }
         if let Some(due) = lane.held.iter().map(|held| held.due).min() {
-            return Next::Wait(due);
+            return Next::Wait(due, lane.bell.clone());
         }
         inside.lanes.remove(provider);
         Next::Nothing
@@ -232,7 +229,8 @@ impl Lane {
     fn make_room(&mut self) -> Vec<Arc<Item>> {
         let mut given_up = Vec::new();
         while self.all().count() > LANE_ITEMS || self.bytes > LANE_BYTES {
-            let oldest = match self.waiting.pop_front() {
+            // The first of all is under way.
+            let oldest = match self.waiting.remove(1) {
                 Some(item) => item,
                 None => match self.held.iter_mut().find(|held| !held.items.is_empty()) {
                     Some(held) => held.items.remove(0),

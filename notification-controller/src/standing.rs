@@ -64,13 +64,22 @@ impl Standing {
         self.trouble(provider, item, problem, 1);
     }
 
-    /// A message was sent.
-    pub fn delivered(&self, item: &Item) {
+    /// A message waits no more: it was sent, or nobody wants it any longer.
+    pub fn settled(&self, provider: &Key, item: &Item) {
+        let alert = item.alert();
         let mut troubled = self.lock();
-        if let Some(trouble) = troubled.get_mut(&item.alert()) {
-            trouble.unwritten = true;
-            self.changed.notify_one();
+        // What an earlier process said of it has to be put right as well.
+        let said = self
+            .alerts
+            .get(&alert)
+            .and_then(|alert| alert.status.as_ref().map(|status| status.waiting));
+        if !troubled.contains_key(&alert) && said.unwrap_or_default() == 0 {
+            return;
         }
+        let trouble = troubled.entry(alert).or_default();
+        trouble.provider = Some(provider.clone());
+        trouble.unwritten = true;
+        self.changed.notify_one();
     }
 
     /// Something is wrong with an alert, or with what it makes of an event.

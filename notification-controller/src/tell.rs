@@ -5,12 +5,7 @@ use crate::{
     standing::Standing,
 };
 use crds::{meta::FINALIZER, notification::Alert};
-use kube::{
-    Api, Client, Resource, ResourceExt as _,
-    api::{Patch, PatchParams},
-    core::NamespaceResourceScope,
-    runtime::watcher,
-};
+use kube::{ResourceExt as _, runtime::watcher};
 use prometheus_client::metrics::counter::Counter;
 use runtime::{
     Key,
@@ -18,16 +13,15 @@ use runtime::{
     client::Identity,
     process::{Failure, Process},
     server::{self, Limits, Requests},
+    status,
     telemetry::chain,
-    watch::{self, Store},
+    watch::{self, Store, Watched},
 };
-use serde::de::DeserializeOwned;
-use serde_json::json;
-use std::{
-    fmt::Debug,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 use tracing::warn;
+
+/// The field manager of what is written here.
+const MANAGER: &str = crate::NAMES.manager;
 
 /// Alerts and Providers, and the lanes between them.
 pub struct Telling {
@@ -146,13 +140,7 @@ fn follow<K>(
     store: Arc<Store<K>>,
     changed: impl Fn(&watch::Change<K>) + Send + Sync + 'static,
 ) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched,
 {
     let client = process.tools.clients.of(&Identity::Controller);
     let scope = process.scope();
@@ -164,7 +152,18 @@ fn follow<K>(
                 && object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
             {
                 let (client, object) = (writer.clone(), object.clone());
-                tokio::spawn(async move { let_go(client, &*object).await });
+                tokio::spawn(async move {
+                    let gone = status::set_finalizer(client, &*object, FINALIZER, false, MANAGER).await;
+                    if let Err(error) = gone {
+                        let key = Key::of(&*object);
+                        warn!(
+                            namespace = key.namespace,
+                            name = key.name,
+                            error = chain(&error),
+                            "cannot remove the finalizer"
+                        );
+                    }
+                });
             }
             changed(&change);
         };
@@ -187,25 +186,4 @@ fn follow<K>(
         )
         .await;
     });
-}
-
-async fn let_go<K>(client: Client, object: &K)
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-{
-    let key = Key::of(object);
-    let finalizers: Vec<&String> = object.finalizers().iter().filter(|f| *f != FINALIZER).collect();
-    let api: Api<K> = Api::namespaced(client, &key.namespace);
-    let body = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers}});
-    if let Err(error) = api
-        .patch(&key.name, &PatchParams::default(), &Patch::Merge(body))
-        .await
-    {
-        warn!(
-            namespace = key.namespace,
-            name = key.name,
-            error = chain(&error),
-            "cannot remove the finalizer"
-        );
-    }
 }

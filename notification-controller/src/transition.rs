@@ -69,14 +69,18 @@ pub fn news(told: Option<&Cursor>, object: &Reported, reporter: &Reporter<'_>) -
 }
 
 /// How far it has been told when all that the status says is old.
-pub fn caught_up(object: &Reported) -> Cursor {
-    Cursor {
-        sequence: object
-            .status
-            .messages
-            .last()
-            .map_or(0, |message| message.sequence),
-        ready: ready(object).map(|(_, fingerprint)| fingerprint),
+pub fn caught_up(object: &Reported, keeps_messages: bool) -> Cursor {
+    match object.status.messages.last() {
+        Some(last) => Cursor {
+            sequence: last.sequence,
+            ready: None,
+        },
+        None => Cursor {
+            sequence: 0,
+            ready: ready(object)
+                .filter(|_| !keeps_messages)
+                .map(|(_, fingerprint)| fingerprint),
+        },
     }
 }
 
@@ -127,7 +131,7 @@ fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> N
     News {
         events: events.collect(),
         missed,
-        cursor: caught_up(object),
+        cursor: caught_up(object, true),
     }
 }
 

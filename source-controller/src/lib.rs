@@ -60,6 +60,7 @@ const NAMES: Names = Names {
     controller: "source-controller",
     manager: "source-controller",
     features: FEATURES,
+    takes_events: false,
 };
 
 /// Mirrors and indexes that nobody used for so long are removed.

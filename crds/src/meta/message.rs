@@ -7,10 +7,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cut;
+
 /// The most messages that a status keeps; the oldest make room.
-pub const MESSAGES_KEPT: usize = 20;
+const KEPT: usize = 20;
 /// The most bytes that the texts of the kept messages have together.
-pub const MESSAGES_BYTES: usize = 12 * 1024;
+const BYTES: usize = 12 * 1024;
+/// The most bytes that the text of one message has: half of that.
+const MESSAGE_BYTES: usize = BYTES / 2;
 
 /// Something that was told about the object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,11 +47,14 @@ pub enum MessageSeverity {
     Error,
 }
 
-/// Puts what a pass has to tell to the messages of an object, within [`MESSAGES_KEPT`] and [`MESSAGES_BYTES`]; numbers go on from
-/// the last one kept. The `sequence` of `told` is given here.
+/// Puts what a pass has to tell to the messages of an object, at most 20 with 12 KiB of text; numbers go on from the last one
+/// kept. The `sequence` of `told` is given here.
 ///
 /// A pass that repeats what the passes before it told, such as a failure that lasts, adds nothing: the state has not changed.
-pub fn add_messages(kept: &mut Vec<Message>, told: Vec<Message>) {
+pub fn add_messages(kept: &mut Vec<Message>, mut told: Vec<Message>) {
+    for message in &mut told {
+        message.message = cut(std::mem::take(&mut message.message), MESSAGE_BYTES);
+    }
     let same = |a: &Message, b: &Message| {
         a.message == b.message && a.reason == b.reason && a.severity == b.severity && a.metadata == b.metadata
     };
@@ -59,13 +66,12 @@ pub fn add_messages(kept: &mut Vec<Message>, told: Vec<Message>) {
     for mut message in told {
         last = last.saturating_add(1);
         message.sequence = last;
-        cut(&mut message.message);
         kept.push(message);
     }
     let mut bytes = 0;
-    let room = kept.iter().rev().take(MESSAGES_KEPT).take_while(|message| {
+    let room = kept.iter().rev().take(KEPT).take_while(|message| {
         bytes += size(message);
-        bytes <= MESSAGES_BYTES
+        bytes <= BYTES
     });
     // The last one is kept whatever its size: it is within the limit of one.
     let room = room.count().max(1);
@@ -79,21 +85,6 @@ fn size(message: &Message) -> usize {
         .map(|(key, value)| key.len() + value.len())
         .sum();
     message.message.len() + message.reason.len() + metadata
-}
-
-/// Half of what all may have together.
-const MESSAGE_BYTES: usize = MESSAGES_BYTES / 2;
-
-fn cut(text: &mut String) {
-    if text.len() <= MESSAGE_BYTES {
-        return;
-    }
-    let mut end = MESSAGE_BYTES - 3;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text.push_str("...");
 }
 
 #[cfg(test)]
@@ -127,6 +118,11 @@ mod tests {
         add_messages(&mut kept, vec![told("a")]);
         add_messages(&mut kept, vec![told("b")]);
         assert_eq!(texts(&kept), [(1, "a"), (2, "b"), (3, "a"), (4, "b")]);
+        let long = "x".repeat(BYTES);
+        for _ in 0..3 {
+            add_messages(&mut kept, vec![told(&long)]);
+        }
+        assert_eq!(kept.last().unwrap().sequence, 5, "nor is what had to be cut");
     }
 
     #[test]
@@ -135,11 +131,11 @@ mod tests {
         for n in 0..100 {
             add_messages(&mut kept, vec![told(&n.to_string())]);
         }
-        assert_eq!(kept.len(), MESSAGES_KEPT);
+        assert_eq!(kept.len(), KEPT);
         assert_eq!(texts(&kept).first(), Some(&(81, "80")));
-        add_messages(&mut kept, vec![told(&"é".repeat(MESSAGES_BYTES))]);
+        add_messages(&mut kept, vec![told(&"é".repeat(BYTES))]);
         let bytes: usize = kept.iter().map(size).sum();
-        assert!(bytes <= MESSAGES_BYTES, "{bytes}");
+        assert!(bytes <= BYTES, "{bytes}");
         assert_eq!(kept.last().unwrap().sequence, 101);
         assert!(kept.last().unwrap().message.ends_with("é..."));
         assert!(kept.len() > 1);

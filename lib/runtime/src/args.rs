@@ -22,7 +22,8 @@ pub struct CommonArgs {
     /// Where `/healthz` and `/readyz` are served.
     #[arg(long, default_value = ":9440", value_parser = address)]
     pub health_addr: SocketAddr,
-    /// Accepted for compatibility: events are derived from status, nothing is posted.
+    /// Where notification-controller takes events of third parties, off by default. Of the others it is accepted for
+    /// compatibility: events are derived from status, nothing is posted.
     #[arg(long, env = "EVENTS_ADDR", default_value = "")]
     pub events_addr: String,
     /// How many objects of a kind are worked on at once.

@@ -1,6 +1,6 @@
 //! PURE: a set of conditions, and the rules by which Flux changes and orders them.
 
-use crds::meta::{Condition, ConditionStatus, MESSAGE_LIMIT, READY, RECONCILING, STALLED, reason};
+use crds::meta::{Condition, ConditionStatus, MESSAGE_LIMIT, READY, RECONCILING, STALLED, cut, reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Conditions under change: a list, the generation they are observed at, and the time of the change.
@@ -83,7 +83,7 @@ impl<'a> Conditions<'a> {
     }
 
     fn set(&mut self, type_: &str, status: ConditionStatus, reason: &str, message: String) {
-        let message = cut(message);
+        let message = cut(message, MESSAGE_LIMIT);
         let old = self.list.iter_mut().find(|c| c.type_ == type_);
         match old {
             Some(old) => {
@@ -131,19 +131,6 @@ fn rank(type_: &str) -> u8 {
         READY => 2,
         _ => 3,
     }
-}
-
-/// A message within the limit of the API (32768 bytes), cut at a character and marked with `...`.
-fn cut(mut message: String) -> String {
-    if message.len() > MESSAGE_LIMIT {
-        let mut end = MESSAGE_LIMIT - 3;
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        message.truncate(end);
-        message.push_str("...");
-    }
-    message
 }
 
 #[cfg(test)]

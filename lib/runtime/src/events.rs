@@ -1,7 +1,7 @@
 //! Kubernetes Events on the objects they concern, as Flux's controllers write them; repeated ones are counted.
 
 use crate::telemetry::chain;
-use crds::meta::{Message, MessageSeverity};
+use crds::meta::{Message, MessageSeverity, cut};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Event as CoreEvent, EventSource, ObjectReference},
@@ -272,7 +272,7 @@ fn core_event(component: &str, subject: &Subject, event: &Event, name: String, n
             Severity::Warning => "Warning".into(),
         }),
         reason: Some(event.reason.clone()),
-        message: Some(cut(&event.message)),
+        message: Some(cut(event.message.clone(), MESSAGE_LIMIT)),
         count: Some(1),
         first_timestamp: Some(now.clone()),
         last_timestamp: Some(now),
@@ -296,15 +296,4 @@ fn fingerprint(subject: &Subject, event: &Event) -> u64 {
     )
         .hash(&mut hash);
     hash.finish()
-}
-
-fn cut(message: &str) -> String {
-    if message.len() <= MESSAGE_LIMIT {
-        return message.to_owned();
-    }
-    let mut end = MESSAGE_LIMIT - 3;
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}...", &message[..end])
 }

@@ -67,6 +67,8 @@ pub struct Names {
     pub manager: &'static str,
     /// The features that `--feature-gates` may name.
     pub features: &'static [&'static str],
+    /// Whether `--events-addr` is where events are taken; in Flux's other controllers it is where they are posted.
+    pub takes_events: bool,
 }
 
 impl Process {
@@ -126,7 +128,7 @@ impl Process {
         };
         let (stop_sender, stop) = watch::channel(false);
         let mut signals = Signals::new().map_err(ProcessError::Serve)?;
-        if !args.events_addr.is_empty() {
+        if !args.events_addr.is_empty() && !names.takes_events {
             info!(
                 events_addr = args.events_addr,
                 "--events-addr is accepted and not used: notification-controller reads status"

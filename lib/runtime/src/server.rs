@@ -1,11 +1,12 @@
 //! Ports that strangers reach: bounds on connections, on what a head may be and take, and on a request as a whole; and
 //! what was asked, counted under the names that Flux's dashboards read.
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, telemetry::chain};
 use axum::{
-    body::{Body, HttpBody as _},
+    body::{Body, Bytes, HttpBody as _},
     http::{Method, Request, Response, StatusCode},
 };
+use futures::StreamExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::{
@@ -140,6 +141,53 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+/// Why a body was not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is larger than it may be.
+    #[error("the body is too large")]
+    TooLarge,
+    /// It did not arrive in time.
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    /// The connection broke.
+    #[error("the body did not arrive: {0}")]
+    Broken(String),
+}
+
+impl BodyError {
+    /// The status that says so (RFC 9110).
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// The whole body of a request, of at most `largest` bytes that arrive within a time.
+///
+/// # Errors
+/// See [`BodyError`]; one that is too large is known as soon as it is.
+pub async fn read(body: Body, largest: usize, within: Duration) -> Result<Bytes, BodyError> {
+    let all = async {
+        let mut text = Vec::new();
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| BodyError::Broken(chain(&error)))?;
+            if text.len() + chunk.len() > largest {
+                return Err(BodyError::TooLarge);
+            }
+            text.extend_from_slice(&chunk);
+        }
+        Ok(Bytes::from(text))
+    };
+    tokio::time::timeout(within, all)
+        .await
+        .map_err(|_| BodyError::TooSlow)?
 }
 
 /// Serves a port until `stop`, each request by `answer` and in a task of its own: one that panics is answered with 500,
@@ -392,5 +440,33 @@ mod tests {
             "it took {:?}",
             begin.elapsed()
         );
+    }
+
+    /// What comes of a body of these pieces, and nothing after the last if it `hangs`.
+    async fn body(pieces: Vec<Vec<u8>>, hangs: bool) -> Result<usize, BodyError> {
+        let pieces = futures::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+        let body = if hangs {
+            Body::from_stream(pieces.chain(futures::stream::pending()))
+        } else {
+            Body::from_stream(pieces)
+        };
+        read(body, 1000, Duration::from_millis(50))
+            .await
+            .map(|text| text.len())
+    }
+
+    #[tokio::test]
+    async fn bodies_are_bounded_in_size_and_time() {
+        let a = |n| vec![b'a'; n];
+        assert_eq!(body(vec![], false).await, Ok(0));
+        assert_eq!(body(vec![a(999), a(1)], false).await, Ok(1000));
+        assert_eq!(body(vec![a(1000), a(1)], false).await, Err(BodyError::TooLarge));
+        assert_eq!(
+            body(vec![a(1000), a(1)], true).await,
+            Err(BodyError::TooLarge),
+            "at once"
+        );
+        assert_eq!(body(vec![a(1)], true).await, Err(BodyError::TooSlow));
+        assert_eq!(body(vec![], true).await, Err(BodyError::TooSlow));
     }
 }

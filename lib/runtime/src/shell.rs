@@ -207,7 +207,8 @@ impl<R: Reconciler> Shell<R> {
             return Ok(object);
         }
         let client = self.tools.clients.of(&Identity::Controller);
-        let mut updated = status::set_finalizer(client, &*object, true, self.tools.manager).await?;
+        let mut updated =
+            status::set_finalizer(client, &*object, R::Object::FINALIZER, true, self.tools.manager).await?;
         updated.meta_mut().managed_fields = None;
         self.store.put(updated.clone());
         Ok(Arc::new(updated))

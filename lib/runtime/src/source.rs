@@ -2,12 +2,11 @@
 
 use crate::{
     Key,
-    watch::{self, Change, Store},
+    watch::{self, Change, Store, Watched},
 };
 use crds::{meta::Artifact, source::Source};
-use kube::{Client, Resource, core::NamespaceResourceScope, runtime::watcher};
-use serde::de::DeserializeOwned;
-use std::{fmt::Debug, sync::Arc};
+use kube::{Client, Resource, runtime::watcher};
+use std::sync::Arc;
 
 /// What is known of a source.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,14 +42,7 @@ pub fn follow<K, N>(
     changed: impl Fn(Key) + Send + Sync + 'static,
 ) where
     N: PartialEq,
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Source
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched + Source,
 {
     let (client, scope) = (client.clone(), scope.map(str::to_owned));
     tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! The one status patch: what changed, as a JSON merge patch (RFC 7386), in the controller's name.
 
+use crate::watch::Watched;
 use crds::meta::FluxObject;
 use kube::{
     Api, Client,
@@ -41,17 +42,18 @@ pub async fn patch<K: FluxObject>(
 ///
 /// # Errors
 /// What the API server answers; a conflict when the object changed meanwhile.
-pub async fn set_finalizer<K: FluxObject>(
+pub async fn set_finalizer<K: Watched>(
     client: Client,
     object: &K,
+    finalizer: &str,
     present: bool,
     manager: &str,
 ) -> kube::Result<K> {
     let meta = object.meta();
     let mut finalizers = meta.finalizers.clone().unwrap_or_default();
-    finalizers.retain(|f| f != K::FINALIZER);
+    finalizers.retain(|f| f != finalizer);
     if present {
-        finalizers.push(K::FINALIZER.to_owned());
+        finalizers.push(finalizer.to_owned());
     }
     let api: Api<K> = Api::namespaced(client, meta.namespace.as_deref().unwrap_or_default());
     // A merge patch replaces the list as a whole: the version read guards the finalizers of others.

@@ -22,6 +22,29 @@ use std::{
 use tokio::sync::watch;
 use tracing::warn;
 
+/// A namespaced kind whose objects can be watched.
+pub trait Watched:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// The objects of a kind as last seen.
 #[derive(Debug)]
 pub struct Store<K> {
@@ -156,13 +179,7 @@ pub async fn run<K>(
     changed: impl Fn(Change<K>) + Send,
     undecodable: impl Fn(Undecodable) + Send,
 ) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched,
 {
     let api: Api<DeserializeGuard<K>> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
@@ -283,13 +300,7 @@ pub async fn run_metadata<K>(
     store: Arc<Store<PartialObjectMeta<K>>>,
     changed: impl Fn(Change<PartialObjectMeta<K>>) + Send,
 ) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched,
 {
     let api: Api<PartialObjectMeta<K>> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),

@@ -36,7 +36,7 @@ fn sink() -> Key {
 fn sent(next: Next) -> Option<Arc<Item>> {
     match next {
         Next::Send(item) => Some(item),
-        Next::Wait(_) | Next::Nothing => None,
+        Next::Wait(..) | Next::Nothing => None,
     }
 }
 
@@ -113,7 +113,7 @@ fn what_belongs_together_leaves_as_one() {
         now,
     );
     let later = now + Duration::from_secs(10);
-    assert!(matches!(outbox.next(&sink(), now), Next::Wait(due) if due == later));
+    assert!(matches!(outbox.next(&sink(), now), Next::Wait(due, _) if due == later));
     assert_eq!(outbox.waiting(&sink(), &Key::new("team", "all")), 41);
     let first = sent(outbox.next(&sink(), later)).unwrap();
     assert!(

@@ -19,12 +19,12 @@ use crds::{
     meta::READY,
     notification::{Receiver, ReceiverType},
 };
-use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use runtime::{
     Key, conditions,
     dependency::Graph,
+    server,
     telemetry::chain,
     watch::{Change, Store},
 };
@@ -201,7 +201,8 @@ impl Port {
                 "too many requests at once".into(),
             )
         })?;
-        let body = read(body, ARRIVAL).await?;
+        let body = server::read(body, LARGEST, ARRIVAL).await;
+        let body = body.map_err(|error| End(error.status(), error.to_string()))?;
         let accepted = match early {
             Some(accepted) => accepted,
             None => checked(&body).await?,
@@ -311,65 +312,6 @@ fn ready(receiver: &Receiver) -> Result<(), End> {
     Ok(())
 }
 
-/// The whole body, within bounds of size and time.
-async fn read(body: Body, arrival: Duration) -> Result<Bytes, End> {
-    let all = async {
-        let mut text = Vec::new();
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| End(StatusCode::BAD_REQUEST, chain(&error)))?;
-            if text.len() + chunk.len() > LARGEST {
-                return Err(End(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".into()));
-            }
-            text.extend_from_slice(&chunk);
-        }
-        Ok(Bytes::from(text))
-    };
-    let slow = |_| {
-        End(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive in time".into(),
-        )
-    };
-    tokio::time::timeout(arrival, all).await.map_err(slow)?
-}
-
 fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures::stream;
-
-    /// What comes of a body of these pieces, and nothing after the last if it `hangs`.
-    async fn of(pieces: Vec<Vec<u8>>, hangs: bool) -> Result<usize, u16> {
-        let pieces = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
-        let body = if hangs {
-            Body::from_stream(pieces.chain(stream::pending()))
-        } else {
-            Body::from_stream(pieces)
-        };
-        let read = read(body, Duration::from_millis(50)).await;
-        read.map(|text| text.len())
-            .map_err(|End(status, _)| status.as_u16())
-    }
-
-    #[tokio::test]
-    async fn bodies_are_bounded_in_size_and_time() {
-        assert_eq!(of(vec![], false).await, Ok(0));
-        assert_eq!(
-            of(vec![vec![b'a'; LARGEST - 1], vec![b'a']], false).await,
-            Ok(LARGEST)
-        );
-        assert_eq!(of(vec![vec![b'a'; LARGEST], vec![b'a']], false).await, Err(413));
-        assert_eq!(
-            of(vec![vec![b'a'; LARGEST], vec![b'a']], true).await,
-            Err(413),
-            "at once"
-        );
-        assert_eq!(of(vec![vec![b'a']], true).await, Err(408));
-        assert_eq!(of(vec![], true).await, Err(408));
-    }
 }

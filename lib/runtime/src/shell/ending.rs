@@ -42,7 +42,14 @@ impl<R: Reconciler> Shell<R> {
             Err(error) => return self.failed(key, "cannot clear the status", &error),
         };
         if mine {
-            let freed = status::set_finalizer(client(), &*object, false, self.tools.manager).await;
+            let freed = status::set_finalizer(
+                client(),
+                &*object,
+                R::Object::FINALIZER,
+                false,
+                self.tools.manager,
+            )
+            .await;
             if let Err(error) = freed {
                 return self.failed(key, "cannot remove the finalizer", &error);
             }
@@ -65,7 +72,9 @@ impl<R: Reconciler> Shell<R> {
                     Err(error) => return self.failed(key, "cannot write the status", &error),
                 };
                 let client = self.tools.clients.of(&Identity::Controller);
-                match status::set_finalizer(client, &*object, false, self.tools.manager).await {
+                match status::set_finalizer(client, &*object, R::Object::FINALIZER, false, self.tools.manager)
+                    .await
+                {
                     Ok(_) => {
                         // Unless the watch was quicker.
                         if self
