@@ -2,12 +2,14 @@
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    flux::{ALERTING, KUSTOMIZE, SOURCE, alert, provider, with},
+    flux::{KUSTOMIZE, alert, provider, with},
     origin::Sink,
     space::{LIMIT, Space},
     world::World,
 };
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const GOOD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  a: b\n";
 const BAD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata: text\n";
@@ -43,26 +45,36 @@ fn is(event: &Value, object: &str, reason: &str, part: &str) -> bool {
     name == object && event["reason"] == reason && event["message"].as_str().is_some_and(|m| m.contains(part))
 }
 
+/// API version of Flux's image controllers.
+const IMAGE: &str = "image.toolkit.fluxcd.io/v1";
+
+/// A room for a scenario, and a service that is told of it.
+async fn space(name: &str) -> Result<(Space<'static>, Sink)> {
+    Ok((World::shared().await?.space(name).await?, Sink::start().await?))
+}
+
+/// An Alert about kinds, changed by `change`, whose messages come to the sink under its name.
+async fn listen(space: &Space<'_>, sink: &Sink, name: &str, kinds: &[&str], change: Value) -> Result<()> {
+    space
+        .apply(provider(name, &sink.url(&format!("/{name}"))))
+        .await?;
+    space.apply(with(alert(name, name, kinds), &change)).await
+}
+
 #[tokio::test]
 async fn a_failure_and_its_end_are_told() -> Result<()> {
-    let (space, sink) = (
-        World::shared().await?.space("notify").await?,
-        Sink::start().await?,
-    );
-    space.apply(provider("sink", &sink.url("/all"))).await?;
-    space
-        .apply(with(
-            alert("all", "sink", &["GitRepository", "Kustomization"]),
-            &json!({"spec": {"eventMetadata": {"env": "prod"}, "summary": "in production"}}),
-        ))
-        .await?;
-    space.apply(provider("errors", &sink.url("/errors"))).await?;
-    space
-        .apply(with(
-            alert("errors", "errors", &["GitRepository", "Kustomization"]),
-            &json!({"spec": {"eventSeverity": "error"}}),
-        ))
-        .await?;
+    let (space, sink) = space("notify").await?;
+    let kinds = ["GitRepository", "Kustomization"];
+    let dressed = json!({"spec": {"eventMetadata": {"env": "prod"}, "summary": "in production"}});
+    listen(&space, &sink, "all", &kinds, dressed).await?;
+    listen(
+        &space,
+        &sink,
+        "errors",
+        &kinds,
+        json!({"spec": {"eventSeverity": "error"}}),
+    )
+    .await?;
     let first = space.repo.commit(&[("app/a.yaml", GOOD)])?;
     space.git_repository(json!({})).await?;
     space
@@ -168,10 +180,7 @@ async fn a_failure_and_its_end_are_told() -> Result<()> {
 
 #[tokio::test]
 async fn each_alert_hears_what_it_asked_for() -> Result<()> {
-    let (space, sink) = (
-        World::shared().await?.space("notify-routes").await?,
-        Sink::start().await?,
-    );
+    let (space, sink) = space("notify-routes").await?;
     for (name, spec) in [
         (
             "by-name",
@@ -188,20 +197,10 @@ async fn each_alert_hears_what_it_asked_for() -> Result<()> {
         ),
         ("suspended", json!({"suspend": true})),
     ] {
-        space
-            .apply(provider(name, &sink.url(&format!("/{name}"))))
-            .await?;
-        space
-            .apply(with(
-                alert(name, name, &["Kustomization"]),
-                &json!({"spec": spec}),
-            ))
-            .await?;
+        listen(&space, &sink, name, &["Kustomization"], json!({"spec": spec})).await?;
     }
     let broken = json!({"spec": {"inclusionList": ["("], "exclusionList": ["["]}});
-    space
-        .apply(with(alert("broken", "by-name", &["Kustomization"]), &broken))
-        .await?;
+    listen(&space, &sink, "broken", &["Kustomization"], broken).await?;
     space
         .repo
         .commit(&[("one/a.yaml", GOOD), ("two/a.yaml", &GOOD.replace("app", "two"))])?;
@@ -255,12 +254,8 @@ async fn each_alert_hears_what_it_asked_for() -> Result<()> {
 
 #[tokio::test]
 async fn a_deletion_is_told() -> Result<()> {
-    let (space, sink) = (
-        World::shared().await?.space("notify-deleted").await?,
-        Sink::start().await?,
-    );
-    space.apply(provider("sink", &sink.url("/all"))).await?;
-    space.apply(alert("all", "sink", &["Kustomization"])).await?;
+    let (space, sink) = space("notify-deleted").await?;
+    listen(&space, &sink, "all", &["Kustomization"], json!({})).await?;
     let commit = space.repo.commit(&[("app/a.yaml", GOOD)])?;
     space.git_repository(json!({})).await?;
     space.kustomization("app", "./app", json!({})).await?;
@@ -281,20 +276,11 @@ async fn a_deletion_is_told() -> Result<()> {
 
 #[tokio::test]
 async fn many_failures_of_one_kind_can_be_one_message() -> Result<()> {
-    let (space, sink) = (
-        World::shared().await?.space("notify-storm").await?,
-        Sink::start().await?,
-    );
-    space.apply(provider("each", &sink.url("/each"))).await?;
-    space.apply(provider("grouped", &sink.url("/grouped"))).await?;
+    let (space, sink) = space("notify-storm").await?;
     let errors = json!({"spec": {"eventSeverity": "error"}});
-    space
-        .apply(with(alert("each", "each", &["Kustomization"]), &errors))
-        .await?;
+    listen(&space, &sink, "each", &["Kustomization"], errors).await?;
     let grouping = json!({"spec": {"eventSeverity": "error", "grouping": {"window": "6s"}}});
-    space
-        .apply(with(alert("grouped", "grouped", &["Kustomization"]), &grouping))
-        .await?;
+    listen(&space, &sink, "grouped", &["Kustomization"], grouping).await?;
     space.repo.commit(&[("app/a.yaml", BAD)])?;
     const OBJECTS: usize = 200;
     space.git_repository(json!({})).await?;
@@ -307,31 +293,26 @@ async fn many_failures_of_one_kind_can_be_one_message() -> Result<()> {
             )
             .await?;
     }
+    // How many objects a message says that it is about.
+    let count = |event: &Value| {
+        event["message"]
+            .as_str()?
+            .split(' ')
+            .next()?
+            .parse::<usize>()
+            .ok()
+    };
+    let all = async || {
+        let grouped: usize = sink.events("/grouped").iter().filter_map(count).sum();
+        let each: BTreeSet<String> = sink
+            .events("/each")
+            .iter()
+            .map(|event| event["involvedObject"]["name"].to_string())
+            .collect();
+        Ok((each.len() == OBJECTS && grouped >= OBJECTS).then_some(()))
+    };
     space
-        .until(
-            "each failure is told, and all of them together",
-            LIMIT * 3,
-            async || {
-                let grouped: usize = sink
-                    .events("/grouped")
-                    .iter()
-                    .filter_map(|event| {
-                        event["message"]
-                            .as_str()?
-                            .split(' ')
-                            .next()?
-                            .parse::<usize>()
-                            .ok()
-                    })
-                    .sum();
-                let each: std::collections::BTreeSet<String> = sink
-                    .events("/each")
-                    .iter()
-                    .map(|e| e["involvedObject"]["name"].to_string())
-                    .collect();
-                Ok((each.len() == OBJECTS && grouped >= OBJECTS).then_some(()))
-            },
-        )
+        .until("each failure is told, and all of them together", LIMIT * 3, all)
         .await?;
     let (each, grouped) = (sink.events("/each").len(), sink.events("/grouped").len());
     println!("{OBJECTS} objects failed: {each} messages, grouped {grouped}");
@@ -340,31 +321,56 @@ async fn many_failures_of_one_kind_can_be_one_message() -> Result<()> {
 }
 
 #[tokio::test]
-async fn objects_without_messages_are_told_of_by_their_condition() -> Result<()> {
-    let (space, sink) = (
-        World::shared().await?.space("notify-foreign").await?,
-        Sink::start().await?,
-    );
-    space.apply(provider("sink", &sink.url("/all"))).await?;
-    space.apply(alert("all", "sink", &["GitRepository"])).await?;
-    // Our own controllers always have messages; an object that cannot be read is reported with one too.
+async fn objects_of_other_controllers_are_told_of_by_their_condition() -> Result<()> {
+    let (space, sink) = space("notify-foreign").await?;
+    listen(&space, &sink, "all", &["ImageRepository"], json!({})).await?;
+    // The kind comes later than the controller, and its status has no messages.
+    let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "imagerepositories.image.toolkit.fluxcd.io"},
+        "spec": {
+            "group": "image.toolkit.fluxcd.io", "scope": "Namespaced",
+            "names": {"kind": "ImageRepository", "plural": "imagerepositories"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": anything},
+            }],
+        },
+    });
+    space.cluster.define(&[definition]).await?;
     space
-        .apply(json!({
-            "apiVersion": SOURCE, "kind": "GitRepository", "metadata": {"name": "gone"},
-            "spec": {"interval": "1h", "url": format!("{}-nowhere", space.url())},
-        }))
+        .apply(
+            json!({"apiVersion": IMAGE, "kind": "ImageRepository", "metadata": {"name": "app"}, "spec": {}}),
+        )
         .await?;
-    let failed = told(
-        &space,
-        &sink,
-        "/all",
-        "GitRepository/gone",
-        "GitOperationFailed",
-        "",
-    )
-    .await?;
-    ensure!(failed["severity"] == "error", "{failed:#}");
-    let alert = space.get(ALERTING, "Alert", "all").await?.context("the alert")?;
-    ensure!(alert["status"].is_null(), "nothing failed: {alert:#}");
+    let api = space.api(IMAGE, "ImageRepository").await?;
+    let ready = async |status: &str, reason: &str, text: &str| {
+        let ready = json!({"type": "Ready", "status": status, "reason": reason, "message": text});
+        let body = json!({"status": {"conditions": [ready]}});
+        api.patch_status("app", &PatchParams::default(), &Patch::Merge(body))
+            .await
+            .map(drop)
+    };
+    for (status, reason, text, severity) in [
+        ("False", "ReadOperationFailed", "no such image", "error"),
+        ("Unknown", "Progressing", "tries again", ""),
+        ("True", "Succeeded", "found 3 tags", "info"),
+        ("False", "ReadOperationFailed", "no such image", "error"),
+    ] {
+        let before = sink.events("/all").len();
+        ready(status, reason, text).await?;
+        if severity.is_empty() {
+            continue;
+        }
+        let what = format!("{reason} is told");
+        let fresh = async || Ok(sink.events("/all").get(before).cloned());
+        let event = space.until(&what, LIMIT, fresh).await?;
+        ensure!(
+            is(&event, "ImageRepository/app", reason, text) && event["severity"] == severity,
+            "{event:#}"
+        );
+    }
+    ensure!(sink.events("/all").len() == 3, "{:#?}", sink.events("/all"));
     Ok(())
 }

@@ -64,6 +64,37 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_an_earlier_process_said_of_an_alert_is_put_right() -> Result<()> {
+    let world = World::start(&Options::default()).await?;
+    let (space, mut sink) = (world.space("notify-left").await?, Sink::start().await?);
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    sink.down().await;
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    space.git_repository(json!({})).await?;
+    let waits = |alert: &serde_json::Value| alert["status"]["waiting"] == 1;
+    space
+        .holds(
+            "the alert says that a message waits",
+            ALERTING,
+            "Alert",
+            "all",
+            waits,
+        )
+        .await?;
+    world.suite.notification.kill();
+    sink.up().await?;
+    world.suite.notification.start()?;
+    let arrived = async || Ok((!sink.events("/").is_empty()).then_some(()));
+    space.until("the message arrives", LIMIT, arrived).await?;
+    let calm = |alert: &serde_json::Value| alert["status"]["waiting"].is_null();
+    space
+        .holds("the alert says that none waits", ALERTING, "Alert", "all", calm)
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_message_that_is_refused_is_given_up_and_holds_none_up() -> Result<()> {
     let (space, sink) = (
         World::shared().await?.space("notify-refused").await?,

@@ -135,3 +135,34 @@ fn what_belongs_together_leaves_as_one() {
     let second = sent(outbox.next(&sink(), later)).unwrap();
     assert_eq!(second.event.message, "timeout", "alone, it is what it was");
 }
+
+#[tokio::test]
+async fn what_is_held_back_holds_no_other_message_up() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let hour = Duration::from_secs(3600);
+    outbox.post(&sink(), item("1", "a", "R", "m"), Some(hour), now);
+    let Next::Wait(until, bell) = outbox.next(&sink(), now) else {
+        panic!("it is held back");
+    };
+    assert_eq!(until, now + hour);
+    outbox.post(&sink(), item("2", "b", "R", "m"), None, now);
+    let rung = tokio::time::timeout(Duration::from_secs(5), async {
+        // Once for the message that was there before.
+        bell.notified().await;
+        outbox.next(&sink(), now)
+    });
+    assert_eq!(sent(rung.await.unwrap()).unwrap().key, "2");
+}
+
+#[test]
+fn the_message_under_way_does_not_make_room() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    for n in 0..=LANE_ITEMS {
+        let posted = outbox.post(&sink(), item(&n.to_string(), "a", "R", ""), None, now);
+        let given_up: Vec<&str> = posted.given_up.iter().map(|item| item.key.as_str()).collect();
+        if n == LANE_ITEMS {
+            assert_eq!(given_up, ["1"]);
+        }
+    }
+    assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, "0");
+}
