@@ -149,6 +149,8 @@ pub(crate) fn keep(object: &mut Object, old: &Object) {
 /// Notes on all objects what has changed them; those that are new were made by it.
 pub(crate) fn transformed(objects: &mut Objects, origin: &Origin) {
     for object in objects.list_mut() {
+        // kustomize writes all annotations anew: from now on a number is a text, and keeps its spelling.
+        object.texts_in("annotations");
         if !has(object) {
             set(object, origin);
             continue;
