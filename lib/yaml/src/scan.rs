@@ -6,6 +6,7 @@
 mod block;
 mod cursor;
 mod directive;
+mod key;
 mod plain;
 mod quoted;
 mod tag;
@@ -16,6 +17,7 @@ pub(crate) use token::{Fault, ScalarStyle, Token, TokenKind};
 
 use crate::Schema;
 use cursor::Cursor;
+use key::PossibleKey;
 use std::collections::VecDeque;
 
 /// Deeper levels of brackets or of indentation are refused, as go-yaml does.
@@ -42,15 +44,6 @@ pub(crate) struct Scanner<'t> {
     /// Those of them that hold up the queue, by the number of their token: that number, level.
     holding: VecDeque<(usize, usize)>,
     key_allowed: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct PossibleKey {
-    possible: bool,
-    /// In this column nothing else can stand.
-    required: bool,
-    token: usize,
-    mark: Mark,
 }
 
 impl<'t> Scanner<'t> {
@@ -330,59 +323,6 @@ impl<'t> Scanner<'t> {
             self.insert(None, TokenKind::BlockEnd, mark);
             self.indent = self.indents.pop().unwrap_or(-1);
         }
-    }
-
-    /// Remembers that a key may begin here.
-    fn save_key(&mut self) -> Result<(), Fault> {
-        if !self.key_allowed {
-            return Ok(());
-        }
-        let mark = self.cursor.mark;
-        let key = PossibleKey {
-            possible: true,
-            required: self.flow == 0 && self.indent == mark.column,
-            token: self.next_number(),
-            mark,
-        };
-        self.drop_key()?;
-        let level = self.keys.len() - 1;
-        self.keys[level] = key;
-        self.let_go(key.token);
-        self.holding.push_back((key.token, level));
-        Ok(())
-    }
-
-    /// What may have been a key on this level is none.
-    fn drop_key(&mut self) -> Result<(), Fault> {
-        let Some(key) = self.keys.last_mut().filter(|key| key.possible) else {
-            return Ok(());
-        };
-        let (required, mark, token) = (key.required, key.mark, key.token);
-        if required {
-            return Err(self.fault(mark, "could not find expected ':'"));
-        }
-        key.possible = false;
-        self.let_go(token);
-        Ok(())
-    }
-
-    /// A key and its `:` stand on one line, and not too far from each other.
-    fn still_possible(&mut self, level: usize) -> Result<bool, Fault> {
-        let key = self.keys[level];
-        let now = self.cursor.mark;
-        if key.possible && (key.mark.line < now.line || key.mark.index + MAX_KEY < now.index) {
-            if key.required {
-                return Err(self.fault(key.mark, "could not find expected ':'"));
-            }
-            self.keys[level].possible = false;
-            return Ok(false);
-        }
-        Ok(key.possible)
-    }
-
-    /// A token no longer waits to be a key.
-    fn let_go(&mut self, token: usize) {
-        self.holding.retain(|(held, _)| *held != token);
     }
 
     fn next_number(&self) -> usize {

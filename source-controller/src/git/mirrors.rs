@@ -1,5 +1,7 @@
 //! All mirrors of a controller: who shares one, who waits, and when one goes.
 
+mod bring;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -14,7 +16,7 @@ use super::deadline::Deadline;
 use super::error::{CheckoutError, GitError, MirrorError};
 use super::github_app::Tokens;
 use super::greeting::Greetings;
-use super::mirror::{Mirror, Want, fetch, holds};
+use super::mirror::{Mirror, Want, fetch};
 use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
@@ -178,7 +180,7 @@ impl Mirrors {
         let wanted = find(call, &request.reference, cannot_clone(call))?;
         let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
         // One fetch at a time; whoever waited finds the objects there. Where nothing is missing, nobody waits.
-        let inside = match is_here(&repository, &wanted) {
+        let inside = match bring::is_here(&repository, &wanted) {
             true => None,
             false => Some(
                 mirror
@@ -187,7 +189,7 @@ impl Mirrors {
                     .ok_or(GitError::Mirror(MirrorError::Busy))?,
             ),
         };
-        let brought = bring(call, &repository, wanted);
+        let brought = bring::bring(call, &repository, wanted);
         drop(inside);
         let mut checkout = match brought {
             Ok(resolved) => {
@@ -278,78 +280,6 @@ impl Mirrors {
     }
 }
 
-/// Whether nothing needs to be fetched.
-fn is_here(repository: &gix::Repository, wanted: &Wanted) -> bool {
-    match wanted {
-        Wanted::Advertised { candidates, .. } => {
-            candidates.iter().all(|tip| holds(repository, &tip.name, tip.id))
-        }
-        Wanted::Commit(commit) => commit.parse().is_ok_and(|id| holds(repository, commit, id)),
-        Wanted::OnBranch { branch, .. } => holds(repository, &branch.name, branch.id),
-    }
-}
-
-/// Fetches what is missing, and says what was found.
-fn bring(call: Call<'_>, repository: &gix::Repository, wanted: Wanted) -> Result<Resolved, GitError> {
-    let fetch = |want: Want<'_>| {
-        fetch(call, repository, want).map_err(|failure| in_context(failure, cannot_clone(call)))
-    };
-    match wanted {
-        Wanted::Advertised { mut candidates, full } => {
-            let here = candidates.iter().all(|tip| holds(repository, &tip.name, tip.id));
-            if !here {
-                let now = fetch(Want::Tips(&candidates))?;
-                for (tip, id) in candidates.iter_mut().zip(now) {
-                    // It may have moved since it was listed.
-                    if tip.id != id {
-                        *tip = Advertised {
-                            id,
-                            peeled: peel(repository, id)?,
-                            name: std::mem::take(&mut tip.name),
-                        };
-                    }
-                }
-            }
-            let chosen = latest(repository, candidates)?;
-            Ok(Resolved::of(&chosen, full))
-        }
-        Wanted::Commit(commit) => {
-            let no_commit = || GitError::Checkout(CheckoutError::NoCommit(commit.clone()));
-            let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
-            if !holds(repository, &commit, id) {
-                fetch(Want::Commit(id)).map_err(|error| not_theirs(error, &no_commit))?;
-            }
-            repository.find_commit(id).map_err(|_| no_commit())?;
-            Wanted::Commit(commit.clone()).resolved().ok_or_else(no_commit)
-        }
-        Wanted::OnBranch { commit, branch } => {
-            let no_commit = || GitError::Checkout(CheckoutError::NoCommit(commit.clone()));
-            let id: ObjectId = commit.parse().map_err(|_| no_commit())?;
-            let tip = match holds(repository, &branch.name, branch.id) {
-                true => branch.id,
-                false => fetch(Want::Histories(std::slice::from_ref(&branch)))?
-                    .first()
-                    .copied()
-                    .ok_or_else(no_commit)?,
-            };
-            let object = |source| {
-                GitError::Mirror(MirrorError::Object {
-                    id: tip.to_string(),
-                    source,
-                })
-            };
-            let mut walk = repository.rev_walk([tip]).all().map_err(object)?;
-            let found = walk.any(|commit| commit.is_ok_and(|commit| commit.id == id));
-            let resolved = Wanted::OnBranch {
-                commit: commit.clone(),
-                branch,
-            }
-            .resolved();
-            resolved.filter(|_| found).ok_or_else(no_commit)
-        }
-    }
-}
-
 /// Whether an error is about objects that are here and cannot be read.
 fn is_damage(error: &GitError) -> bool {
     matches!(
@@ -357,47 +287,4 @@ fn is_damage(error: &GitError) -> bool {
         GitError::Mirror(MirrorError::Object { .. } | MirrorError::Open(_))
             | GitError::Checkout(CheckoutError::Object { .. })
     )
-}
-
-/// A remote that has no such object says so in words of its own.
-fn not_theirs(error: GitError, no_commit: &dyn Fn() -> GitError) -> GitError {
-    match &error {
-        GitError::Checkout(CheckoutError::Clone {
-            source: super::RemoteError::Protocol(_),
-            ..
-        }) => no_commit(),
-        _ => error,
-    }
-}
-
-/// The candidate whose commit is the newest by committer time, of equals the last.
-fn latest(repository: &gix::Repository, candidates: Vec<Advertised>) -> Result<Advertised, GitError> {
-    let mut best: Option<(i64, Advertised)> = None;
-    for candidate in candidates {
-        let id = candidate.peeled;
-        let object = |source| {
-            GitError::Checkout(CheckoutError::Object {
-                id: id.to_string(),
-                source,
-            })
-        };
-        let commit = repository.find_commit(id).map_err(object)?;
-        let seconds = commit.time().map_err(object)?.seconds;
-        if best.as_ref().is_none_or(|(other, _)| seconds >= *other) {
-            best = Some((seconds, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
-        .ok_or_else(|| GitError::Checkout(CheckoutError::NoMatch(String::new())))
-}
-
-fn peel(repository: &gix::Repository, id: ObjectId) -> Result<ObjectId, GitError> {
-    let object = |source| {
-        GitError::Checkout(CheckoutError::Object {
-            id: id.to_string(),
-            source,
-        })
-    };
-    let found = repository.find_object(id).map_err(object)?;
-    Ok(found.peel_tags_to_end().map_err(object)?.id)
 }

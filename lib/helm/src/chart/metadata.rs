@@ -1,5 +1,7 @@
 //! `Chart.yaml`: its fields, as Go reads them, and what Helm asks of them.
 
+mod dependency;
+
 use super::archive;
 use super::fields::{Fields, wrong};
 use crate::Error;
@@ -7,6 +9,9 @@ use crate::funcs::strings::is_space;
 use crate::template::quote::{is_print, quote};
 use serde_json::{Map, Value as Json};
 use versions::Version;
+
+use dependency::DEPENDENCY;
+pub use dependency::Dependency;
 
 /// What a chart says about itself.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,20 +46,6 @@ pub struct Maintainer {
     pub name: String,
     pub email: String,
     pub url: String,
-}
-
-/// A chart that another needs.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[expect(missing_docs, reason = "the fields of Chart.yaml, by their names")]
-pub struct Dependency {
-    pub name: String,
-    pub version: String,
-    pub repository: String,
-    pub condition: String,
-    pub tags: Vec<String>,
-    pub enabled: bool,
-    pub import_values: Vec<Json>,
-    pub alias: String,
 }
 
 impl Metadata {
@@ -301,72 +292,7 @@ impl Maintainer {
     }
 }
 
-impl Dependency {
-    /// The dependencies that a lock names; `None` if it has `null` for them.
-    ///
-    /// # Errors
-    /// A field of another type, in Go's words.
-    pub fn locked(lock: &Json) -> Result<Option<Vec<Dependency>>, String> {
-        let Json::Object(map) = lock else {
-            return Ok(None);
-        };
-        let Some(items) = Fields::new(map, "Lock").list("dependencies", "[]*v2.Dependency")? else {
-            return Ok(None);
-        };
-        let items = items.iter().filter(|item| !item.is_null());
-        items
-            .map(|item| Dependency::decode(item, "Lock.dependencies", false))
-            .collect::<Result<_, _>>()
-            .map(Some)
-    }
-
-    fn decode(json: &Json, path: &'static str, strict: bool) -> Result<Dependency, String> {
-        let mut dependency = Dependency::default();
-        let map = match json {
-            Json::Object(map) => map,
-            other => return Err(wrong(other, &format!("struct field {path}"), "v2.Dependency")),
-        };
-        let fields = Fields {
-            strict,
-            ..Fields::new(map, path)
-        };
-        fields.text("name", &mut dependency.name)?;
-        fields.text("version", &mut dependency.version)?;
-        fields.text("repository", &mut dependency.repository)?;
-        fields.text("condition", &mut dependency.condition)?;
-        fields.texts("tags", &mut dependency.tags)?;
-        fields.truth("enabled", &mut dependency.enabled)?;
-        if let Some(items) = fields.list("import-values", "[]interface {}")? {
-            dependency.import_values.clone_from(items);
-        }
-        fields.text("alias", &mut dependency.alias)?;
-        Ok(dependency)
-    }
-
-    fn validate(&mut self) -> Result<(), Error> {
-        for text in [
-            &mut self.name,
-            &mut self.version,
-            &mut self.repository,
-            &mut self.condition,
-        ]
-        .into_iter()
-        .chain(&mut self.tags)
-        {
-            *text = sanitized(text);
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !self.alias.chars().all(allowed) {
-            let name = quote(self.name.as_bytes());
-            return Err(Error::Metadata(format!(
-                "dependency {name} has disallowed characters in the alias"
-            )));
-        }
-        Ok(())
-    }
-}
-
-/// The fields of `Chart.yaml`, of a maintainer, and of a dependency.
+/// The fields of `Chart.yaml`, and of a maintainer.
 const FIELDS: [&str; 17] = [
     "name",
     "home",
@@ -387,17 +313,6 @@ const FIELDS: [&str; 17] = [
     "type",
 ];
 const MAINTAINER: [&str; 3] = ["name", "email", "url"];
-const DEPENDENCY: [&str; 8] = [
-    "name",
-    "version",
-    "repository",
-    "condition",
-    "tags",
-    "enabled",
-    "import-values",
-    "alias",
-];
-
 /// White space made plain spaces, what cannot be printed taken out.
 fn sanitized(text: &str) -> String {
     text.chars()

@@ -1,6 +1,7 @@
 //! From tokens to trees, with Go's errors.
 
 mod pipeline;
+mod tokens;
 
 use super::ast::{Branch, Node, Source, Tree, is_empty};
 use super::lex::{Kind, Lexer, Token};
@@ -74,45 +75,6 @@ enum Piece {
 type Result<T, E = String> = std::result::Result<T, E>;
 
 impl<'a> Parser<'a> {
-    fn next(&mut self) -> Token<'a> {
-        match self.tokens.pop() {
-            Some(token) => token,
-            None => {
-                let token = self.lexer.next_token();
-                self.last_line = token.line;
-                token
-            }
-        }
-    }
-
-    fn back(&mut self, token: Token<'a>) {
-        self.tokens.push(token);
-    }
-
-    fn peek(&mut self) -> &Token<'a> {
-        if self.tokens.is_empty() {
-            let token = self.next();
-            self.tokens.push(token);
-        }
-        let last = self.tokens.len() - 1;
-        &self.tokens[last]
-    }
-
-    fn next_non_space(&mut self) -> Token<'a> {
-        loop {
-            let token = self.next();
-            if token.kind != Kind::Space {
-                return token;
-            }
-        }
-    }
-
-    fn peek_non_space(&mut self) -> &Token<'a> {
-        let token = self.next_non_space();
-        self.back(token);
-        self.peek()
-    }
-
     fn scope(&mut self) -> &mut Scope {
         let last = self.scopes.len() - 1;
         &mut self.scopes[last]
@@ -123,30 +85,6 @@ impl<'a> Parser<'a> {
             "template: {}:{}: {text}",
             self.source.name, self.last_line
         ))
-    }
-
-    fn expect(&mut self, kind: Kind, context: &str) -> Result<Token<'a>> {
-        let token = self.next_non_space();
-        if token.kind == kind {
-            Ok(token)
-        } else {
-            self.unexpected(&token, context)
-        }
-    }
-
-    fn unexpected<T>(&mut self, token: &Token<'_>, context: &str) -> Result<T> {
-        if token.kind == Kind::Error {
-            let started = self.scope().action_line;
-            let mut extra = String::new();
-            if started != 0 && started != token.line {
-                extra = format!(" in action started at {}:{started}", self.source.name);
-                if token.text.ends_with(" action") {
-                    extra.drain(.." in action".len());
-                }
-            }
-            return self.error(format!("{}{extra}", token.text));
-        }
-        self.error(format!("unexpected {} in {context}", show(token)))
     }
 
     fn enter(&mut self) -> Result<()> {
@@ -376,29 +314,5 @@ impl<'a> Parser<'a> {
             Kind::String | Kind::RawString => Ok(self.unquote(&token.text)?.text().into()),
             _ => self.unexpected(token, context),
         }
-    }
-}
-
-/// A token as errors show it.
-fn show(token: &Token<'_>) -> String {
-    match token.kind {
-        Kind::Eof => "EOF".to_string(),
-        Kind::Block
-        | Kind::Break
-        | Kind::Continue
-        | Kind::Define
-        | Kind::Dot
-        | Kind::Else
-        | Kind::End
-        | Kind::If
-        | Kind::Nil
-        | Kind::Range
-        | Kind::Template
-        | Kind::With => format!("<{}>", token.text),
-        _ if token.text.len() > 10 => {
-            let head: String = token.text.chars().take(10).collect();
-            format!("{}...", quote(head.as_bytes()))
-        }
-        _ => quote(token.text.as_bytes()),
     }
 }
