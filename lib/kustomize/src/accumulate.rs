@@ -161,7 +161,12 @@ impl<'a> Target<'a> {
                 kind: inner.kustomization.kind,
             });
         }
-        inner.accumulate(all).map_err(|e| inner.recursed(e))
+        let found = inner.accumulate(all).map_err(|e| inner.recursed(e))?;
+        // What a component made alike of two objects is noticed where its parent takes them back.
+        let root = inner.loader.shown_root();
+        let unique = found.objects.check_ids();
+        unique.map_err(|e| e.during(format!("recursed merging from path '{root}'")))?;
+        Ok(found)
     }
 
     /// A directory that this one names `path`.
