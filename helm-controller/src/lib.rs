@@ -110,10 +110,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     triggers.clone().follow_objects(seen);
     triggers.clone().follow_sources(&own, scope.as_deref());
     triggers.clone().follow_records(&own, scope.as_deref());
-    if !args.common.feature("DisableConfigWatchers", false) {
-        let selector = &process.args.watch_configs_label_selector;
-        triggers.clone().follow_configs(&own, scope.as_deref(), selector);
-    }
+    triggers.clone().follow_configs(&process);
     let (on_change, unreadable) = ((shell.clone(), triggers), shell.clone());
     let config = process.own_objects();
     let own_watch = watch::run(

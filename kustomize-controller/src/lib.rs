@@ -113,11 +113,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
 
     triggers.clone().follow_objects(seen);
     triggers.clone().follow_sources(own.clone(), process.scope());
-    triggers.clone().follow_configs(
-        own.clone(),
-        process.scope(),
-        &process.args.watch_configs_label_selector,
-    );
+    triggers.clone().follow_configs(&process);
     let (on_change, unreadable) = ((shell.clone(), triggers), shell.clone());
     let config = process.own_objects();
     let scope = process.scope();

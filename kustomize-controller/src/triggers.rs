@@ -7,13 +7,8 @@ use crds::{
     meta::{ObjectId, ObjectStatus as _, READY},
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Client, core::NamespaceResourceScope, runtime::watcher};
-use runtime::{
-    Key,
-    dependency::Graph,
-    queue::Queue,
-    watch::{self, Change, Store},
-};
+use kube::Client;
+use runtime::{Key, configs, dependency::Graph, process::Process, queue::Queue, watch::Change};
 use std::{
     collections::BTreeSet,
     fmt::Debug,
@@ -82,10 +77,10 @@ impl Triggers {
     }
 
     /// Follows labelled ConfigMaps and Secrets that Kustomizations substitute from, for ever.
-    pub fn follow_configs(self: Arc<Self>, client: Client, scope: Option<String>, selector: &str) {
-        self.clone()
-            .follow_config::<ConfigMap>(client.clone(), scope.clone(), selector, false);
-        self.follow_config::<Secret>(client, scope, selector, true);
+    pub fn follow_configs(self: Arc<Self>, process: &Process) {
+        let (maps, secrets) = (self.clone(), self);
+        configs::follow::<ConfigMap>(process, move |key| maps.config_changed(false, key));
+        configs::follow::<Secret>(process, move |key| secrets.config_changed(true, key));
     }
 
     /// Follows live objects, for ever: a pass where ours were touched.
@@ -124,27 +119,10 @@ impl Triggers {
         }
     }
 
-    fn follow_config<K>(self: Arc<Self>, client: Client, scope: Option<String>, selector: &str, secret: bool)
-    where
-        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + Debug
-            + serde::de::DeserializeOwned
-            + Send
-            + Sync
-            + 'static,
-    {
-        let config = watcher::Config::default().labels(selector);
-        tokio::spawn(async move {
-            // Only that it changed matters; the content is read when it is needed.
-            let store: Arc<Store<kube::core::PartialObjectMeta<K>>> = Arc::default();
-            let changed = move |change: Change<kube::core::PartialObjectMeta<K>>| {
-                for referrer in self.lock().configs.referrers(&(secret, change.key.clone())) {
-                    self.queue.add(referrer.clone());
-                }
-            };
-            watch::run_metadata(client, scope.as_deref(), config, store, changed).await;
-        });
+    fn config_changed(&self, secret: bool, key: Key) {
+        for referrer in self.lock().configs.referrers(&(secret, key)) {
+            self.queue.add(referrer.clone());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {

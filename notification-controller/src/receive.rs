@@ -3,7 +3,9 @@
 mod deliveries;
 mod effect;
 mod filter;
+mod incoming;
 mod issuers;
+mod json;
 mod jwt;
 mod oidc;
 mod path;
@@ -76,11 +78,7 @@ pub async fn reconcile(process: &Process) {
         process.tools.clone(),
     );
     let (on_change, unreadable, scope) = (shell.clone(), shell.clone(), process.scope());
-    let secrets = triggers.clone().follow(
-        client.clone(),
-        scope.clone(),
-        &process.args.watch_configs_label_selector,
-    );
+    triggers.clone().follow(process);
     let objects = watch::run::<Receiver>(
         client,
         scope.as_deref(),
@@ -95,7 +93,6 @@ pub async fn reconcile(process: &Process) {
     let concurrency = process.args.concurrent.unwrap_or(4);
     tokio::select! {
         () = objects => {}
-        () = secrets => {}
         () = shell.run(concurrency, process.stopped()) => {}
     }
 }

@@ -7,9 +7,7 @@ use crds::{
     meta::{Artifact, ConditionStatus, ObjectStatus as _, READY, reason},
 };
 use expr::{Expression, HealthCheck, HealthExpressions};
-use runtime::{Key, client::Identity, source::Found};
-
-const TERMINALLY: &str = "Reconciliation failed terminally due to configuration error";
+use runtime::{Key, client::Identity, conditions::TERMINAL, source::Found};
 
 /// That the object asks for its chart in one way, also where the API server does not see to it.
 pub fn one_chart(object: &HelmRelease) -> Result<(), Stop> {
@@ -30,7 +28,7 @@ pub fn health_expressions(object: &HelmRelease) -> Result<HealthExpressions, Sto
     });
     HealthExpressions::compile(&checks.collect::<Vec<_>>()).map_err(|e| Stop::Terminal {
         reason: reason::INVALID_CEL_EXPRESSION,
-        message: format!("{TERMINALLY}: {}", runtime::telemetry::chain(&e)),
+        message: format!("{TERMINAL}: {}", runtime::telemetry::chain(&e)),
         observed: true,
     })
 }
@@ -135,7 +133,7 @@ pub fn dependencies(context: &Context, object: &HelmRelease) -> Result<(), Stop>
             let expression =
                 Expression::compile_checked(text, &["self", "dep"]).map_err(|e| Stop::Terminal {
                     reason: reason::INVALID_CEL_EXPRESSION,
-                    message: format!("{TERMINALLY}: failed to evaluate dependency {}: {e}", key.name),
+                    message: format!("{TERMINAL}: failed to evaluate dependency {}: {e}", key.name),
                     observed: true,
                 })?;
             let value = |o: &HelmRelease| serde_json::to_value(o).unwrap_or_default();

@@ -11,7 +11,7 @@ use crds::{
 };
 use expr::{Expression, HealthCheck, HealthExpressions};
 use kube::ResourceExt as _;
-use runtime::{Key, client::Identity};
+use runtime::{Key, client::Identity, conditions::TERMINAL};
 use std::{sync::Arc, time::Duration};
 
 /// The shortest timeout, as Flux has it.
@@ -43,10 +43,7 @@ fn health_expressions(object: &Kustomization) -> Result<HealthExpressions, Stop>
     });
     HealthExpressions::compile(&checks.collect::<Vec<_>>()).map_err(|e| Stop::Terminal {
         reason: reason::INVALID_CEL_EXPRESSION,
-        message: format!(
-            "Reconciliation failed terminally due to configuration error: {}",
-            runtime::telemetry::chain(&e)
-        ),
+        message: format!("{TERMINAL}: {}", runtime::telemetry::chain(&e)),
     })
 }
 
@@ -165,10 +162,11 @@ fn dependencies(context: &Context, object: &Kustomization, artifact: &Artifact) 
         };
         let expression = dependency.ready_expr.as_deref().filter(|e| !e.is_empty());
         if let Some(text) = expression {
-            let expression = Expression::compile_checked(text, &["self", "dep"]).map_err(|e| Stop::Terminal {
-                reason: reason::INVALID_CEL_EXPRESSION,
-                message: format!("Reconciliation failed terminally due to configuration error: failed to parse readyExpr of dependency '{key}': {e}"),
-            })?;
+            let expression =
+                Expression::compile_checked(text, &["self", "dep"]).map_err(|e| Stop::Terminal {
+                    reason: reason::INVALID_CEL_EXPRESSION,
+                    message: format!("{TERMINAL}: failed to parse readyExpr of dependency '{key}': {e}"),
+                })?;
             let (this, that) = (to_value(object), to_value(&*found));
             match expression.evaluate(&[("self", &this), ("dep", &that)]) {
                 Ok(true) => {}

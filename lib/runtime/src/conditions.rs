@@ -108,6 +108,9 @@ impl<'a> Conditions<'a> {
     }
 }
 
+/// What Flux puts before the message of what only a change of the object can mend.
+pub const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
+
 /// The time as conditions carry it: whole seconds.
 pub fn now() -> Time {
     let now = jiff::Timestamp::now();

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod args;
 pub mod client;
 pub mod conditions;
+pub mod configs;
 pub mod dependency;
 pub mod events;
 pub mod fetch;

@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
 };
 use tracing::{debug, error, warn};
@@ -226,10 +226,7 @@ where
                 }
             };
             let (requests, answer, closed) = (requests.clone(), answer.clone(), closed.clone());
-            tokio::spawn(async move {
-                let _place = place;
-                connection(stream, limits, requests, closed, answer).await;
-            });
+            tokio::spawn(connection(stream, place.into(), limits, requests, closed, answer));
         }
         drop(listener);
         closing.send_replace(true);
@@ -238,8 +235,10 @@ where
     })
 }
 
+/// The place is free when the connection has ended, and so has whatever was asked over it.
 async fn connection<H, A>(
     stream: TcpStream,
+    place: Arc<OwnedSemaphorePermit>,
     limits: Limits,
     requests: Requests,
     mut closed: watch::Receiver<bool>,
@@ -249,11 +248,12 @@ async fn connection<H, A>(
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        let (requests, answer) = (requests.clone(), answer.clone());
+        let (requests, answer, place) = (requests.clone(), answer.clone(), place.clone());
         async move {
             let (method, begin) = (known(request.method()), Instant::now());
             let in_flight = requests.begin();
             let handled = tokio::spawn(async move {
+                let _place = place;
                 let answer = tokio::time::timeout(limits.request, answer(request.map(Body::new))).await;
                 let answer = answer.unwrap_or_else(|_| status(StatusCode::REQUEST_TIMEOUT));
                 let size = answer.body().size_hint().exact().unwrap_or(0);
@@ -410,8 +410,14 @@ mod tests {
         for _ in 0..2 {
             idle.push(TcpStream::connect(address).await.unwrap());
         }
+        let begin = Instant::now();
         let answer = tokio::time::timeout(Duration::from_secs(5), talk(address, &request("/", ""))).await;
         assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
+        let waited = begin.elapsed();
+        assert!(
+            waited >= Duration::from_millis(200),
+            "there was no place: {waited:?}"
+        );
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What was delivered lately, so that a request that is sent twice has its effect once. Bounded, in memory.
 
-use super::path;
+use super::{path, validate::Version};
 use runtime::Key;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -21,12 +21,19 @@ pub struct Delivery([u8; 32]);
 
 impl Delivery {
     /// A delivery to a Receiver, as its sender numbers it.
-    pub fn new(receiver: &Key, uid: &str, number: &str, body: &[u8]) -> Self {
+    pub fn new(receiver: &Key, version: &Version, number: &str, body: &[u8]) -> Self {
         let mut digest = Sha256::new();
-        for part in [path::PREFIX, &receiver.namespace, &receiver.name, uid, number] {
+        for part in [
+            path::PREFIX,
+            &receiver.namespace,
+            &receiver.name,
+            &version.uid,
+            number,
+        ] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
+        digest.update(version.generation.to_be_bytes());
         digest.update(body);
         Self(digest.finalize().into())
     }
@@ -80,8 +87,15 @@ impl Known {
 mod tests {
     use super::*;
 
+    fn version(generation: i64) -> Version {
+        Version {
+            uid: "uid".into(),
+            generation,
+        }
+    }
+
     fn delivery(number: &str, body: &str) -> Delivery {
-        Delivery::new(&Key::new("ns", "hook"), "uid", number, body.as_bytes())
+        Delivery::new(&Key::new("ns", "hook"), &version(1), number, body.as_bytes())
     }
 
     #[test]
@@ -94,7 +108,12 @@ mod tests {
             "the number alone proves nothing"
         );
         assert!(!deliveries.knows(&delivery("2", "a"), now));
-        assert!(!deliveries.knows(&Delivery::new(&Key::new("ns", "other"), "uid", "1", b"a"), now));
+        let (hook, other) = (Key::new("ns", "hook"), Key::new("ns", "other"));
+        assert!(!deliveries.knows(&Delivery::new(&other, &version(1), "1", b"a"), now));
+        assert!(
+            !deliveries.knows(&Delivery::new(&hook, &version(2), "1", b"a"), now),
+            "a Receiver that was changed makes something else of it"
+        );
         assert!(!deliveries.knows(&delivery("1", "a"), now + WINDOW));
     }
 

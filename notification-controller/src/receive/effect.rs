@@ -1,8 +1,9 @@
 //! I/O: asks for the reconciliation of what a Receiver names, by an annotation on each object.
 
 use super::{
-    filter::{Filters, Told},
+    filter::Told,
     target::{Target, TargetError, Which},
+    validate::Validated,
 };
 use crds::{meta::REQUESTED_AT, notification::Receiver};
 use expr::EvaluateError;
@@ -24,6 +25,8 @@ use tracing::{info, warn};
 const MANAGER: &str = "notification-controller";
 /// So many objects are asked for at once, of all requests together.
 const AT_ONCE: usize = 16;
+/// So many times filters are at work at once: each makes the body its own.
+const JUDGES: usize = 2;
 /// So many objects are listed with one request.
 const PAGE: u32 = 500;
 
@@ -33,6 +36,7 @@ pub struct Effect {
     client: Client,
     access: Access,
     places: Arc<Semaphore>,
+    judges: Arc<Semaphore>,
     begin: Instant,
 }
 
@@ -77,8 +81,8 @@ pub enum EffectError {
 /// What a request has filters judge by.
 #[derive(Debug)]
 pub struct Asked {
-    /// The Receiver's filters.
-    pub filters: Filters,
+    /// The Receiver's filters, and whatever else it says.
+    pub validated: Arc<Validated>,
     /// What they are told.
     pub told: Told,
 }
@@ -90,6 +94,7 @@ impl Effect {
             client,
             access,
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            judges: Arc::new(Semaphore::new(JUDGES)),
             begin: Instant::now(),
         }
     }
@@ -121,7 +126,7 @@ impl Effect {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &target.namespace, &target.resource);
         match &target.which {
-            Which::Named(name) if !asked.filters.any_for(n) => self
+            Which::Named(name) if !asked.validated.filters.any_for(n) => self
                 .annotate(&api, target, name, value)
                 .await
                 .err()
@@ -181,8 +186,10 @@ impl Effect {
         asked: &Arc<Asked>,
         value: &str,
     ) -> Vec<EffectError> {
-        let (names, mut errors) = if asked.filters.any_for(n) {
+        let (names, mut errors) = if asked.validated.filters.any_for(n) {
             let (asked, target) = (asked.clone(), target.clone());
+            // Never closed.
+            let _judge = self.judges.acquire().await;
             // Expressions take the processor, as long as they may.
             let judged = tokio::task::spawn_blocking(move || judge(n, &target, &objects, &asked));
             match judged.await {
@@ -237,7 +244,11 @@ fn judge(
     let (mut names, mut errors) = (Vec::new(), Vec::new());
     for object in objects {
         let name = object.name_any();
-        match asked.filters.select(n, &as_seen(target, object), &asked.told) {
+        match asked
+            .validated
+            .filters
+            .select(n, &as_seen(target, object), &asked.told)
+        {
             Ok(true) => names.push(name),
             Ok(false) => info!(
                 "resource '{}' not annotated: the filters do not select it",

@@ -1,6 +1,9 @@
 //! PURE: which of a Receiver's objects a request is about, by the expressions of its author.
 
-use super::validate::Invalid;
+use super::{
+    json::{self, NotAnObject},
+    validate::Invalid,
+};
 use crds::notification::ReceiverSpec;
 use expr::{EvaluateError, Expression};
 use serde_json::{Map, Value};
@@ -73,11 +76,6 @@ impl Filters {
     }
 }
 
-/// Why filters cannot be told of a request.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the body is no JSON object: {0}")]
-pub struct NotAnObject(String);
-
 /// The body as filters see it (Flux): an object if its type is JSON, and an empty one otherwise.
 ///
 /// # Errors
@@ -86,8 +84,7 @@ pub fn body(content_type: Option<&str>, body: &[u8]) -> Result<Value, NotAnObjec
     if !content_type.is_some_and(is_json) {
         return Ok(Value::Object(Map::new()));
     }
-    let object: Map<String, Value> = serde_json::from_slice(body).map_err(|e| NotAnObject(e.to_string()))?;
-    Ok(Value::Object(object))
+    json::object(body).map(Value::Object)
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -4,12 +4,12 @@ use super::{
     deliveries::{Deliveries, Delivery},
     effect::{Asked, Effect},
     filter::{self, Told},
+    incoming::{Incoming, LARGEST, Places},
     issuers::Issuers,
-    oidc::Rules,
     path::{PREFIX, webhook_path},
     secret::{self, Credentials, SecretError},
     sender::{self, Accepted, By, Refused, Request},
-    validate::{Validated, validate},
+    validate::{Validated, Version, validate},
 };
 use axum::{
     body::{Body, Bytes, HttpBody as _},
@@ -20,29 +20,20 @@ use crds::{
     notification::{Receiver, ReceiverType},
 };
 use jiff::Timestamp;
-use kube::{Client, ResourceExt as _};
+use kube::Client;
 use runtime::{
     Key, conditions,
     dependency::Graph,
-    server,
     telemetry::chain,
     watch::{Change, Store},
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
-use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
-
-/// The largest body, in bytes (Flux).
-const LARGEST: usize = 3 << 20;
-/// How long a body may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(20);
-/// So many bodies are held at once: together less than a hundred megabytes.
-const BODIES: usize = 32;
 
 /// What is behind the port.
 pub struct Port {
@@ -52,11 +43,19 @@ pub struct Port {
     issuers: Issuers,
     effect: Effect,
     deliveries: Deliveries,
-    bodies: Semaphore,
+    places: Places,
+    compiled: Mutex<HashMap<Key, (Version, Arc<Validated>)>>,
 }
 
 /// How a request ends that is not acted on in full.
-struct End(StatusCode, String);
+#[derive(Debug)]
+pub struct End(pub StatusCode, pub String);
+
+/// A request that a Receiver takes.
+struct Admitted {
+    delivery: Option<Delivery>,
+    asked: Asked,
+}
 
 impl Port {
     /// A port that knows no Receivers yet.
@@ -68,7 +67,8 @@ impl Port {
             issuers,
             effect,
             deliveries: Deliveries::default(),
-            bodies: Semaphore::new(BODIES),
+            places: Places::default(),
+            compiled: Mutex::default(),
         }
     }
 
@@ -85,6 +85,9 @@ impl Port {
             .filter(|p| !p.is_empty());
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.set(&change.key, BTreeSet::from_iter(path));
+        if change.new.is_none() {
+            self.compiled().remove(&change.key);
+        }
     }
 
     /// Answers a request with a status and nothing else: strangers learn nothing from words.
@@ -136,6 +139,8 @@ impl Port {
         keys.iter().filter_map(|key| self.store.get(key)).collect()
     }
 
+    /// The first of the Receivers at an address that takes the request acts on it. Addresses without a token can be made alike
+    /// by anybody: who refuses does not speak for the others.
     async fn receive(
         &self,
         candidates: &[Arc<Receiver>],
@@ -143,26 +148,92 @@ impl Port {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<(), (Key, End)> {
-        let mut gone = (Key::new("", ""), End(StatusCode::NOT_FOUND, String::new()));
+        let mut incoming = Incoming::new(&self.places, body);
+        let mut refusal = None;
         for receiver in candidates {
             let key = Key::of(&**receiver);
-            let at = |end| (key.clone(), end);
-            ready(receiver).map_err(at)?;
-            let credentials = match self.credentials(receiver).await {
-                Ok(credentials) => credentials,
-                Err(end @ End(StatusCode::NOT_FOUND, _)) => {
-                    gone = at(end);
-                    continue;
-                }
-                Err(end) => return Err(at(end)),
-            };
-            // The address that the token makes now: a token that was changed took the old one with it at once.
-            if webhook_path(credentials.token(), &key) != uri.path() {
-                continue;
+            match self.admit(receiver, &key, uri, headers, &mut incoming).await {
+                Ok(admitted) => return self.act(receiver, &key, admitted).await.map_err(|end| (key, end)),
+                // Not being there is the least that can be said.
+                Err(End(StatusCode::NOT_FOUND, _)) => {}
+                Err(end) => refusal = refusal.or(Some((key, end))),
             }
-            return self.act(receiver, &credentials, headers, body).await.map_err(at);
         }
-        Err(gone)
+        Err(refusal.unwrap_or_else(|| (Key::new("", ""), End(StatusCode::NOT_FOUND, String::new()))))
+    }
+
+    /// Whether a Receiver takes a request, and what it makes of it.
+    async fn admit(
+        &self,
+        receiver: &Arc<Receiver>,
+        key: &Key,
+        uri: &Uri,
+        headers: &HeaderMap,
+        incoming: &mut Incoming<'_>,
+    ) -> Result<Admitted, End> {
+        let credentials = self.credentials(receiver).await?;
+        // The address that the token makes now: a token that was changed took the old one with it at once.
+        if webhook_path(credentials.token(), key) != uri.path() {
+            return Err(End(StatusCode::NOT_FOUND, String::new()));
+        }
+        ready(receiver)?;
+        let validated = self.validated(receiver, key).await?;
+        let checked = async |body: &Bytes| {
+            self.checked(receiver, headers, body, &credentials, validated.clone())
+                .await
+        };
+        // The address of one without a token can be computed by everybody: who asks is checked before a body is taken.
+        let early = match receiver.spec.type_ {
+            ReceiverType::GenericOidc => Some(checked(&Bytes::new()).await?),
+            _ => None,
+        };
+        let body = incoming.read(key).await?;
+        let accepted = match early {
+            Some(accepted) => accepted,
+            None => checked(&body).await?,
+        };
+        let number = accepted.delivery.as_deref();
+        let delivery = number.map(|number| Delivery::new(key, &Version::of(receiver), number, &body));
+        let req = match accepted.payload {
+            Some(payload) => payload,
+            None if validated.filters.any() => filter::body(content_type(headers), &body)
+                .map_err(|problem| End(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()))?,
+            None => Value::Null,
+        };
+        let claims = Value::Object(accepted.claims);
+        Ok(Admitted {
+            delivery,
+            asked: Asked {
+                validated,
+                told: Told { req, claims },
+            },
+        })
+    }
+
+    /// A Receiver's expressions, compiled once for each state of it.
+    async fn validated(&self, receiver: &Arc<Receiver>, key: &Key) -> Result<Arc<Validated>, End> {
+        let version = Version::of(receiver);
+        if let Some((known, validated)) = self.compiled().get(key)
+            && *known == version
+        {
+            return Ok(validated.clone());
+        }
+        let spec = receiver.clone();
+        let compiled = tokio::task::spawn_blocking(move || validate(&spec)).await;
+        let compiled =
+            compiled.map_err(|_| End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into()))?;
+        let validated =
+            compiled.map_err(|invalid| End(StatusCode::SERVICE_UNAVAILABLE, invalid.to_string()))?;
+        let validated = Arc::new(validated);
+        // What went meanwhile is not kept.
+        if self.store.get(key).is_some() {
+            self.compiled().insert(key.clone(), (version, validated.clone()));
+        }
+        Ok(validated)
+    }
+
+    fn compiled(&self) -> MutexGuard<'_, HashMap<Key, (Version, Arc<Validated>)>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn credentials(&self, receiver: &Receiver) -> Result<Credentials, End> {
@@ -175,44 +246,9 @@ impl Port {
         })
     }
 
-    async fn act(
-        &self,
-        receiver: &Arc<Receiver>,
-        credentials: &Credentials,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<(), End> {
-        let Validated { filters, rules } = validate(receiver)
-            .map_err(|invalid| End(StatusCode::SERVICE_UNAVAILABLE, invalid.to_string()))?;
-        let rules: Arc<[Rules]> = rules.into();
-        let checked = async |body: &Bytes| {
-            self.checked(receiver, headers, body, credentials, rules.clone())
-                .await
-        };
-        // The address of one without a token can be computed by everybody: who asks is checked before a body is taken.
-        let early = match receiver.spec.type_ {
-            ReceiverType::GenericOidc => Some(checked(&Bytes::new()).await?),
-            _ => None,
-        };
-        let waited = tokio::time::timeout(ARRIVAL, self.bodies.acquire()).await;
-        let _held = waited.map_err(|_| {
-            End(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many requests at once".into(),
-            )
-        })?;
-        let body = server::read(body, LARGEST, ARRIVAL).await;
-        let body = body.map_err(|error| End(error.status(), error.to_string()))?;
-        let accepted = match early {
-            Some(accepted) => accepted,
-            None => checked(&body).await?,
-        };
-        let key = Key::of(&**receiver);
-        let uid = receiver.uid().unwrap_or_default();
-        let delivery = accepted
-            .delivery
-            .as_deref()
-            .map(|number| Delivery::new(&key, &uid, number, &body));
+    /// Has all reconciled that a request is about.
+    async fn act(&self, receiver: &Receiver, key: &Key, admitted: Admitted) -> Result<(), End> {
+        let Admitted { delivery, asked } = admitted;
         if delivery.is_some_and(|delivery| self.deliveries.knows(&delivery, Instant::now())) {
             info!(
                 namespace = key.namespace,
@@ -221,20 +257,7 @@ impl Port {
             );
             return Ok(());
         }
-        let told = Told {
-            req: match accepted.payload {
-                Some(payload) => payload,
-                None if filters.any() => filter::body(content_type(headers), &body)
-                    .map_err(|problem| End(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()))?,
-                None => Value::Null,
-            },
-            claims: Value::Object(accepted.claims),
-        };
-        drop(body);
-        let errors = self
-            .effect
-            .request(receiver, Arc::new(Asked { filters, told }))
-            .await;
+        let errors = self.effect.request(receiver, Arc::new(asked)).await;
         for problem in &errors {
             error!(
                 namespace = key.namespace,
@@ -259,7 +282,7 @@ impl Port {
         headers: &HeaderMap,
         body: &Bytes,
         credentials: &Credentials,
-        rules: Arc<[Rules]>,
+        validated: Arc<Validated>,
     ) -> Result<Accepted, End> {
         let refused = |refused: Refused| End(StatusCode::BAD_REQUEST, refused.to_string());
         let now = Timestamp::now().as_second();
@@ -279,7 +302,7 @@ impl Port {
             let signed = token.as_ref().zip(keys.as_deref());
             let by = By {
                 credentials: &credentials,
-                rules: &rules,
+                rules: &validated.rules,
                 signed: signed.map(|(token, keys)| (&token.token, keys)),
                 now,
             };

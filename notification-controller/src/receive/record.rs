@@ -6,11 +6,13 @@ use crds::{
     notification::{ReceiverStatus, reason::TOKEN_NOT_FOUND},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use runtime::{conditions::Conditions, events::Event, reconciler::Outcome, requeue::Requeue};
+use runtime::{
+    conditions::{Conditions, TERMINAL},
+    events::Event,
+    reconciler::Outcome,
+    requeue::Requeue,
+};
 use std::time::Duration;
-
-/// What Flux puts before the message of what only a change of the object can mend.
-const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
 
 /// What a pass found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod nexus;
 mod registry;
 
 use super::{
+    json,
     jwt::{Keys, Unverified},
     oidc::Rules,
     secret::Credentials,
@@ -195,8 +196,7 @@ impl<'a> Request<'a> {
 
     /// The body as an object of JSON.
     fn object(&self) -> Result<Map<String, Value>, Refused> {
-        serde_json::from_slice(self.body)
-            .map_err(|error| Refused(format!("the body is no JSON object: {error}")))
+        json::object(self.body).map_err(|error| Refused(error.to_string()))
     }
 }
 

@@ -2,13 +2,7 @@
 
 use crds::notification::Receiver;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Client, core::PartialObjectMeta, runtime::watcher};
-use runtime::{
-    Key,
-    dependency::Graph,
-    queue::Queue,
-    watch::{self, Change, Store},
-};
+use runtime::{Key, configs, dependency::Graph, process::Process, queue::Queue, watch::Change};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -37,17 +31,13 @@ impl Triggers {
         self.lock().set(&change.key, BTreeSet::from_iter(secret));
     }
 
-    /// Follows the Secrets that `selector` selects, for ever.
-    pub async fn follow(self: Arc<Self>, client: Client, scope: Option<String>, selector: &str) {
-        let config = watcher::Config::default().labels(selector);
-        // Only that it changed matters; the content is read when it is needed.
-        let store: Arc<Store<PartialObjectMeta<Secret>>> = Arc::default();
-        let changed = move |change: Change<PartialObjectMeta<Secret>>| {
-            for referrer in self.lock().referrers(&change.key) {
+    /// Follows the Secrets that are marked to be watched, for ever.
+    pub fn follow(self: Arc<Self>, process: &Process) {
+        configs::follow::<Secret>(process, move |secret| {
+            for referrer in self.lock().referrers(&secret) {
                 self.queue.add(referrer.clone());
             }
-        };
-        watch::run_metadata(client, scope.as_deref(), config, store, changed).await;
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Graph<Key>> {

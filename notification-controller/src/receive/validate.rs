@@ -34,6 +34,25 @@ impl Invalid {
     }
 }
 
+/// Which state of a Receiver something is of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Version {
+    /// The object's uid.
+    pub uid: String,
+    /// The generation of its spec.
+    pub generation: i64,
+}
+
+impl Version {
+    /// That of a Receiver.
+    pub fn of(receiver: &Receiver) -> Self {
+        Self {
+            uid: receiver.metadata.uid.clone().unwrap_or_default(),
+            generation: receiver.metadata.generation.unwrap_or_default(),
+        }
+    }
+}
+
 /// A Receiver whose expressions are compiled.
 #[derive(Debug)]
 pub struct Validated {
