@@ -56,12 +56,11 @@ impl Transformer {
     /// # Errors
     /// What does not fit an object, or makes two of them one.
     pub(crate) fn apply(&self, objects: &mut Objects, session: &Session<'_>) -> Result<(), Error> {
-        let schemas = || session.schemas.borrow_mut().schemas();
         match self {
             Transformer::PatchStrategicMerge(parts) => {
-                patches::apply_partial(objects, parts, schemas().root())
+                patches::apply_partial(objects, parts, &session.schemas)
             }
-            Transformer::Patch(patch) => patches::apply(objects, patch, schemas().root()),
+            Transformer::Patch(patch) => patches::apply(objects, patch, &session.schemas),
             Transformer::Namespace(namespace) => namespace::apply(objects, namespace),
             Transformer::Affix(side, text, specs) => prefix_suffix::apply(objects, *side, text, specs),
             Transformer::PrefixSuffix {

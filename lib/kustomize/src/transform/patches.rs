@@ -10,9 +10,10 @@ use crate::kustomization::{Patch, Selector};
 use crate::load::Loader;
 use crate::object::Object;
 use crate::objects::Objects;
-use crate::schema::Schema;
+use crate::schema::SchemaState;
 use crate::selector::Matcher;
 use serde_json::Value;
+use std::cell::RefCell;
 use yaml::Node;
 
 pub(crate) use shown::{shown, shown_operations, shown_paths};
@@ -55,7 +56,11 @@ pub(crate) fn prepare(loader: &Loader<'_>, patch: &Patch) -> Result<Prepared, Er
 ///
 /// # Errors
 /// No object for it, or one that it does not fit.
-pub(crate) fn apply(objects: &mut Objects, patch: &Prepared, schema: Schema<'_>) -> Result<(), Error> {
+pub(crate) fn apply(
+    objects: &mut Objects,
+    patch: &Prepared,
+    schemas: &RefCell<SchemaState>,
+) -> Result<(), Error> {
     let Prepared {
         content,
         entry,
@@ -75,7 +80,7 @@ pub(crate) fn apply(objects: &mut Objects, patch: &Prepared, schema: Schema<'_>)
                     let id = part.original_id().to_string();
                     error.during(format!("no resource matches strategic merge patch {id:?}"))
                 })?;
-                lay_over(&mut objects.list_mut()[at], part, entry, schema)?;
+                lay_over(&mut objects.list_mut()[at], part, entry, schemas)?;
             }
             drop_deleted(objects);
             Ok(())
@@ -94,7 +99,7 @@ pub(crate) fn apply(objects: &mut Objects, patch: &Prepared, schema: Schema<'_>)
                 .iter_mut()
                 .filter(|object| matcher.selects(object))
             {
-                lay_over(object, &of_version(part, object), entry, schema)?;
+                lay_over(object, &of_version(part, object), entry, schemas)?;
             }
             drop_deleted(objects);
             objects.check_ids()
@@ -159,13 +164,13 @@ pub(crate) fn prepare_partial(
 pub(crate) fn apply_partial(
     objects: &mut Objects,
     partial: &[Object],
-    schema: Schema<'_>,
+    schemas: &RefCell<SchemaState>,
 ) -> Result<(), Error> {
     let plain = Patch::default();
     for part in partial {
         let at = target(objects, part)?;
         let part = of_version(part, &objects.list()[at]);
-        lay_over(&mut objects.list_mut()[at], &part, &plain, schema)?;
+        lay_over(&mut objects.list_mut()[at], &part, &plain, schemas)?;
         drop_deleted(objects);
     }
     objects.check_ids()
@@ -292,7 +297,12 @@ fn of_version(part: &Object, object: &Object) -> Object {
 }
 
 /// Merges; what the object is called stays unless the patch may change it.
-fn lay_over(object: &mut Object, part: &Object, patch: &Patch, schema: Schema<'_>) -> Result<(), Error> {
+fn lay_over(
+    object: &mut Object,
+    part: &Object,
+    patch: &Patch,
+    schemas: &RefCell<SchemaState>,
+) -> Result<(), Error> {
     let id = object.id();
     if patch.allow_name_change || patch.allow_kind_change {
         object.remember_id();
@@ -303,7 +313,9 @@ fn lay_over(object: &mut Object, part: &Object, patch: &Patch, schema: Schema<'_
         .at(&["metadata", "annotations"])
         .is_some_and(Node::is_null);
     let mut node = part.node.clone();
-    match strategic_merge::merge(&mut object.node, &mut node, schema) {
+    // Only now: which schema holds depends on when one was first needed.
+    let schemas = schemas.borrow_mut().schemas();
+    match strategic_merge::merge(&mut object.node, &mut node, schemas.root()) {
         Err(problem) => {
             return Err(Error::PatchMismatch {
                 id: id.to_string(),
