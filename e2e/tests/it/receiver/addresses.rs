@@ -264,3 +264,38 @@ pub(super) async fn chunks(base: &str, path: &str) -> Result<String> {
     let count = read.context("no answer to a body without end")?.unwrap_or(0);
     Ok(String::from_utf8_lossy(&answer[..count]).into_owned())
 }
+
+#[tokio::test]
+async fn a_receiver_at_the_same_address_speaks_for_itself_alone() -> Result<()> {
+    let world = World::shared().await?;
+    // Token, name and namespace are joined without a mark between (Flux): these two are one address.
+    let (victim, other) = (world.space("xx-hooks").await?, world.space("x-hooks").await?);
+    for (space, name) in [(&victim, "hook"), (&other, "hookx")] {
+        space.git_repository(json!({"spec": {"suspend": true}})).await?;
+        space.apply(secret(TOKEN)).await?;
+        space.apply(receiver(name, "generic", &json!({}))).await?;
+    }
+    let address = ready(&victim, "hook").await?;
+    ensure!(
+        address == ready(&other, "hookx").await?,
+        "they are no test of this"
+    );
+    other
+        .patch(
+            NOTIFICATION,
+            "Receiver",
+            "hookx",
+            json!({"spec": {"suspend": true}}),
+        )
+        .await?;
+    let asked = async || requested(&victim, SOURCE, "GitRepository", "app").await;
+    let before = asked().await?;
+    let acted = async || {
+        ensure!(
+            send(&address, &[], "").await? == 200,
+            "another's Receiver answers"
+        );
+        Ok((asked().await? != before).then_some(()))
+    };
+    victim.until("the one that takes it acts", LIMIT, acted).await
+}
