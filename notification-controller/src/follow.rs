@@ -50,6 +50,9 @@ impl Follow {
     }
 
     async fn kind(self: Arc<Self>, kind: &'static Kind, scope: Option<String>) {
+        // What statuses say when nothing was ever saved is old news. That holds for the first list alone, and for
+        // kinds that are older than this process.
+        let mut old_news = self.memory.is_first() && self.is_defined(kind).await;
         let keeps_messages = self.known(kind).await;
         if !keeps_messages {
             debug!(
@@ -64,8 +67,6 @@ impl Follow {
         };
         let mut stream = pin!(watcher(api, watcher::Config::default()).backoff(Patience::default()));
         let mut listed = HashSet::new();
-        // What statuses say when nothing was ever saved is old news; that holds for the first list alone.
-        let mut old_news = self.memory.is_first();
         while let Some(event) = stream.next().await {
             match event {
                 Ok(Event::Init) => listed.clear(),
@@ -96,10 +97,19 @@ impl Follow {
         }
     }
 
+    /// Whether the cluster knows the kind now; a cluster that does not answer counts as one that does.
+    async fn is_defined(&self, kind: &Kind) -> bool {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        match definitions.get_opt(&definition_name(kind)).await {
+            Ok(definition) => definition.is_some_and(|definition| served(&definition, kind).is_some()),
+            Err(_) => true,
+        }
+    }
+
     /// Waits until the cluster knows the kind; whether statuses of it can hold messages.
     async fn known(&self, kind: &Kind) -> bool {
         let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        let name = format!("{}.{}", kind.plural, kind.group);
+        let name = definition_name(kind);
         let is_served = |definition: Option<&CustomResourceDefinition>| {
             definition.is_some_and(|definition| served(definition, kind).is_some())
         };
@@ -158,11 +168,19 @@ impl Follow {
     }
 }
 
-/// The version of a definition that we read, if it is served.
+fn definition_name(kind: &Kind) -> String {
+    format!("{}.{}", kind.plural, kind.group)
+}
+
+/// The version of a definition that we read, if the cluster serves it already.
 fn served<'a>(
     definition: &'a CustomResourceDefinition,
     kind: &Kind,
 ) -> Option<&'a CustomResourceDefinitionVersion> {
+    let conditions = definition.status.as_ref()?.conditions.as_deref()?;
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == "Established" && condition.status == "True")?;
     let mut versions = definition.spec.versions.iter();
     versions.find(|version| version.name == kind.version && version.served)
 }
