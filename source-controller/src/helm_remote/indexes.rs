@@ -2,6 +2,7 @@
 //! only by what the server knows them by.
 
 mod kept;
+mod look;
 
 use super::{
     Remote, RemoteError,
@@ -13,6 +14,7 @@ use crate::{lock::lock, storage::Storage};
 use artifact::{Algorithm, Digest, DigestWriter};
 use crds::meta::Artifact;
 use helm::index::{IndexError, Listed};
+use look::Look;
 use runtime::{Key, metrics::Metrics};
 use std::{
     collections::HashMap,
@@ -25,8 +27,6 @@ use std::{
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
-/// So long an index counts as current for those who did not ask for a look just now.
-const CURRENT: Duration = Duration::from_secs(10);
 /// So many repositories are remembered between looks.
 const MOST: usize = 4096;
 
@@ -100,14 +100,6 @@ type Known = (Arc<Fetched>, Validators);
 struct State {
     known: Option<Known>,
     last: Option<Look>,
-}
-
-/// A look at the server, and what it came to.
-#[derive(Debug)]
-struct Look {
-    began: Instant,
-    ended: Instant,
-    failed: Option<Failed>,
 }
 
 impl Indexes {
@@ -317,55 +309,8 @@ impl Fetched {
     }
 }
 
-impl Look {
-    /// Whether whoever arrived then may have what this look came to.
-    fn answers(&self, arrived: Instant, now: bool) -> bool {
-        if now {
-            return self.began >= arrived;
-        }
-        let waited = self.ended >= arrived;
-        waited || (self.failed.is_none() && self.began + CURRENT >= arrived)
-    }
-}
-
 /// Whose artifact is at a path.
 fn owner(path: &str) -> Option<Key> {
     let mut parts = path.split('/').skip(1);
     Some(Key::new(parts.next()?, parts.next()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whose_look_is_good_for_whom() {
-        let second = Duration::from_secs(1);
-        let began = Instant::now() + 60 * second;
-        let good = Look {
-            began,
-            ended: began + 2 * second,
-            failed: None,
-        };
-        let bad = Look {
-            began,
-            ended: good.ended,
-            failed: Some(Failed::Disk(String::new())),
-        };
-        for (look, arrived, now, answers) in [
-            // Whoever waited while it was made.
-            (&good, began + second, false, true),
-            (&bad, began + second, false, true),
-            // Whoever comes a little later, if there is an answer.
-            (&good, began + 5 * second, false, true),
-            (&bad, began + 5 * second, false, false),
-            (&good, began + 11 * second, false, false),
-            // Whoever asked for a look, unless it was begun after that.
-            (&good, began + second, true, false),
-            (&good, began - second, true, true),
-            (&bad, began - second, true, true),
-        ] {
-            assert_eq!(look.answers(arrived, now), answers, "{look:?} {arrived:?} {now}");
-        }
-    }
 }
