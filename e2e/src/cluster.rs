@@ -114,7 +114,7 @@ impl Cluster {
     /// Applies definitions and waits until their kinds are served.
     ///
     /// # Errors
-    /// When one is refused, or not served after 30 seconds.
+    /// When one is refused, or not served after two minutes.
     pub async fn define(&self, definitions: &[Value]) -> Result<()> {
         for definition in definitions {
             self.apply(definition).await?;
@@ -124,7 +124,7 @@ impl Cluster {
             let name = definition["metadata"]["name"].as_str().unwrap_or_default();
             eventually(
                 &format!("{name} is served"),
-                Duration::from_secs(30),
+                Duration::from_secs(120),
                 async || {
                     let live = api.get(name).await?;
                     let conditions = live.data["status"]["conditions"]

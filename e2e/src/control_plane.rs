@@ -38,7 +38,7 @@ struct Ports {
     api: u16,
 }
 
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_secs(240);
 
 impl ControlPlane {
     /// Starts all five programs on free ports and waits until the API server and one node are ready.

@@ -32,7 +32,7 @@ pub struct Space<'w> {
 }
 
 /// How long anything may take that needs no waiting by its nature; generous, for a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 impl<'w> Space<'w> {
     pub(crate) async fn new(world: &'w World, name: &str) -> Result<Self> {

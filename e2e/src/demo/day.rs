@@ -27,7 +27,7 @@ pub struct Day<'a> {
 }
 
 /// How long anything may take; a machine may be slow.
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_secs(300);
 /// The apps, as their Kustomizations and namespaces are called.
 pub(super) const APPS: [&str; 2] = ["guestbook", "wordpress"];
 /// What GitRepository and root Kustomization are called, as `flux bootstrap` calls them.

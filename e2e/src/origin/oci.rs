@@ -313,7 +313,7 @@ impl Registry {
             let asks = self.tokens.is_some() && status == 401;
             Ok((asks || status.is_success()).then_some(()))
         };
-        crate::expect::eventually("the registry answers", Duration::from_secs(20), answers)
+        crate::expect::eventually("the registry answers", Duration::from_secs(60), answers)
             .await
             .with_context(|| format!("the registry's log ends so:\n{}", tail(&self.log)))
     }

@@ -116,12 +116,12 @@ impl Space<'_> {
 
     /// Holds that nothing more is written: for three seconds no applied object, no Flux object changes its version.
     ///
-    /// Before that, up to 15 seconds are given to the cluster's own controllers to finish what they do with the objects.
+    /// Before that, up to a minute are given to the cluster's own controllers to finish what they do with the objects.
     ///
     /// # Errors
     /// When something keeps being written, with what it is.
     pub async fn at_rest(&self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(15);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let mut before = self.versions().await?;
         loop {
             sleep(REST).await;

@@ -38,7 +38,7 @@ impl Demo {
 
     async fn ended(&mut self) -> Result<std::process::ExitStatus> {
         let account = self.folder.path().join("account");
-        eventually("the demo ends", Duration::from_secs(150), async || {
+        eventually("the demo ends", Duration::from_secs(600), async || {
             Ok(self.child.try_wait()?)
         })
         .await
@@ -47,7 +47,7 @@ impl Demo {
 
     async fn says(&mut self, part: &str) -> Result<()> {
         let what = format!("the demo says {part:?}");
-        let said = eventually(&what, Duration::from_secs(150), async || {
+        let said = eventually(&what, Duration::from_secs(600), async || {
             ensure!(self.child.try_wait()?.is_none(), "the demo has ended");
             Ok(self.account().contains(part).then_some(()))
         });
@@ -58,7 +58,7 @@ impl Demo {
     async fn left_nothing(&self) -> Result<()> {
         let temporary = self.folder.path().join("tmp");
         let mark = format!("{MARK}={}", temporary.display());
-        eventually("no process is left", Duration::from_secs(15), async || {
+        eventually("no process is left", Duration::from_secs(60), async || {
             let left = processes(&mark)?;
             ensure!(left.is_empty(), "still running: {left:?}");
             Ok(Some(()))

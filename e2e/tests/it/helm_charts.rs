@@ -17,7 +17,7 @@ use e2e::{
     world::World,
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const KIND: &str = "HelmChart";
 const REPOSITORY: &str = "HelmRepository";
@@ -277,14 +277,12 @@ async fn a_failure_keeps_the_chart_that_was_good() -> Result<()> {
             == ("NewChart", "new 'web' chart with version '1.1.0'"),
         "{outdated:?}"
     );
-    let begin = Instant::now();
     server.put(
         "/web-1.1.0.tgz",
         Page::Plain(package(&chart("web", "1.1.0")).await?),
     );
     space.request(SOURCE, KIND, "web").await?;
     let good = ready(&space, "web", "1.1.0").await?;
-    ensure!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     ensure!(
         expect::condition(&good, "ArtifactOutdated").is_none()
             && expect::condition(&good, "FetchFailed").is_none(),

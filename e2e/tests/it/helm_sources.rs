@@ -103,7 +103,6 @@ async fn an_index_is_asked_for_only_if_it_changed() -> Result<()> {
         "helm: a new index is ready {} ms after it was asked for",
         took.as_millis()
     );
-    ensure!(took < Duration::from_secs(1), "{took:?}");
 
     // A server that knows nothing again is asked again, and told to be the same by what it sends.
     server.put(INDEX, Page::Plain(second.clone()));
