@@ -16,9 +16,6 @@ use yaml::Node;
 /// A reference that could mean several objects; a field of the table with the wrong shape.
 pub(crate) fn apply(objects: &mut Objects, references: &[NameReference]) -> Result<(), Error> {
     let targets = Targets::new(objects.list());
-    if targets.by_past_name.is_empty() {
-        return Ok(());
-    }
     let mut specs: HashMap<Gvk, Vec<&NameReference>> = HashMap::new();
     for object in objects.list_mut() {
         let original = object.original_id().gvk;
