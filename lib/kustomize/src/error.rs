@@ -346,6 +346,16 @@ pub enum Error {
         /// What does not fit.
         problem: String,
     },
+    /// A reference that cannot be followed.
+    #[error("updating name reference in '{path}' field of '{id}': {problem}")]
+    Reference {
+        /// The field.
+        path: String,
+        /// The object that refers.
+        id: String,
+        /// What is wrong.
+        problem: Box<Error>,
+    },
     /// A reference that could mean several objects.
     #[error(
         "updating name reference in '{path}' field of '{id}': found multiple possible referrals: {candidates}"

@@ -45,7 +45,11 @@ pub(crate) fn apply(objects: &mut Objects, references: &[NameReference]) -> Resu
                 let (path, id) = (reference.referrer.path.clone(), referrer.id.to_string());
                 return Err(Error::AmbiguousReference { path, id, candidates });
             }
-            done?;
+            done.map_err(|error| Error::Reference {
+                path: reference.referrer.path.clone(),
+                id: referrer.id.to_string(),
+                problem: Box::new(error),
+            })?;
         }
     }
     Ok(())
