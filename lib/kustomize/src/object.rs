@@ -1,6 +1,6 @@
 //! One object of a build: its nodes and what it was called before.
 
-mod shared;
+pub(crate) mod shared;
 
 use crate::id::{Gvk, Id, split_api_version};
 use crate::transform::bare_key;

@@ -20,7 +20,10 @@ use crate::fieldspec::{Create, FieldSpec};
 use crate::generate::hash;
 use crate::kustomization::{Image, Replacement, Replica};
 use crate::load::Session;
-use crate::object::Object;
+use crate::object::{
+    Object,
+    shared::{Place, node, places},
+};
 use crate::objects::Objects;
 use namespace::Namespace;
 use patches::{Prepared, PreparedOperations};
@@ -86,18 +89,10 @@ impl Transformer {
 /// Sets string pairs under every path of `specs` that counts for the object, pair by pair.
 fn set_pairs(object: &mut Object, specs: &[&FieldSpec], pairs: &[(String, String)]) -> Result<(), Error> {
     for (key, value) in pairs {
-        let missing: Vec<Vec<String>> = specs
+        let missing: Vec<Place> = specs
             .iter()
-            .map(|spec| {
-                let parts = spec.parts.iter().map(|part| part.name.clone());
-                parts.chain([key.clone()]).collect()
-            })
-            .filter(|place: &Vec<String>| {
-                place
-                    .iter()
-                    .try_fold(&object.node, |node, key| node.get(key))
-                    .is_none()
-            })
+            .flat_map(|spec| places(&object.node, &spec.parts, key))
+            .filter(|place| node(&object.node, place).is_none())
             .collect();
         for spec in specs {
             at(object, spec, Create::Map, &mut |node| {

@@ -5,6 +5,7 @@
 //! be selected by. [`Shared`] remembers the places, and [`Object::spread`] lets the others follow.
 
 use super::Object;
+use crate::fieldspec::Part;
 use yaml::{Node, Scalar};
 
 /// Places with one value.
@@ -12,13 +13,25 @@ use yaml::{Node, Scalar};
 pub(crate) struct Shared {
     /// The value as it was when last looked at.
     value: Scalar,
-    /// Keys of maps that lead there.
-    places: Vec<Vec<String>>,
+    /// The steps that lead there.
+    places: Vec<Place>,
+}
+
+/// The steps that lead from an object to one of its nodes.
+pub(crate) type Place = Vec<Step>;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Into the field of a map.
+    Field(String),
+    /// Into the item of a list.
+    Item(usize),
 }
 
 impl Object {
     /// From now on the scalars at these places are one.
-    pub(crate) fn share(&mut self, places: Vec<Vec<String>>) {
+    pub(crate) fn share(&mut self, places: Vec<Place>) {
         let places: Vec<_> = places
             .into_iter()
             .filter(|place| scalar(&self.node, place).is_some())
@@ -33,11 +46,18 @@ impl Object {
     pub(crate) fn unshare(&mut self, place: &[&str]) {
         for shared in &mut self.shared {
             shared.places.retain(|known| {
-                !known
-                    .iter()
-                    .map(String::as_str)
-                    .take(place.len())
-                    .eq(place.iter().copied())
+                let begins = known.iter().zip(place).all(|(step, name)| step.is_field(name));
+                known.len() < place.len() || !begins
+            });
+        }
+    }
+
+    /// A patch that names a list may move its items: what is in it is shared no more.
+    pub(crate) fn unshare_lists_of(&mut self, patch: &Node) {
+        for shared in &mut self.shared {
+            shared.places.retain(|place| {
+                let list = place.iter().position(|step| matches!(step, Step::Item(_)));
+                list.is_none_or(|list| node(patch, &place[..list]).is_none())
             });
         }
     }
@@ -70,15 +90,66 @@ impl Object {
     }
 }
 
-fn scalar<'n>(node: &'n Node, place: &[String]) -> Option<&'n Scalar> {
-    place
-        .iter()
-        .try_fold(node, |node, key| node.get(key))?
-        .as_scalar()
+impl Step {
+    fn is_field(&self, name: &str) -> bool {
+        matches!(self, Self::Field(field) if field == name)
+    }
 }
 
-fn scalar_mut<'n>(node: &'n mut Node, place: &[String]) -> Option<&'n mut Scalar> {
-    match place.iter().try_fold(node, |node, key| node.get_mut(key))? {
+/// Where the fields named `key` are or would be, in each of the maps that `parts` lead to.
+pub(crate) fn places(root: &Node, parts: &[Part], key: &str) -> Vec<Place> {
+    let mut places = vec![Place::new()];
+    for part in parts {
+        places = into_items(root, places);
+        for place in &mut places {
+            place.push(Step::Field(part.name.clone()));
+        }
+    }
+    places = into_items(root, places);
+    for place in &mut places {
+        place.push(Step::Field(key.to_owned()));
+    }
+    places
+}
+
+/// Each place that is a list becomes its items, as often as need be.
+fn into_items(root: &Node, places: Vec<Place>) -> Vec<Place> {
+    let mut all = Vec::new();
+    for place in places {
+        match node(root, &place) {
+            Some(Node::Seq(items)) => {
+                let items = (0..items.len()).map(|at| {
+                    let mut item = place.clone();
+                    item.push(Step::Item(at));
+                    item
+                });
+                all.extend(into_items(root, items.collect()));
+            }
+            Some(Node::Scalar(_) | Node::Map(_)) | None => all.push(place),
+        }
+    }
+    all
+}
+
+/// The node at a place.
+pub(crate) fn node<'n>(root: &'n Node, place: &[Step]) -> Option<&'n Node> {
+    place.iter().try_fold(root, |node, step| match step {
+        Step::Field(name) => node.get(name),
+        Step::Item(at) => node.as_seq()?.get(*at),
+    })
+}
+
+fn scalar<'n>(root: &'n Node, place: &[Step]) -> Option<&'n Scalar> {
+    node(root, place)?.as_scalar()
+}
+
+fn scalar_mut<'n>(root: &'n mut Node, place: &[Step]) -> Option<&'n mut Scalar> {
+    let found = place.iter().try_fold(root, |node, step| match (node, step) {
+        (node, Step::Field(name)) => node.get_mut(name),
+        (Node::Seq(items), Step::Item(at)) => items.get_mut(*at),
+        (Node::Scalar(_) | Node::Map(_), Step::Item(_)) => None,
+    });
+    match found? {
         Node::Scalar(scalar) => Some(scalar),
         Node::Map(_) | Node::Seq(_) => None,
     }

@@ -312,6 +312,7 @@ fn lay_over(
         .node
         .at(&["metadata", "annotations"])
         .is_some_and(Node::is_null);
+    object.unshare_lists_of(&part.node);
     let mut node = part.node.clone();
     // Only now: which schema holds depends on when one was first needed.
     let schemas = schemas.borrow_mut().schemas();
