@@ -27,12 +27,7 @@ pub(crate) fn apply(objects: &mut Objects, replica: &Replica, specs: &[FieldSpec
             if object.is_selected(&spec.gvk) {
                 let count = replica.count.to_string();
                 at(object, spec, Create::Scalar, &mut |node| {
-                    let text = count.clone();
-                    *node = Node::Scalar(Scalar {
-                        text,
-                        tag: Tag::Int,
-                        style: Style::Plain,
-                    });
+                    *node = number(&count, node)?;
                     Ok(())
                 })?;
             }
@@ -46,4 +41,20 @@ pub(crate) fn apply(objects: &mut Objects, replica: &Replica, specs: &[FieldSpec
         name: replica.name.clone(),
         kinds: kinds.join(" "),
     })
+}
+
+/// A number in the place of a leaf, written as that was: in quotes it is a text.
+fn number(text: &str, old: &Node) -> Result<Node, String> {
+    let Node::Scalar(old) = old else {
+        return Err("wrong node kind: expected ScalarNode".to_string());
+    };
+    let (tag, style) = match old.style {
+        Style::Plain | Style::EmptyInFlow => (Tag::Int, Style::Plain),
+        style @ (Style::Quoted | Style::Literal | Style::Folded) => (Tag::Str, style),
+    };
+    Ok(Node::Scalar(Scalar {
+        text: text.to_string(),
+        tag,
+        style,
+    }))
 }
