@@ -5,11 +5,12 @@ use crate::{
     tools::Tools,
 };
 use anyhow::{Context as _, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -111,6 +112,22 @@ impl ControlPlane {
         let path = self.dir().join(format!("{name}.kubeconfig"));
         std::fs::write(&path, serde_json::to_vec_pretty(&config)?)?;
         Ok(path)
+    }
+
+    /// A kubeconfig for a bearer token that reads no file: what a Secret may hold.
+    ///
+    /// # Errors
+    /// When the certificate cannot be read.
+    pub fn kubeconfig(&self, token: &str) -> Result<Value> {
+        let authority = std::fs::read(self.dir().join("pki/apiserver.crt"))?;
+        Ok(json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "spoke",
+            "clusters": [{"name": "spoke", "cluster": {
+                "server": self.url(), "certificate-authority-data": STANDARD.encode(authority),
+            }}],
+            "users": [{"name": "user", "user": {"token": token}}],
+            "contexts": [{"name": "spoke", "context": {"cluster": "spoke", "user": "user"}}],
+        }))
     }
 
     /// Takes the API server away, as an outage does; everything else keeps running.

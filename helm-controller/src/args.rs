@@ -30,13 +30,13 @@ pub struct Args {
     /// Further field managers whose fields are taken over before drift is looked for; may be repeated.
     #[arg(long = "override-manager")]
     pub override_manager: Vec<String>,
-    /// Accepted for compatibility: kubeconfigs that run programs are always refused.
+    /// Kubeconfigs may name programs that give a token; they are run in this container.
     #[arg(long, default_value = "false", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub insecure_kubeconfig_exec: bool,
-    /// Accepted for compatibility: kubeconfigs without verification of the server are always refused.
+    /// Kubeconfigs may say that the server need not prove who it is.
     #[arg(long, default_value = "false", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub insecure_kubeconfig_tls: bool,
-    /// Accepted for compatibility, until remote clusters are there.
+    /// The ServiceAccount whose token is used where the ConfigMap of a kubeConfig names none.
     #[arg(long, default_value = "")]
     pub default_kubeconfig_service_account: String,
     /// Accepted for compatibility: memory is bounded in other ways.

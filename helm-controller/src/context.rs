@@ -6,7 +6,13 @@ use artifact::Algorithm;
 use crds::helm::HelmRelease;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::core::PartialObjectMeta;
-use runtime::{access::Access, client::Clients, fetch::Artifacts, watch::Store};
+use runtime::{
+    access::Access,
+    acting,
+    client::{Clients, Identity, PerCluster, Permits},
+    fetch::Artifacts,
+    watch::Store,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -23,9 +29,9 @@ pub struct Context {
     /// Charts by digest.
     pub charts: Charts,
     /// Which resource serves a kind.
-    pub discovery: Arc<Discovery>,
+    pub discovery: PerCluster<Discovery>,
     /// What the cluster can do.
-    pub cluster: Cluster,
+    pub cluster: PerCluster<Cluster>,
     /// What is live.
     pub view: View,
     /// The sources as last seen.
@@ -45,9 +51,10 @@ pub struct Context {
 impl Context {
     /// Takes in a record of a release that was just written, so that the next pass need not wait until the watch tells of
     /// it. Where nobody watches, nothing is taken in: it would be believed for ever.
-    pub fn stored(&self, written: ObjectMeta) {
+    pub fn stored(&self, identity: &Identity, written: ObjectMeta) {
         let watched = self.settings.scope.as_deref();
-        if watched.is_none_or(|scope| written.namespace.as_deref() == Some(scope)) {
+        let is_watched = watched.is_none_or(|scope| written.namespace.as_deref() == Some(scope));
+        if is_watched && identity.cluster().is_none() {
             self.records.put(PartialObjectMeta {
                 metadata: written,
                 ..PartialObjectMeta::default()
@@ -63,8 +70,8 @@ pub struct Settings {
     pub scope: Option<String>,
     /// Rules for references across namespaces.
     pub access: Access,
-    /// The ServiceAccount to act as by default; empty for the controller's own.
-    pub default_service_account: String,
+    /// In whose name objects may act.
+    pub acting: acting::Rules,
     /// How long to wait where nothing can be watched.
     pub requeue_dependency: Duration,
     /// The algorithm of digests in statuses.
@@ -88,7 +95,14 @@ impl Settings {
         Self {
             scope,
             access: args.common.access(),
-            default_service_account: args.default_service_account.clone(),
+            acting: acting::Rules {
+                default_account: args.default_service_account.clone(),
+                permits: Permits {
+                    exec: args.insecure_kubeconfig_exec,
+                    insecure_tls: args.insecure_kubeconfig_tls,
+                },
+                default_token_account: args.default_kubeconfig_service_account.clone(),
+            },
             requeue_dependency: args.common.requeue_dependency,
             algorithm: args.snapshot_digest_algo,
             additive_ready_expr: feature("AdditiveCELDependencyCheck"),

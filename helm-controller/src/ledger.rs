@@ -7,7 +7,7 @@ use crate::{
 use apply::{fight::Fights, view::Watch};
 use crds::meta::ObjectId;
 use helm::release::Release;
-use runtime::Key;
+use runtime::{Key, client::Identity};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -33,6 +33,8 @@ pub struct Memory {
     pub forced: bool,
     /// Rung when an object of the release changes.
     pub bell: Arc<Notify>,
+    /// In whose name, and so in which cluster, what follows was seen.
+    pub identity: Option<Identity>,
     /// The last release as it was read or written.
     pub last: Option<Last>,
     /// The objects as they were when they were found to be as the release says.
@@ -43,6 +45,18 @@ pub struct Memory {
     pub fights: Fights,
     /// The watches that see the objects; held so that they go on.
     pub watches: Vec<Arc<Watch>>,
+}
+
+impl Memory {
+    /// What was seen in another's name says nothing of what is in this one's: it may be another cluster.
+    pub fn act_as(&mut self, identity: &Identity) {
+        if self.identity.as_ref() != Some(identity) {
+            self.last = None;
+            self.good.clear();
+            self.watches.clear();
+            self.identity = Some(identity.clone());
+        }
+    }
 }
 
 /// The last release in storage, as it was read or written.

@@ -27,7 +27,7 @@ use apply::{
 use context::Context;
 use crds::meta::{HELM_NAME, HELM_NAMESPACE};
 use runtime::{
-    client::Identity,
+    client::{Identity, PerCluster},
     fetch::Artifacts,
     process::{Names, Process, ProcessError},
     queue::Queue,
@@ -89,8 +89,8 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
         clients: process.tools.clients.clone(),
         artifacts: Artifacts::new(args.http_retry)?,
         charts: charts::Charts::default(),
-        discovery: Arc::new(Discovery::new(own.clone())),
-        cluster: capabilities::Cluster::new(own.clone()),
+        discovery: PerCluster::new(&process.tools.clients, Discovery::new),
+        cluster: PerCluster::new(&process.tools.clients, capabilities::Cluster::new),
         view,
         sources: sources::Sources::new(args.common.feature("ExternalArtifact", false)),
         releases: store.clone(),

@@ -8,6 +8,7 @@ mod act;
 mod chart;
 mod cleanup;
 pub mod drift;
+mod identity;
 mod last;
 mod record;
 mod resolve;
@@ -115,6 +116,7 @@ impl Helm {
         }
         // What the object asks for, as last seen; files and values.
         let wanted = self.wanted(object, draft).await?;
+        ledger::lock(memory).act_as(&wanted.identity);
         if let Some(job) = self.moved(object, &wanted, draft) {
             return Ok(prepare(memory, draft, job));
         }
@@ -128,7 +130,15 @@ impl Helm {
             &spec::storage_namespace(object),
         );
         loop {
-            let stored = last::read(&self.context, &storage, object, &draft.status, memory).await?;
+            let stored = last::read(
+                &self.context,
+                &wanted.identity,
+                &storage,
+                object,
+                &draft.status,
+                memory,
+            )
+            .await?;
             let found = state::of(
                 object,
                 &draft.status,
@@ -205,7 +215,7 @@ impl Helm {
         draft.passed(&[hr::VALUES_ERROR]);
         let loaded = chart::run(context, object, artifact).await?;
         draft.passed(&[hr::ARTIFACT_FAILED, hr::CHART_MUTATE_ERROR]);
-        let identity = resolve::identity(context, object)?;
+        let identity = identity::of(context, object).await?;
         draft.passed(&[hr::REST_CLIENT_ERROR]);
         Ok(Wanted {
             health,

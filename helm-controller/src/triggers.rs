@@ -17,7 +17,7 @@ use helm::release::Status;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Client, runtime::watcher};
 use runtime::{
-    Key, configs,
+    Key, acting, configs,
     dependency::Graph,
     process::Process,
     queue::Queue,
@@ -254,7 +254,9 @@ impl Index {
             let secret = r.kind == ValuesKind::Secret;
             (secret, Key::new(&key.namespace, &r.name))
         });
-        self.configs.set(key, configs.collect());
+        let cluster = fields.kube_config.as_ref().and_then(acting::named);
+        let cluster = cluster.map(|(is_secret, name)| (is_secret, Key::new(&key.namespace, name)));
+        self.configs.set(key, configs.chain(cluster).collect());
         let stored = Key::new(spec::storage_namespace(object), spec::release_name(object));
         self.stored.set(key, [stored].into());
     }

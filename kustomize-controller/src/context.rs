@@ -4,7 +4,13 @@ use crate::{Args, ledger::Ledger, sources::Sources};
 use apply::{discovery::Discovery, fields::Ownership, view::View};
 use crds::kustomize::Kustomization;
 use prometheus_client::metrics::counter::Counter;
-use runtime::{access::Access, client::Clients, fetch::Artifacts, watch::Store};
+use runtime::{
+    access::Access,
+    acting,
+    client::{Clients, PerCluster, Permits},
+    fetch::Artifacts,
+    watch::Store,
+};
 use std::{sync::Arc, time::Duration};
 
 /// What every pass holds.
@@ -15,7 +21,7 @@ pub struct Context {
     /// Artifacts by digest.
     pub artifacts: Artifacts,
     /// Which resource serves a kind.
-    pub discovery: Discovery,
+    pub discovery: PerCluster<Discovery>,
     /// What is live.
     pub view: View,
     /// Whose fields are ours.
@@ -37,8 +43,8 @@ pub struct Context {
 pub struct Settings {
     /// Rules for references across namespaces.
     pub access: Access,
-    /// The ServiceAccount to act as by default; empty for the controller's own.
-    pub default_service_account: String,
+    /// In whose name objects may act.
+    pub acting: acting::Rules,
     /// How long to wait where nothing can be watched.
     pub requeue_dependency: Duration,
     /// Kinds of the custom stage.
@@ -55,7 +61,14 @@ impl From<&Args> for Settings {
     fn from(args: &Args) -> Self {
         Self {
             access: args.common.access(),
-            default_service_account: args.default_service_account.clone(),
+            acting: acting::Rules {
+                default_account: args.default_service_account.clone(),
+                permits: Permits {
+                    exec: args.insecure_kubeconfig_exec,
+                    insecure_tls: args.insecure_kubeconfig_tls,
+                },
+                default_token_account: args.default_kubeconfig_service_account.clone(),
+            },
             requeue_dependency: args.common.requeue_dependency,
             custom_stage: args
                 .custom_apply_stage_kinds

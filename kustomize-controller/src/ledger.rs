@@ -13,7 +13,7 @@ use apply::{
 };
 use crds::meta::ObjectId;
 use kustomize::Inputs;
-use runtime::Key;
+use runtime::{Key, client::Identity};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -32,6 +32,8 @@ pub struct Memory {
     pub built: Option<Arc<Built>>,
     /// Its manifests, between the build and the writes of one pass, so that what is to be written is not built twice.
     pub fresh: Option<Vec<Manifest>>,
+    /// In whose name, and so in which cluster, that was.
+    pub identity: Option<Identity>,
     /// The last writes, by object.
     pub written: HashMap<ObjectId, Written>,
     /// The watches that see the objects; held so that they go on.
@@ -144,6 +146,16 @@ impl Memory {
             Some(live) => live.uid != written.uid || live.owners.fingerprint != written.fields,
         };
         drifted.then(|| self.fights.pause(id, now.into_std()))
+    }
+
+    /// What was written and seen in another's name says nothing of what is in this one's: it may be another cluster.
+    pub fn act_as(&mut self, identity: &Identity) {
+        if self.identity.as_ref() != Some(identity) {
+            self.written.clear();
+            self.watches.clear();
+            self.healthy = None;
+            self.identity = Some(identity.clone());
+        }
     }
 
     /// A change of an object turned out to be none of our business.

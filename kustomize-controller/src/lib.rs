@@ -23,7 +23,7 @@ use crds::{
     meta::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE},
 };
 use runtime::{
-    client::Identity,
+    client::{Identity, PerCluster},
     fetch::Artifacts,
     process::{Names, Process, ProcessError},
     queue::Queue,
@@ -94,7 +94,7 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let context = Arc::new(Context {
         clients: process.tools.clients.clone(),
         artifacts: Artifacts::new(args.http_retry)?,
-        discovery: Discovery::new(own.clone()),
+        discovery: PerCluster::new(&process.tools.clients, Discovery::new),
         view,
         ownership,
         sources: sources::Sources::new(args.common.feature("ExternalArtifact", false)),

@@ -3,6 +3,7 @@
 mod apply;
 pub mod build;
 mod cleanup;
+mod identity;
 mod observe;
 mod prune;
 mod record;
@@ -15,6 +16,7 @@ use crate::{Object, context::Context, ledger};
 use crds::kustomize::{Kustomization, KustomizationStatus};
 use runtime::{
     Key,
+    client::{Identity, Remote},
     reconciler::{Cleanup, Outcome, Reconciler},
 };
 use std::{sync::Arc, time::Instant};
@@ -60,10 +62,9 @@ impl Kustomize {
         // Pure: what the object refers to, as last seen.
         let resolved = resolve::run(context, object)?;
         // I/O: in whose name; the values to substitute; the files, unless nothing that matters has changed.
-        secrets::kube_config(context, object)
+        let identity = identity::of(context, object)
             .await
-            .map_err(|e| e.at(&resolved))?;
-        let identity = resolve::identity(context, object).map_err(|e| e.at(&resolved))?;
+            .map_err(|e| Failure::from(e).at(&resolved))?;
         secrets::decryption(context, object)
             .await
             .map_err(|e| e.at(&resolved))?;
@@ -76,7 +77,13 @@ impl Kustomize {
         // I/O: what differs is written, stage by stage; what is no longer desired goes.
         let applied = self
             .write(object, &resolved, &identity, &variables, &built, &memory)
-            .await?;
+            .await
+            .map_err(|stop| match stop {
+                Stop::Failed(failure) => {
+                    Stop::Failed(failure.away(identity.cluster().and_then(Remote::away)))
+                }
+                other => other,
+            })?;
         // I/O where something not ours is to be judged; else what the live view shows.
         let health = observe::run(context, object, &resolved, &identity, &built, &applied, &memory).await;
         let health =
@@ -93,7 +100,7 @@ impl Kustomize {
         &self,
         object: &Object,
         resolved: &Resolved,
-        identity: &runtime::client::Identity,
+        identity: &Identity,
         variables: &variables::Variables,
         built: &Arc<ledger::Built>,
         memory: &std::sync::Mutex<ledger::Memory>,

@@ -8,7 +8,7 @@ use crds::{
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
-use runtime::{Key, configs, dependency::Graph, process::Process, queue::Queue, watch::Change};
+use runtime::{Key, acting, configs, dependency::Graph, process::Process, queue::Queue, watch::Change};
 use std::{
     collections::BTreeSet,
     fmt::Debug,
@@ -76,7 +76,7 @@ impl Triggers {
         self.context.sources.follow(&client, scope.as_deref(), changed);
     }
 
-    /// Follows labelled ConfigMaps and Secrets that Kustomizations substitute from, for ever.
+    /// Follows labelled ConfigMaps and Secrets that Kustomizations name, for ever.
     pub fn follow_configs(self: Arc<Self>, process: &Process) {
         let (maps, secrets) = (self.clone(), self);
         configs::follow::<ConfigMap>(process, move |key| maps.config_changed(false, key));
@@ -162,7 +162,9 @@ impl Index {
                 Key::new(&key.namespace, &r.name),
             )
         });
-        self.configs.set(key, configs.collect());
+        let cluster = spec.kube_config.as_ref().and_then(acting::named);
+        let cluster = cluster.map(|(is_secret, name)| (is_secret, Key::new(&key.namespace, name)));
+        self.configs.set(key, configs.chain(cluster).collect());
         let checked = spec.health_checks.iter().map(|check| {
             let api = check.api_version.as_deref().unwrap_or("apps/v1");
             ObjectId {

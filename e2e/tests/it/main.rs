@@ -36,6 +36,7 @@ mod oci;
 mod origin;
 mod prune;
 mod receiver;
+mod remote;
 mod restart;
 mod scope;
 mod ssh;

@@ -1,6 +1,6 @@
 //! The end of a HelmRelease: its release goes with it, and its HelmChart.
 
-use super::{Helm, act, record::Draft, resolve, step::Stop, template};
+use super::{Helm, act, identity, record::Draft, step::Stop, template};
 use crate::{
     context::Context,
     ledger,
@@ -16,7 +16,7 @@ use crds::{
     helm::{HelmRelease, HelmReleaseStatus, reason as hr},
     meta::{HELM_NAME, HELM_NAMESPACE},
 };
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, ResourceExt as _};
 use runtime::{
     Key, client::Identity, events::Event, reconciler::Cleanup, requeue::Requeue, telemetry::chain,
@@ -93,16 +93,12 @@ async fn uninstall(
     let Some(storage) = storage else {
         return Ok(None);
     };
-    if no_kube_config(context, object).await {
-        return Ok(None);
-    }
-    let identity = match resolve::identity(context, object) {
+    let identity = match identity::of(context, object).await {
         Ok(identity) => identity,
-        Err(
-            Stop::Terminal { message, .. } | Stop::Failed { message, .. } | Stop::Waiting { message, .. },
-        ) => {
+        Err(error) if error.is_gone() => return Ok(None),
+        Err(error) => {
             return Err(format!(
-                "failed to build REST client getter to uninstall release: {message}"
+                "failed to build REST client getter to uninstall release: {error}"
             ));
         }
     };
@@ -163,29 +159,14 @@ async fn unrecorded(
     Ok(ours.then_some((release.name, release.namespace)))
 }
 
-/// Whether the kubeconfig is gone that the release was made with: nothing can be done then, now or later.
-async fn no_kube_config(context: &Context, object: &HelmRelease) -> bool {
-    let Some(reference) = object
-        .spec
-        .kube_config
-        .as_ref()
-        .and_then(|k| k.secret_ref.as_ref())
-    else {
-        return false;
-    };
-    let client = context.clients.of(&Identity::Controller);
-    let secrets: Api<Secret> = Api::namespaced(client, &spec::namespace(object));
-    matches!(secrets.get_metadata_opt(&reference.name).await, Ok(None))
-}
-
 /// Whether the ServiceAccount is gone in whose name the release was made, as above.
 async fn account_is_missing(context: &Context, object: &HelmRelease) -> bool {
-    let named = object
-        .spec
-        .service_account_name
-        .as_deref()
-        .filter(|n| !n.is_empty());
-    let name = named.unwrap_or(&context.settings.default_service_account);
+    let asked = identity::asked(object);
+    // With a kubeconfig the account is the other cluster's.
+    if asked.kube_config.is_some() {
+        return false;
+    }
+    let name = context.settings.acting.account(&asked);
     if name.is_empty() {
         return false;
     }

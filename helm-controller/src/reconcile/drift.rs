@@ -149,9 +149,13 @@ pub async fn find(
         .collect();
     let whole = IgnoreRules::new(&whole).map_err(|e| failed(chain(&e)))?;
     let parts = IgnoreRules::new(&parts).map_err(|e| failed(chain(&e)))?;
-    let mut items = objects::build(&context.discovery, &release.manifest, &release.namespace)
-        .await
-        .map_err(|e| failed(chain(&e)))?;
+    let mut items = objects::build(
+        &context.discovery.of(identity),
+        &release.manifest,
+        &release.namespace,
+    )
+    .await
+    .map_err(|e| failed(chain(&e)))?;
     for item in &mut items {
         objects::own(&mut item.manifest, &release.name, &release.namespace);
     }

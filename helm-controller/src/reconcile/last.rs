@@ -10,27 +10,33 @@ use crate::{
 use crds::helm::{HelmRelease, HelmReleaseStatus, reason as hr};
 use helm::release::{self, Release, Status};
 use kube::ResourceExt as _;
-use runtime::{Key, telemetry::chain};
+use runtime::{Key, client::Identity, telemetry::chain};
 use std::sync::{Arc, Mutex};
 
 /// The last release of the object's name in its storage.
 pub async fn read(
     context: &Context,
+    identity: &Identity,
     storage: &Storage,
     object: &HelmRelease,
     status: &HelmReleaseStatus,
     memory: &Mutex<Memory>,
 ) -> Result<Option<Arc<Release>>, Stop> {
     let (name, namespace) = (spec::release_name(object), spec::storage_namespace(object));
+    // What is seen are the records of our own cluster.
+    let newest = |version| match identity.cluster() {
+        None => newest(context, &namespace, &name, version),
+        Some(_) => None,
+    };
     let known = ledger::lock(memory).last.clone();
     if let Some(last) = known
-        && newest(context, &namespace, &name, last.release.version).as_ref() == Some(&last.resource_version)
+        && newest(last.release.version).as_ref() == Some(&last.resource_version)
     {
         return Ok(Some(last.release));
     }
     // The status names the revision that is likely the last: it need not be searched for.
     let likely = status.history.iter().map(|s| s.version).max();
-    let found = match likely.and_then(|v| Some((v, newest(context, &namespace, &name, v)?))) {
+    let found = match likely.and_then(|v| Some((v, newest(v)?))) {
         Some((version, resource_version)) => Some((release::secret_name(&name, version), resource_version)),
         None => {
             let entries = storage.entries(&name).await.map_err(|e| failed(&e))?;

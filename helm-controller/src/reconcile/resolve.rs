@@ -1,4 +1,4 @@
-//! PURE over what was last seen: the chart's source, the dependencies, the rules for health, and in whose name to act.
+//! PURE over what was last seen: the chart's source, the dependencies and the rules for health.
 
 use super::step::Stop;
 use crate::{context::Context, spec};
@@ -7,7 +7,7 @@ use crds::{
     meta::{Artifact, ConditionStatus, ObjectStatus as _, READY, reason},
 };
 use expr::{Expression, HealthCheck, HealthExpressions};
-use runtime::{Key, client::Identity, conditions::TERMINAL, source::Found};
+use runtime::{Key, conditions::TERMINAL, source::Found};
 
 /// That the object asks for its chart in one way, also where the API server does not see to it.
 pub fn one_chart(object: &HelmRelease) -> Result<(), Stop> {
@@ -31,30 +31,6 @@ pub fn health_expressions(object: &HelmRelease) -> Result<HealthExpressions, Sto
         message: format!("{TERMINAL}: {}", runtime::telemetry::chain(&e)),
         observed: true,
     })
-}
-
-/// In whose name the release is made.
-pub fn identity(context: &Context, object: &HelmRelease) -> Result<Identity, Stop> {
-    let failed = |message: String| Stop::Failed {
-        reason: hr::REST_CLIENT_ERROR,
-        message,
-        tells: false,
-    };
-    if object.spec.kube_config.is_some() {
-        return Err(failed(
-            "spec.kubeConfig: remote clusters are not supported by this version".to_owned(),
-        ));
-    }
-    let named = object
-        .spec
-        .service_account_name
-        .as_deref()
-        .filter(|n| !n.is_empty());
-    match named.unwrap_or(&context.settings.default_service_account) {
-        "" => Ok(Identity::Controller),
-        name => Identity::service_account(&spec::namespace(object), name)
-            .map_err(|e| failed(format!("spec.serviceAccountName: {e}"))),
-    }
 }
 
 /// The artifact with the chart.

@@ -44,7 +44,7 @@ pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -
                 chain(e)
             ))
         };
-        let built = objects::build(&session.context.discovery, &text, &session.job.namespace).await;
+        let built = objects::build(&session.discovery, &text, &session.job.namespace).await;
         items.extend(built.map_err(|e| failed(&e))?);
     }
     // The folder is for definitions only.
@@ -74,9 +74,9 @@ pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -
     ));
     for item in &items {
         let group = item.manifest.pointer("/spec/group").and_then(Value::as_str);
-        session.context.discovery.forget(group.unwrap_or_default());
+        session.discovery.forget(group.unwrap_or_default());
     }
-    session.context.cluster.forget().await;
+    session.context.cluster.of(&session.job.identity).forget().await;
     Ok(())
 }
 
@@ -89,7 +89,7 @@ pub async fn inventory(session: &Session, release: &Release) -> Option<Inventory
             v: item.object.version.clone(),
         }));
     };
-    let discovery = &session.context.discovery;
+    let discovery = &session.discovery;
     add(
         &objects::build(discovery, &release.manifest, &release.namespace)
             .await

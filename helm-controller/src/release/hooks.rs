@@ -140,12 +140,7 @@ async fn delete(
 }
 
 async fn build(session: &Session, run: &HookRun, what: &str) -> Result<Vec<Item>, ActionError> {
-    let built = objects::build(
-        &session.context.discovery,
-        &run.hook.manifest,
-        &session.job.namespace,
-    )
-    .await;
+    let built = objects::build(&session.discovery, &run.hook.manifest, &session.job.namespace).await;
     built.map_err(|e| {
         ActionError::Helm(format!(
             "unable to build kubernetes object for {what} hook {}: {}",

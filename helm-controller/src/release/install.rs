@@ -151,8 +151,8 @@ pub async fn rendered(
     let context = &session.context;
     let output = render::run(
         input,
-        &context.cluster,
-        &context.discovery,
+        &context.cluster.of(&session.job.identity),
+        &session.discovery,
         session.client.0.clone(),
     )
     .await;

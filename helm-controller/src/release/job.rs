@@ -7,7 +7,7 @@ use crate::{
     next::Action,
     storage::{Record, Storage, StorageError},
 };
-use ::apply::id::ObjectRef;
+use ::apply::{discovery::Discovery, id::ObjectRef};
 use crds::{helm::HelmRelease, meta::Inventory};
 use expr::HealthExpressions;
 use helm::{Chart, release::Release};
@@ -138,6 +138,8 @@ pub struct Session {
     pub context: Arc<Context>,
     /// What it is to do.
     pub job: Job,
+    /// Which resource serves a kind where it works.
+    pub discovery: Arc<Discovery>,
     /// The client of its identity.
     pub client: Caller,
     /// The records.
@@ -171,6 +173,7 @@ impl Session {
         let client = context.clients.of(&job.identity);
         let storage = Storage::new(client.clone(), &job.storage_namespace);
         Self {
+            discovery: context.discovery.of(&job.identity),
             context,
             job,
             client: Caller(client),
@@ -279,7 +282,7 @@ impl Session {
             |o: &Observed| o.release.version == release.version && o.release.manifest == release.manifest;
         let known = self.inventory.is_some() && self.observed.iter().any(same);
         self.note(release, written.resource_version.clone());
-        self.context.stored(written);
+        self.context.stored(&self.job.identity, written);
         if known {
             return;
         }
@@ -319,7 +322,7 @@ impl Session {
     /// # Errors
     /// A manifest that is not one of objects, or of kinds that are not served.
     pub async fn build(&self, manifest: &str, what: &str) -> Result<Vec<super::objects::Item>, ActionError> {
-        let built = super::objects::build(&self.context.discovery, manifest, &self.job.namespace).await;
+        let built = super::objects::build(&self.discovery, manifest, &self.job.namespace).await;
         built.map_err(|e| {
             ActionError::Helm(format!(
                 "unable to build kubernetes objects from {what}: {}",

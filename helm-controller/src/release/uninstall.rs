@@ -99,7 +99,7 @@ async fn delete(
             continue;
         }
         let text = yaml::to_string(&value);
-        match objects::build(&session.context.discovery, &text, &release.namespace).await {
+        match objects::build(&session.discovery, &text, &release.namespace).await {
             Ok(built) => items.extend(built),
             Err(objects::ObjectsError::Kind {
                 source: ::apply::discovery::DiscoveryError::NoMatch { .. },

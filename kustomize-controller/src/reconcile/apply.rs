@@ -16,7 +16,7 @@ use crate::{
 };
 use ::apply::{
     apply::{Applier, ApplyError, Change, Checked},
-    discovery::Resource,
+    discovery::{Discovery, Resource},
     id::ObjectRef,
     order::{self, Stage},
     plan::{self, Action, Sight, Written},
@@ -44,6 +44,7 @@ pub async fn run(
     built: &Arc<Built>,
     memory: &Mutex<Memory>,
 ) -> Result<Applied, Stop> {
+    ledger::lock(memory).act_as(identity);
     let mut writer = Writer {
         context,
         object,
@@ -55,6 +56,7 @@ pub async fn run(
             client: context.clients.of(identity),
             ownership: context.ownership.clone(),
         },
+        discovery: context.discovery.of(identity),
         identity,
         manifests: None,
         watches: Vec::new(),
@@ -112,6 +114,7 @@ struct Writer<'a> {
     built: &'a Arc<Built>,
     memory: &'a Mutex<Memory>,
     applier: Applier,
+    discovery: Arc<Discovery>,
     identity: &'a Identity,
     manifests: Option<HashMap<ObjectId, Manifest>>,
     watches: Vec<Arc<Watch>>,
@@ -147,7 +150,7 @@ impl Writer<'_> {
         let mut targets = Vec::with_capacity(objects.len());
         for planned in objects {
             let object = &planned.object;
-            let resource = self.context.discovery.resource(object).await;
+            let resource = self.discovery.resource(object).await;
             let resource = resource.map_err(|source| ApplyError::Kind {
                 object: object.clone(),
                 source,
@@ -349,7 +352,7 @@ impl Writer<'_> {
                 .pointer("/spec/group")
                 .and_then(|g| g.as_str())
                 .unwrap_or_default();
-            self.context.discovery.forget(group);
+            self.discovery.forget(group);
         }
         Ok(match before {
             None => Change::Created,

@@ -1,6 +1,6 @@
 //! The end of a Kustomization: what it applied goes with it, as its deletion policy says.
 
-use super::{prune, record, resolve};
+use super::{identity, prune, record, resolve};
 use crate::{Object, context::Context};
 use crds::{
     kustomize::{DeletionPolicy, Kustomization, reason as ks},
@@ -8,7 +8,7 @@ use crds::{
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, ResourceExt as _};
-use runtime::{client::Identity, events::Event, reconciler::Cleanup, requeue::Requeue};
+use runtime::{acting::ActingError, client::Identity, events::Event, reconciler::Cleanup, requeue::Requeue};
 use std::time::{Duration, Instant};
 
 /// How often to look whether deleted objects are gone.
@@ -34,13 +34,20 @@ pub async fn run(context: &Context, object: &Object) -> Cleanup {
             .join("\n")
     };
     let failed = |message: String| record::about(Event::warning(ks::PRUNE_FAILED, message), &revision);
-    let identity = match resolve::identity(context, object) {
+    let identity = match identity::of(context, object).await {
         Ok(identity) => identity,
-        Err(failure) => {
+        Err(error) if !matches!(error, ActingError::Account(_)) && !error.is_gone() => {
+            let text = format!("pruning for deleted resource failed: {error}");
+            return Cleanup::Later {
+                events: vec![failed(text.clone())],
+                error: Some(text),
+                requeue: Requeue::Backoff,
+            };
+        }
+        Err(error) => {
             // Without an identity nothing can be deleted, now or later; that must not keep the object for ever.
             let text = format!(
-                "unable to prune objects: {}, please remove manually:\n{}",
-                failure.message,
+                "unable to prune objects: {error}, please remove manually:\n{}",
                 listed()
             );
             return Cleanup::Done(vec![failed(text)]);
@@ -54,7 +61,7 @@ pub async fn run(context: &Context, object: &Object) -> Cleanup {
         return Cleanup::Done(vec![failed(text)]);
     }
     let owner = prune::owner(object);
-    let pruner = prune::pruner(context, object, &identity, &owner);
+    let pruner = prune::pruner(context, &identity, &owner);
     let pruned = pruner.delete(objects.clone()).await;
     if !pruned.failures.is_empty() {
         let errors = pruned
@@ -114,12 +121,8 @@ fn deletes(object: &Kustomization) -> bool {
 }
 
 async fn missing_account(context: &Context, object: &Kustomization) -> Option<String> {
-    let named = object
-        .spec
-        .service_account_name
-        .as_deref()
-        .filter(|n| !n.is_empty());
-    let name = named.unwrap_or(&context.settings.default_service_account);
+    let asked = identity::asked(object);
+    let name = context.settings.acting.account(&asked);
     if name.is_empty() {
         return None;
     }

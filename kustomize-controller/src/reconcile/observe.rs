@@ -106,7 +106,7 @@ async fn judge(
     object: &ObjectRef,
     memory: &Mutex<Memory>,
 ) -> Condition {
-    let resource = match context.discovery.resource(object).await {
+    let resource = match context.discovery.of(identity).resource(object).await {
         Ok(resource) => resource,
         Err(error) => return Condition::Unknown(error.to_string()),
     };

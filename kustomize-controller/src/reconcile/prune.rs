@@ -22,9 +22,7 @@ pub async fn run(
     if stale.is_empty() || !object.spec.prune {
         return Ok(());
     }
-    let pruned = pruner(context, object, identity, &owner(object))
-        .delete(stale)
-        .await;
+    let pruned = pruner(context, identity, &owner(object)).delete(stale).await;
     applied.pruned = pruned.changes;
     if pruned.failures.is_empty() {
         return Ok(());
@@ -52,13 +50,12 @@ pub fn owner(object: &Kustomization) -> [(&'static str, String); 2] {
 /// What deletes in the name of an identity.
 pub fn pruner<'a>(
     context: &'a Context,
-    _: &Kustomization,
     identity: &Identity,
     owner: &'a [(&'static str, String); 2],
 ) -> Pruner<'a> {
     Pruner {
         client: context.clients.of(identity),
-        discovery: &context.discovery,
+        discovery: context.discovery.of(identity),
         owner: owner.iter().map(|(k, v)| (*k, v.as_str())).collect(),
         concurrency: context.settings.concurrent_ssa,
     }

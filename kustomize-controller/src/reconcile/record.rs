@@ -234,11 +234,13 @@ impl Record<'_> {
             self.events
                 .push(self.about(Event::warning(failure.reason, message.clone()), &revision));
         }
-        let requeue = match failure.step {
+        let requeue = match (failure.away, failure.step) {
+            // Nobody asks before that.
+            (Some(pause), _) => Requeue::After(pause),
             // What decides is watched: an artifact, a spec, a live object.
-            Step::Health => Requeue::After(retry),
+            (None, Step::Health) => Requeue::After(retry),
             // What was refused may be accepted soon: a namespace comes, a webhook, a right.
-            Step::Fetch | Step::Build | Step::Apply | Step::Prune => Requeue::BackoffUpTo(retry),
+            (None, Step::Fetch | Step::Build | Step::Apply | Step::Prune) => Requeue::BackoffUpTo(retry),
         };
         self.end(requeue, Some(message))
     }

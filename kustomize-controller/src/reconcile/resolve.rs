@@ -1,6 +1,6 @@
-//! PURE over what was last seen: the source, its artifact, the dependencies, and in whose name to act.
+//! PURE over what was last seen: the source, its artifact, and the dependencies.
 
-use super::step::{Again, Failure, Resolved, Step, Stop};
+use super::step::{Again, Resolved, Stop};
 use crate::{
     context::Context,
     sources::{Found, SourceKey},
@@ -11,7 +11,7 @@ use crds::{
 };
 use expr::{Expression, HealthCheck, HealthExpressions};
 use kube::ResourceExt as _;
-use runtime::{Key, client::Identity, conditions::TERMINAL};
+use runtime::{Key, conditions::TERMINAL};
 use std::{sync::Arc, time::Duration};
 
 /// The shortest timeout, as Flux has it.
@@ -45,26 +45,6 @@ fn health_expressions(object: &Kustomization) -> Result<HealthExpressions, Stop>
         reason: reason::INVALID_CEL_EXPRESSION,
         message: format!("{TERMINAL}: {}", runtime::telemetry::chain(&e)),
     })
-}
-
-/// In whose name the objects are written, read and deleted.
-pub fn identity(context: &Context, object: &Kustomization) -> Result<Identity, Failure> {
-    if object.spec.kube_config.is_some() {
-        return Err(Failure::new(
-            Step::Apply,
-            "spec.kubeConfig: remote clusters are not supported by this version",
-        ));
-    }
-    let named = object
-        .spec
-        .service_account_name
-        .as_deref()
-        .filter(|n| !n.is_empty());
-    match named.unwrap_or(&context.settings.default_service_account) {
-        "" => Ok(Identity::Controller),
-        name => Identity::service_account(&object.namespace().unwrap_or_default(), name)
-            .map_err(|e| Failure::new(Step::Apply, format!("spec.serviceAccountName: {e}"))),
-    }
 }
 
 /// The object's effective timeout: what it says, or its interval less half a minute, but never less than that.

@@ -1,29 +1,11 @@
-//! I/O: Secrets that the spec names are looked for before anything is refused for another reason.
+//! I/O: Secrets that the spec names, and that are not read, are looked for before anything is refused for another reason.
 
 use super::step::{Failure, Step};
 use crate::context::Context;
-use crds::kustomize::{Kustomization, reason};
+use crds::kustomize::Kustomization;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
 use runtime::{client::Identity, telemetry::chain};
-
-/// That the Secret of `spec.kubeConfig` is there.
-pub async fn kube_config(context: &Context, object: &Kustomization) -> Result<(), Failure> {
-    let reference = object
-        .spec
-        .kube_config
-        .as_ref()
-        .and_then(|k| k.secret_ref.as_ref());
-    let Some(name) = reference.map(|secret| secret.name.as_str()) else {
-        return Ok(());
-    };
-    present(context, object, name).await.map_err(|problem| {
-        let full = format!("{}/{name}", object.namespace().unwrap_or_default());
-        let text = format!("unable to read KubeConfig secret '{full}' error: {problem}");
-        // Flux makes its client before it builds, and tells it as a failed reconciliation.
-        Failure::new(Step::Build, text).because(reason::RECONCILIATION_FAILED)
-    })
-}
 
 /// That the Secret of `spec.decryption` is there.
 pub async fn decryption(context: &Context, object: &Kustomization) -> Result<(), Failure> {

@@ -151,6 +151,8 @@ pub struct Facts {
     pub elapsed: Option<Duration>,
     /// Whether to keep quiet: a watch or a short delay brings the next attempt.
     pub quiet: bool,
+    /// How long the cluster it is for is not asked, because it does not answer.
+    pub away: Option<Duration>,
 }
 
 /// The steps, as the Reconciling condition names them.
@@ -212,6 +214,7 @@ impl Failure {
             applied: None,
             elapsed: None,
             quiet: false,
+            away: None,
         }))
     }
 
@@ -230,6 +233,12 @@ impl Failure {
     /// The failure, after waiting so long.
     pub fn lasting(mut self, elapsed: Duration) -> Self {
         self.0.elapsed = Some(elapsed);
+        self
+    }
+
+    /// The failure, while the cluster it is for is not asked for so long.
+    pub fn away(mut self, pause: Option<Duration>) -> Self {
+        self.0.away = pause;
         self
     }
 

@@ -14,6 +14,7 @@ use kube::{
 };
 use runtime::telemetry::chain;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Deletes objects that carry the labels of their owner.
 #[derive(Clone)]
@@ -21,7 +22,7 @@ pub struct Pruner<'a> {
     /// The client of the identity that deletes.
     pub client: Client,
     /// Which resource serves a kind.
-    pub discovery: &'a Discovery,
+    pub discovery: Arc<Discovery>,
     /// Labels that an object of ours has.
     pub owner: Vec<(&'a str, &'a str)>,
     /// How many deletions run at once.

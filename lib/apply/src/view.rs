@@ -178,6 +178,9 @@ impl Watch {
             if old.as_ref().is_some_and(|o| o.version >= live.version) {
                 return old;
             }
+            if old.is_none() && objects.len() >= self.most() {
+                return None;
+            }
             objects.insert(key.clone(), live.clone());
             old
         };
@@ -185,6 +188,14 @@ impl Watch {
             self.tell(key, old, Some(live.clone()));
         }
         Some(live)
+    }
+
+    /// How many objects are kept: a cluster of our own is trusted not to invent them.
+    fn most(&self) -> usize {
+        match self.scope.identity.cluster() {
+            None => usize::MAX,
+            Some(_) => MOST_ELSEWHERE,
+        }
     }
 
     fn remove(&self, key: &Key) {
@@ -264,6 +275,9 @@ async fn follow(client: kube::Client, scope: Scope, owner: OwnerLabels, watch: W
         }
     }
 }
+
+/// How many objects of a kind are watched in another cluster; what is beyond is looked at when it is to be written.
+const MOST_ELSEWHERE: usize = 100_000;
 
 /// How long to wait before something that may not be watched is asked for again.
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(30);

@@ -1,10 +1,24 @@
-//! Clients of the API server. Each is built from an identity; there is no other way to get one.
+//! Clients of API servers. Each is built from an identity; there is no other way to get one.
+
+mod bounds;
+mod kubeconfig;
+mod per_cluster;
+mod remote;
+
+pub use kubeconfig::{KubeconfigError, Permits};
+pub use per_cluster::PerCluster;
+pub use remote::{Federated, Remote, RemoteError};
 
 use crate::metrics::Metrics;
 use http::HeaderValue;
 use kube::{
     Client, Config,
     client::{Body, ClientBuilder},
+};
+use remote::Connection;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, Weak},
 };
 use thiserror::Error;
 
@@ -15,6 +29,8 @@ pub enum Identity {
     Controller,
     /// A tenant's ServiceAccount, impersonated.
     ServiceAccount(ServiceAccount),
+    /// Whoever a kubeconfig says, at the cluster it names. Built only by [`Clients`].
+    Remote(Remote),
 }
 
 /// A ServiceAccount with a name that can be impersonated. Built only by [`Identity::service_account`].
@@ -33,6 +49,24 @@ impl Identity {
     /// When a part is empty or no Kubernetes name: an empty user would silently be the controller itself
     /// (CVE-2026-23990).
     pub fn service_account(namespace: &str, name: &str) -> Result<Self, IdentityError> {
+        ServiceAccount::new(namespace, name).map(Self::ServiceAccount)
+    }
+
+    /// The cluster that is not the controller's own, if it is one.
+    pub fn cluster(&self) -> Option<&Remote> {
+        match self {
+            Self::Controller | Self::ServiceAccount(_) => None,
+            Self::Remote(remote) => Some(remote),
+        }
+    }
+}
+
+impl ServiceAccount {
+    /// As [`Identity::service_account`], where it is to be combined with a kubeconfig.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new(namespace: &str, name: &str) -> Result<Self, IdentityError> {
         for part in [namespace, name] {
             let fine = !part.is_empty()
                 && part.len() <= 253
@@ -53,11 +87,11 @@ impl Identity {
                     name: name.into(),
                 }
             })?;
-        Ok(Self::ServiceAccount(ServiceAccount {
+        Ok(Self {
             namespace: namespace.into(),
             name: name.into(),
             user,
-        }))
+        })
     }
 }
 
@@ -68,6 +102,7 @@ impl std::fmt::Display for Identity {
             Self::ServiceAccount(account) => {
                 write!(f, "system:serviceaccount:{}:{}", account.namespace, account.name)
             }
+            Self::Remote(remote) => write!(f, "the kubeconfig for {}", remote.address()),
         }
     }
 }
@@ -85,10 +120,12 @@ pub enum IdentityError {
     },
 }
 
-/// Builds clients for identities; all share one pool of connections.
+/// Builds clients for identities; all of one cluster share one pool of connections.
 #[derive(Clone)]
 pub struct Clients {
     own: Client,
+    metrics: Metrics,
+    remotes: Arc<Mutex<HashMap<[u8; 32], Weak<Connection>>>>,
 }
 
 impl std::fmt::Debug for Clients {
@@ -107,12 +144,12 @@ impl Clients {
         // Watches have their own deadlines; a request that is neither answered nor refused must not hold a worker.
         config.read_timeout = Some(std::time::Duration::from_secs(295));
         let namespace = config.default_namespace.clone();
-        let metrics = metrics.clone();
+        let (metrics, counter) = (metrics.clone(), metrics.clone());
         let http = ClientBuilder::try_from(config)
             .map_err(ClientsError::Build)?
             .build();
         let counted = tower::service_fn(move |request: http::Request<Body>| {
-            let (http, metrics) = (http.clone(), metrics.clone());
+            let (http, metrics) = (http.clone(), counter.clone());
             async move {
                 let method = request.method().as_str().to_owned();
                 let answer = http.send(request).await;
@@ -122,6 +159,8 @@ impl Clients {
         });
         Ok(Self {
             own: Client::new(counted, namespace),
+            metrics,
+            remotes: Arc::default(),
         })
     }
 
@@ -129,6 +168,7 @@ impl Clients {
     pub fn of(&self, identity: &Identity) -> Client {
         let user = match identity {
             Identity::Controller => return self.own.clone(),
+            Identity::Remote(remote) => return remote.0.client.clone(),
             Identity::ServiceAccount(account) => account.user.clone(),
         };
         let own = self.own.clone();

@@ -1,6 +1,7 @@
 //! The shell round every reconcile, written once: process, watches, queue, status, events, identity, access.
 
 pub mod access;
+pub mod acting;
 pub mod admin;
 pub mod args;
 pub mod client;

@@ -14,7 +14,7 @@ use crds::{
 };
 use helm::release::{Info, Release, Status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use runtime::{access::Access, client::Identity, conditions::find, requeue::Requeue};
+use runtime::{access::Access, acting, client::Identity, conditions::find, requeue::Requeue};
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ fn settings() -> Settings {
     Settings {
         scope: None,
         access: Access::default(),
-        default_service_account: String::new(),
+        acting: acting::Rules::default(),
         requeue_dependency: Duration::from_secs(30),
         algorithm: Algorithm::Sha256,
         additive_ready_expr: false,

@@ -8,7 +8,7 @@ use crate::{
 use ::apply::id::ObjectRef;
 use crds::meta::{Artifact, Inventory, InventoryEntry};
 use jiff::Timestamp;
-use runtime::access::Access;
+use runtime::{access::Access, acting};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn fresh() -> Kustomization {
 fn settings() -> Settings {
     Settings {
         access: Access::default(),
-        default_service_account: String::new(),
+        acting: acting::Rules::default(),
         requeue_dependency: Duration::from_secs(30),
         custom_stage: Vec::new(),
         concurrent_ssa: 4,
