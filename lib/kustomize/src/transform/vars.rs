@@ -148,8 +148,15 @@ fn value(var: &Var, objects: &[Object]) -> Result<Option<Scalar>, Error> {
 
 fn set(node: &mut Node, values: &mut Values<'_>) -> Result<(), String> {
     let mut expand = |scalar: &mut Scalar| {
-        if scalar.tag == Tag::Str && scalar.text.contains('$') {
+        if scalar.tag != Tag::Str {
+            return;
+        }
+        if scalar.text.contains('$') {
             *scalar = expanded(&scalar.text, values);
+        }
+        // The real tool sets every text anew, mentioned or not: lines are then kept as they are, not folded.
+        if scalar.tag == Tag::Str && scalar.text.contains('\n') {
+            scalar.style = Style::Literal;
         }
     };
     match node {
