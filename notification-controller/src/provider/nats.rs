@@ -1,6 +1,6 @@
 //! I/O: one message to a NATS server, over TCP or TLS (NATS client protocol).
 
-use super::{Service, Tls};
+use super::{Service, Tls, reach};
 use crate::message::{
     DeliveryError, Letter,
     nats::{Server, connect, proof, publish, servers},
@@ -53,9 +53,10 @@ pub(crate) async fn send_nats(service: &Service, letter: Letter<'_>) -> Result<(
 async fn told(service: &Service, server: &Server, letter: Letter<'_>) -> Result<(), DeliveryError> {
     let place = format!("the NATS server {}:{}", server.host, server.port);
     let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
-    let tcp = TcpStream::connect((server.host.as_str(), server.port))
+    let addresses = reach::addresses(&server.host, server.port)
         .await
         .map_err(broken)?;
+    let tcp = TcpStream::connect(&addresses[..]).await.map_err(broken)?;
     let mut plain: BufReader<Box<dyn Stream>> = BufReader::new(Box::new(tcp));
     let info = line(&mut plain).await.map_err(broken)?;
     let no_nats = || DeliveryError::later(format!("{place} does not speak NATS"));

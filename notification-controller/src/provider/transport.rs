@@ -1,7 +1,7 @@
 //! How a service is reached: whom to trust, who we are, through which proxy. A client for each way, kept for the next message.
 
 use super::{
-    reach::Names,
+    reach::{Names, REFUSAL, is_off_limits},
     secret::{Mask, Secret},
 };
 use crate::message::DeliveryError;
@@ -80,7 +80,8 @@ impl Proxy {
     /// Reads `address`, `username` and `password` (Flux field `Provider.spec.proxySecretRef`).
     ///
     /// # Errors
-    /// An address that is missing, too long, no URL, or of another scheme; a user name that is not UTF-8.
+    /// An address that is missing, too long, no URL, of another scheme, or where no message goes; a user name that is not
+    /// UTF-8.
     pub fn read(data: &BTreeMap<String, Vec<u8>>) -> Result<Self, String> {
         let address = data.get("address").ok_or("key 'address' not found")?;
         let address = Secret::new(address.trim_ascii());
@@ -101,7 +102,7 @@ impl Proxy {
     /// A proxy that is written in the spec.
     ///
     /// # Errors
-    /// An address that is too long, no URL, or of another scheme.
+    /// An address that is too long, no URL, of another scheme, or where no message goes.
     pub fn plain(address: &str) -> Result<Self, String> {
         let proxy = Self {
             address: Secret::new(address.trim()),
@@ -125,7 +126,11 @@ impl Proxy {
         if !matches!(url.scheme(), "http" | "https" | "socks5h") || !url.has_host() {
             return Err("'address' must be an http, https or socks5 URL".into());
         }
-        Ok(url)
+        // An address is connected to without being looked up.
+        match is_off_limits(&url) {
+            true => Err(format!("'address': {REFUSAL}")),
+            false => Ok(url),
+        }
     }
 }
 
@@ -245,8 +250,11 @@ mod tests {
             .collect()
     }
 
+    /// A proxy would be told all that a tenant puts into headers, and what it answers is told to the tenant.
     #[test]
     fn proxies() {
+        const FORBIDDEN: &str =
+            "'address': no messages are sent to link-local addresses and metadata services";
         for (pairs, expected) in [
             (&[("address", " http://p:3128\n")][..], Ok("http://p:3128/")),
             (
@@ -262,6 +270,10 @@ mod tests {
                 Err("'address' must be an http, https or socks5 URL"),
             ),
             (&[("address", "")], Err("'address' is not a URL")),
+            (&[("address", "http://169.254.169.254")], Err(FORBIDDEN)),
+            (&[("address", "https://0xa9fea9fe:443/x")], Err(FORBIDDEN)),
+            (&[("address", "http://[fd00:ec2::254]")], Err(FORBIDDEN)),
+            (&[("address", "socks5://169.254.169.254:1080")], Err(FORBIDDEN)),
             (&[("username", "me")], Err("key 'address' not found")),
         ] {
             let url = Proxy::read(&data(pairs)).and_then(|proxy| proxy.url());

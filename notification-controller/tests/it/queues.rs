@@ -186,6 +186,14 @@ async fn nats_by_every_proof() {
 }
 
 #[tokio::test]
+async fn nats_is_not_looked_for_at_a_metadata_service() {
+    for address in ["169.254.169.254:80", "nats://[fd00:ec2::254]:80"] {
+        let error = tell(&nats(address, &[]), &event()).await.unwrap_err();
+        assert!(error.message.contains("metadata services"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_speak_nats_hangs_nothing() {
     for said in ["", "HTTP/1.1 400 Bad\r\n", "INFO {\r\n", "INFO {}\r\n"] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
