@@ -58,10 +58,7 @@ fn everything(service: &Service, letter: Letter<'_>) -> Vec<Result<Vec<Request>,
             .collect()
     });
     all.push(proofs.map(|_: Vec<_>| Vec::new()));
-    let _ = (
-        markdown::post(letter.event, 100),
-        wants(service.kind, letter.event, letter.ends_failure),
-    );
+    let _ = (markdown::post(letter.event, 100), wants(service.kind, letter));
     all
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use notification_controller::{
-    event::{Event, Severity},
+    event::{Event, Marks, Severity},
     message::{Again, DeliveryError, Letter, Sent, deliver},
     provider::{Held, Peers, Service, assemble},
 };
@@ -82,7 +82,9 @@ pub fn event() -> Event {
     }
 }
 
+/// As an alert tells it that adds nothing of its own.
 pub async fn tell(service: &Service, event: &Event) -> Result<Sent, DeliveryError> {
+    let has = |key: &str| event.metadata.contains_key(key);
     let alert = Key::new("apps", "alert");
     let letter = Letter {
         event,
@@ -90,6 +92,11 @@ pub async fn tell(service: &Service, event: &Event) -> Result<Sent, DeliveryErro
         alert_uid: "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a",
         idempotency_key: "0123456789abcdef",
         ends_failure: false,
+        marks: Marks {
+            update: has("commit_status"),
+            commit: has("commit"),
+            change_request: has("change_request"),
+        },
     };
     deliver(service, letter).await
 }
