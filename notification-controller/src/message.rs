@@ -46,6 +46,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) use git::below;
 pub(crate) use github_api::authorized;
 pub use request::Request;
+pub(crate) use text::{cut, masked};
 pub use wants::{is_commit_status, wants};
 
 /// What is to be told, in whose name.
@@ -206,10 +207,10 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
     let answer = taken(service, &request).await?;
     // Some say inside a good answer that it is none.
     match service.kind {
-        ProviderType::Lark => lark::check(&answer),
+        ProviderType::Lark => lark::check(&answer, service),
         ProviderType::MsTeams => teams::check(&answer, service),
-        ProviderType::Otel => otel::check(&answer),
-        ProviderType::Slack => slack::check(&answer),
+        ProviderType::Otel => otel::check(&answer, service),
+        ProviderType::Slack => slack::check(&answer, service),
         _ => Ok(Sent::Delivered),
     }
 }

@@ -1,14 +1,14 @@
 //! Any event, address, channel and Secret gives a request or an error that says no secret; nothing panics.
 
 use super::{
-    Again, DeliveryError, Letter, Request, alertmanager, chat, datadog, event_hub,
+    Again, DeliveryError, Letter, Request, Sent, alertmanager, chat, datadog, event_hub,
     example::{event, provider, service_of, with_letter},
     generic, git, github_api, google_chat, grafana, incident_io, lark, markdown, matrix, nats, opsgenie,
     otel, pagerduty, pubsub, sentry, slack, teams, telegram, wants, webex, zoom, zulip,
 };
 use crate::{
     event::{Event, Severity},
-    provider::{Secret, Service},
+    provider::{Answer, Secret, Service},
 };
 use crds::notification::ProviderType;
 use proptest::prelude::*;
@@ -94,6 +94,37 @@ fn any_address() -> impl Strategy<Value = String> {
         "[a-z@.]{0,9}:[a-z/.]{0,12}",
         "Endpoint=(sb|https)://[a-z.]{0,9}/?;SharedAccessKeyName=.{0,5};SharedAccessKey=.{0,9};EntityPath=.{0,9}",
     ]
+}
+
+/// A peer may repeat a secret where its words are cut.
+#[test]
+fn no_part_of_a_secret_is_told_of_an_answer() {
+    let secret = [("token", "s3cret-0123456789")];
+    let service = service_of(&provider(ProviderType::Slack, "https://h.example/x"), &secret).unwrap();
+    type Check = fn(&Answer, &Service) -> Result<Sent, DeliveryError>;
+    let checks: [(Check, &str); 3] = [
+        (slack::check, r#"{"ok":false,"error":"SAID"}"#),
+        (lark::check, r#"{"code":1,"msg":"SAID"}"#),
+        (
+            otel::check,
+            r#"{"partialSuccess":{"rejectedSpans":1,"errorMessage":"SAID"}}"#,
+        ),
+    ];
+    for (check, body) in checks {
+        for before in [189, 192, 195, 289, 292, 295] {
+            let said = format!("{}{}", "x".repeat(before), secret[0].1);
+            let answer = Answer {
+                status: reqwest::StatusCode::OK,
+                retry_after: None,
+                body: body.replace("SAID", &said).into(),
+            };
+            let error = check(&answer, &service).unwrap_err();
+            assert!(
+                error.message.contains("xxx") && !error.message.contains("s3c"),
+                "{error}"
+            );
+        }
+    }
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use super::{
     DeliveryError, Letter, Request, Sent,
     request::address,
-    text::{by_severity, cut},
+    text::{by_severity, cut, masked},
 };
 use crate::{
     event::Event,
@@ -93,7 +93,7 @@ fn revision(event: &Event) -> String {
 ///
 /// # Errors
 /// What it says.
-pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
+pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let rejected = &body["partialSuccess"]["rejectedSpans"];
     match rejected
@@ -107,7 +107,7 @@ pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
                 .unwrap_or_default();
             Err(DeliveryError::never(format!(
                 "the collector rejected the span: {}",
-                cut(said, 300)
+                masked(said, &service.mask, 300)
             )))
         }
     }
@@ -164,18 +164,19 @@ mod tests {
 
     #[test]
     fn what_a_collector_says() {
-        let answer = |body: &str| Answer {
-            status: reqwest::StatusCode::OK,
-            retry_after: None,
-            body: body.into(),
+        let service = service(ProviderType::Otel, "https://otel.example", "", &[]);
+        let is_taken = |body: &str| {
+            let answer = Answer {
+                status: reqwest::StatusCode::OK,
+                retry_after: None,
+                body: body.into(),
+            };
+            check(&answer, &service).is_ok()
         };
-        assert!(check(&answer("{}")).is_ok() && check(&answer("")).is_ok());
-        assert!(
-            check(&answer(
-                r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"no"}}"#
-            ))
-            .is_err()
-        );
-        assert!(check(&answer(r#"{"partialSuccess":{"rejectedSpans":1}}"#)).is_err());
+        assert!(is_taken("{}") && is_taken(""));
+        assert!(!is_taken(
+            r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"no"}}"#
+        ));
+        assert!(!is_taken(r#"{"partialSuccess":{"rejectedSpans":1}}"#));
     }
 }

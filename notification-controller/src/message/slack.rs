@@ -3,7 +3,7 @@
 use super::{
     DeliveryError, Letter, Request, Sent,
     request::address,
-    text::{by_severity, cut, escape_html, first_line, object},
+    text::{by_severity, cut, escape_html, first_line, masked, object},
 };
 use crate::provider::{Answer, Service};
 use reqwest::Method;
@@ -90,13 +90,14 @@ pub fn payload(service: &Service, letter: Letter<'_>, form: &Form, channel: &str
 ///
 /// # Errors
 /// What Slack says.
-pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
+pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if body["ok"] != Value::Bool(false) {
         return Ok(Sent::Delivered);
     }
     let error = body["error"].as_str().unwrap_or("unknown error");
-    let message = format!("Slack answered with the error '{}'", cut(error, 200));
+    let said = masked(error, &service.mask, 200);
+    let message = format!("Slack answered with the error '{said}'");
     match error {
         "msg_too_long"
         | "no_text"
@@ -164,6 +165,7 @@ mod tests {
 
     #[test]
     fn what_slack_says() {
+        let service = service(ProviderType::Slack, "https://slack.com/x", "", &[]);
         for (body, expected) in [
             ("ok", None),
             ("", None),
@@ -177,7 +179,11 @@ mod tests {
                 retry_after: None,
                 body: body.into(),
             };
-            assert_eq!(check(&answer).err().map(|error| error.again), expected, "{body}");
+            assert_eq!(
+                check(&answer, &service).err().map(|error| error.again),
+                expected,
+                "{body}"
+            );
         }
     }
 

@@ -1,6 +1,9 @@
 //! PURE: texts for people, in the size that a service takes.
 
-use crate::event::{Event, Severity};
+use crate::{
+    event::{Event, Severity},
+    provider::Mask,
+};
 use serde_json::Value;
 
 /// What stands where a text was cut.
@@ -19,6 +22,11 @@ pub fn cut_bytes(text: &str, most: usize) -> String {
 /// A text of at most so many UTF-16 units.
 pub fn cut_utf16(text: &str, most: usize) -> String {
     cut_by(text, most, char::len_utf16)
+}
+
+/// What a peer says, for people: at most so many characters of it. Of a secret that is cut, a part could be read.
+pub fn masked(text: &str, mask: &Mask, most: usize) -> String {
+    cut(&mask.apply(text), most)
 }
 
 fn cut_by(text: &str, most: usize, weight: impl Fn(char) -> usize) -> String {
@@ -130,6 +138,14 @@ mod tests {
         assert_eq!(cut_bytes("äöü", 6), "äöü");
         assert_eq!(cut_bytes("äöüß", 7), "äö…");
         assert_eq!(cut_utf16("🚨🚨🚨", 5), "🚨🚨…");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_left_by_a_cut() {
+        let mut mask = Mask::default();
+        mask.hide(b"0123456789");
+        assert_eq!(masked("you sent 0123456789", &mask, 14), "you sent *****");
+        assert_eq!(masked("you sent 0123456789", &mask, 12), "you sent **…");
     }
 
     #[test]

@@ -75,7 +75,13 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
     };
 
     let mut mask = Mask::default();
-    mask.hide_address(address);
+    match spec.type_ {
+        // Several, apart by commas, with or without a scheme.
+        ProviderType::Nats => address
+            .split(|byte| *byte == b',')
+            .for_each(|part| mask.hide_server(part)),
+        _ => mask.hide_address(address),
+    }
     for (_, value) in data.iter().filter(|(key, _)| !OPEN.contains(&key.as_str())) {
         mask.hide(value);
     }

@@ -1,7 +1,7 @@
 //! I/O: a token of Google's for a service account's key (Google, OAuth 2.0 for service accounts; RFC 7523).
 
 use super::{Access, Secret, Service, send};
-use crate::message::{DeliveryError, Request};
+use crate::message::{DeliveryError, Request, masked};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::{
     Method,
@@ -86,7 +86,7 @@ pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryEr
     let token = body["access_token"].as_str().filter(|_| answer.is_taken());
     let Some(token) = token else {
         let why = body["error"].as_str().unwrap_or("no token");
-        let why = why.chars().take(100).collect::<String>();
+        let why = masked(why, &service.mask, 100);
         return Err(DeliveryError::later(format!(
             "Google gives no token for the service account: {} {why}",
             answer.status

@@ -39,7 +39,7 @@ pub(crate) async fn send_nats(service: &Service, letter: Letter<'_>) -> Result<(
                 server.host, server.port
             )))
         };
-        match tokio::time::timeout(share, told(service, server, letter))
+        match tokio::time::timeout(share, deliver(service, server, letter))
             .await
             .unwrap_or_else(late)
         {
@@ -50,7 +50,7 @@ pub(crate) async fn send_nats(service: &Service, letter: Letter<'_>) -> Result<(
     Err(last.unwrap_or_else(|| DeliveryError::later("the Provider names no NATS server".into())))
 }
 
-async fn told(service: &Service, server: &Server, letter: Letter<'_>) -> Result<(), DeliveryError> {
+async fn deliver(service: &Service, server: &Server, letter: Letter<'_>) -> Result<(), DeliveryError> {
     let place = format!("the NATS server {}:{}", server.host, server.port);
     let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
     let addresses = reach::addresses(&server.host, server.port)
@@ -76,12 +76,17 @@ async fn told(service: &Service, server: &Server, letter: Letter<'_>) -> Result<
         }
     };
     let hello = connect(&info, &proof(service, server)?, tls)?;
-    say(&mut stream, hello.as_bytes(), &place).await?;
-    say(&mut stream, &publish(&info, service, letter)?, &place).await
+    say(service, &mut stream, hello.as_bytes(), &place).await?;
+    say(service, &mut stream, &publish(&info, service, letter)?, &place).await
 }
 
 /// Says something that ends with `PING`, and waits until the server has heard it.
-async fn say(stream: &mut BufReader<Box<dyn Stream>>, what: &[u8], place: &str) -> Result<(), DeliveryError> {
+async fn say(
+    service: &Service,
+    stream: &mut BufReader<Box<dyn Stream>>,
+    what: &[u8],
+    place: &str,
+) -> Result<(), DeliveryError> {
     let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
     stream.write_all(what).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
@@ -91,7 +96,7 @@ async fn say(stream: &mut BufReader<Box<dyn Stream>>, what: &[u8], place: &str) 
             "PONG" => return Ok(()),
             "PING" => stream.write_all(b"PONG\r\n").await.map_err(broken)?,
             "-ERR" => {
-                let said: String = line.chars().skip(5).take(200).collect();
+                let said = crate::message::masked(line.trim_start_matches("-ERR").trim(), &service.mask, 200);
                 return Err(DeliveryError::later(format!("{place} answered {said}")));
             }
             _ => {}

@@ -97,6 +97,14 @@ impl Mask {
         }
     }
 
+    /// As [`Mask::hide_address`], of a server whose address may be without a scheme.
+    pub fn hide_server(&mut self, address: &[u8]) {
+        match String::from_utf8_lossy(address).trim() {
+            text if text.contains("://") => self.hide_address(text.as_bytes()),
+            text => self.hide_address(format!("nats://{text}").as_bytes()),
+        }
+    }
+
     /// The text without the secrets.
     pub fn apply(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {

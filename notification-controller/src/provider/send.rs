@@ -4,7 +4,7 @@ use super::{
     Mask, Service,
     reach::{REFUSAL, is_off_limits},
 };
-use crate::message::{Again, DeliveryError, Request};
+use crate::message::{Again, DeliveryError, Request, cut};
 use reqwest::{
     Response, StatusCode,
     header::{HeaderMap, LOCATION, RETRY_AFTER},
@@ -227,11 +227,7 @@ impl Answer {
     pub(crate) fn said(&self, mask: &Mask) -> String {
         let text = mask.apply(&String::from_utf8_lossy(&self.body));
         let words: Vec<&str> = text.split_whitespace().collect();
-        let text = words.join(" ");
-        match text.char_indices().nth(TOLD) {
-            Some((at, _)) => format!("{}…", &text[..at]),
-            None => text,
-        }
+        cut(&words.join(" "), TOLD)
     }
 }
 

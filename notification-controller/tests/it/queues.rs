@@ -186,6 +186,32 @@ async fn nats_by_every_proof() {
 }
 
 #[tokio::test]
+async fn what_a_nats_server_repeats_of_a_secret_is_not_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // The last of the secrets is where the words are cut.
+            let said = format!(
+                "INFO {{}}\r\n-ERR 'not t0ken-of-first, pa55-of-second, {}s3cret-0123456789'\r\n",
+                "x".repeat(146)
+            );
+            stream.write_all(said.as_bytes()).await.unwrap();
+        }
+    });
+    let address = format!("nats://t0ken-of-first@127.0.0.1:1, me:pa55-of-second@{address}");
+    let service = nats(
+        &address,
+        &[("username", "user"), ("password", "s3cret-0123456789")],
+    );
+    let error = tell(&service, &event()).await.unwrap_err();
+    assert!(error.message.contains("xxx"), "{error}");
+    for hidden in ["t0ken", "pa55", "s3c"] {
+        assert!(!error.message.contains(hidden), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn nats_is_not_looked_for_at_a_metadata_service() {
     for address in ["169.254.169.254:80", "nats://[fd00:ec2::254]:80"] {
         let error = tell(&nats(address, &[]), &event()).await.unwrap_err();
