@@ -56,6 +56,8 @@ struct Host {
     is_there: fn(&Value, &Status) -> bool,
     /// What sets the status.
     set: fn(&Service, &Secret, &Status) -> Result<Request, DeliveryError>,
+    /// Whether it says 404 of a commit that it does not know, and not only of a repository or a token that is wrong.
+    misses_commits: bool,
 }
 
 /// Sets the status that an event means, unless the commit has it already.
@@ -84,7 +86,8 @@ pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, Deliver
     let answer = send(service, &set).await?;
     match answer.is_taken() {
         true => Ok(Sent::Delivered),
-        false => Err(answer.refused_for_good(service, &set)),
+        false if host.misses_commits => Err(answer.refused_for_good(service, &set)),
+        false => Err(answer.refused(service, &set)),
     }
 }
 

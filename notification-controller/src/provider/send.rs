@@ -199,7 +199,7 @@ impl Answer {
             // GitHub says 403 when a limit is used up.
             403 | 408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
             // What is configured may be put right.
-            401 | 404 | 407 | 410 => Again::Later,
+            401 | 404 | 405 | 407 | 410 => Again::Later,
             300..=399 => Again::Later,
             _ => Again::Never,
         };

@@ -169,6 +169,7 @@ async fn what_an_answer_means() {
         ("401 Who", Some(Again::Later)),
         ("403 No", Some(Again::Later)),
         ("404 Where", Some(Again::Later)),
+        ("405 How", Some(Again::Later)),
         ("410 Gone", Some(Again::Later)),
         ("304 Same", Some(Again::Later)),
         ("400 Bad", Some(Again::Never)),

@@ -187,14 +187,38 @@ async fn events_that_are_none_for_a_status() {
     assert!(host.seen().last().unwrap().body.contains("\"pending\""));
     info.metadata.insert("commit_status".into(), "update".into());
     assert!(matches!(tell(&slack, &info).await, Ok(Sent::Skipped(_))));
-    // A commit that the host does not know keeps no others waiting.
-    let unknown = Sink::start(|_| Reply::status("404 Not Found")).await;
-    for (kind, path) in [
-        (ProviderType::GitHub, "/acme/web"),
-        (ProviderType::GitLab, "/acme/web"),
+    // A commit that the host does not know keeps no others waiting; a token that may not, or a wrong repository, can be put
+    // right.
+    for (kind, path, answer, again) in [
+        (
+            ProviderType::GitHub,
+            "/acme/web",
+            "422 No commit found",
+            Again::Never,
+        ),
+        (ProviderType::GitHub, "/acme/web", "404 Not Found", Again::Later),
+        (ProviderType::Gitea, "/acme/web", "404 Not Found", Again::Later),
+        (
+            ProviderType::GitLab,
+            "/acme/web",
+            "404 Commit Not Found",
+            Again::Never,
+        ),
+        (
+            ProviderType::AzureDevOps,
+            "/o/p/_git/web",
+            "404 Not Found",
+            Again::Never,
+        ),
     ] {
+        let unknown = Sink::start(move |seen| match seen.head.starts_with("GET") {
+            true => Reply::status("404 Not Found"),
+            false => Reply::status(answer),
+        })
+        .await;
         let service = with_secret(kind, &unknown.url(path), &[("token", "t")]);
-        assert_eq!(tell(&service, &event()).await.unwrap_err().again, Again::Never);
+        let outcome = tell(&service, &event()).await;
+        assert_eq!(outcome.unwrap_err().again, again, "{answer} of {kind:?}");
     }
     let mut chart = event();
     chart.metadata.insert("revision".into(), "6.5.0".into());
