@@ -47,9 +47,13 @@ fn card(letter: Letter<'_>, limit: usize) -> Value {
     })
 }
 
-/// Keeps a text from calling people by `<at>`.
+/// Keeps a text from calling people by `<at>`, and from links with a name of their own (Lark open platform, escaping in
+/// Markdown).
 fn escape(text: &str) -> String {
-    text.replace('<', "&#60;").replace('>', "&#62;")
+    let marks = [("<", "&#60;"), (">", "&#62;"), ("](", "&#93;("), ("*", "&#42;")];
+    marks.iter().fold(text.to_owned(), |text, (mark, escaped)| {
+        text.replace(mark, escaped)
+    })
 }
 
 /// A bot is answered with 200; whether it worked is inside.
@@ -102,6 +106,14 @@ mod tests {
                          revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\nsummary: prod & more\n"}}],
                 },
             })
+        );
+    }
+
+    #[test]
+    fn a_message_is_no_markup() {
+        assert_eq!(
+            escape("**[log in](https://evil) <at id=all></at>"),
+            "&#42;&#42;[log in&#93;(https://evil) &#60;at id=all&#62;&#60;/at&#62;"
         );
     }
 

@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 pub struct Form {
     /// The colour of what went well, and of what did not.
     pub colours: [&'static str; 2],
-    /// How a text is kept from being markup.
+    /// How a message is kept from being markup.
     pub escape: fn(&str) -> String,
+    /// How the value of a field is.
+    pub escape_value: fn(&str) -> String,
     /// The longest text, in characters.
     pub text: usize,
     /// The longest value of a field, in characters.
@@ -27,6 +29,7 @@ pub struct Form {
 const FORM: Form = Form {
     colours: ["good", "danger"],
     escape: escape_html,
+    escape_value: escape_html,
     text: 20_000,
     value: 300,
     fields: 50,
@@ -64,11 +67,12 @@ pub fn payload(service: &Service, letter: Letter<'_>, form: &Form, channel: &str
     };
     let author = object(event);
     let text = |text: &str, most: usize| (form.escape)(&cut(text, most));
+    let shown = |value: &str| (form.escape_value)(&cut(value, form.value));
     let fields: Vec<Value> = event
         .metadata
         .iter()
         .take(form.fields)
-        .map(|(key, value)| json!({"title": cut(key, form.value), "value": text(value, form.value), "short": false}))
+        .map(|(key, value)| json!({"title": cut(key, form.value), "value": shown(value), "short": false}))
         .collect();
     let [info, error] = form.colours;
     let attachment = json!({
