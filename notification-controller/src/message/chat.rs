@@ -56,6 +56,8 @@ mod tests {
     };
     use crds::notification::ProviderType;
 
+    type Room = fn(&Service, Letter<'_>) -> Result<Request, DeliveryError>;
+
     #[test]
     fn an_embed_is_taken_whole() {
         let service = service(
@@ -83,7 +85,7 @@ mod tests {
         let mut event = event(Severity::Info);
         event.message = "[log in](https://evil) @all".into();
         event.metadata = [("board".into(), "[board](https://grafana)".into())].into();
-        let rooms: [(_, fn(&Service, Letter<'_>) -> _); 2] = [
+        let rooms: [(_, Room); 2] = [
             (ProviderType::Discord, super::discord),
             (ProviderType::Rocket, super::rocket),
         ];
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn each_has_its_own_colours_and_address() {
-        let of = |kind, url: &str, request: fn(&Service, Letter<'_>) -> Result<Request, DeliveryError>| {
+        let of = |kind, url: &str, request: Room| {
             let service = service(kind, url, "room", &[]);
             with_letter(&event(Severity::Error), |letter| request(&service, letter)).unwrap()
         };
