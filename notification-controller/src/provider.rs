@@ -12,12 +12,14 @@ mod transport;
 
 use crate::message::DeliveryError;
 use crds::notification::{Provider, ProviderType};
+use expr::Expression;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client};
 use runtime::{Key, telemetry::chain};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use url::Url;
 
+pub(crate) use assemble::VARIABLES;
 pub use assemble::{Held, assemble};
 pub(crate) use github_app::git_token;
 pub(crate) use google::google_token;
@@ -65,7 +67,7 @@ pub struct Service {
     /// The longest that a delivery may take.
     pub timeout: Duration,
     /// The CEL expression for the name of a commit status.
-    pub commit_status: Option<String>,
+    pub commit_status: Option<Arc<Expression>>,
     /// What proves who we are.
     pub auth: Auth,
     /// The way to it.

@@ -1,7 +1,7 @@
 //! Commits get their status, and change requests their one comment, at hosts that the tests play.
 
 use crate::{
-    deliver::{Pairs, event, tell, with_secret},
+    deliver::{Pairs, data, event, service, spec, tell, with_secret},
     sink::{Reply, Seen, Sink},
 };
 use crds::notification::ProviderType;
@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use notification_controller::{
     event::Severity,
     message::{Again, Sent},
+    provider::Held,
 };
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
@@ -167,6 +168,24 @@ async fn a_status_is_set_once() {
         better.metadata.insert("commit_status".into(), "update".into());
         assert_eq!(tell(&service, &better).await, Ok(Sent::Delivered), "{}", case.set);
     }
+}
+
+#[tokio::test]
+async fn a_status_has_the_name_that_an_expression_yields() {
+    let host = Sink::start(|seen| match seen.head.starts_with("GET") {
+        true => json_reply("200 OK", &json!([])),
+        false => json_reply("201 Created", &json!({})),
+    })
+    .await;
+    let mut spec = spec(ProviderType::GitHub, &host.url("/acme/web"));
+    spec.commit_status_expr = Some("event.involvedObject.name + '/' + alert.metadata.name".into());
+    let held = Held {
+        auth: Some(data(&[("token", "t")])),
+        ..Held::default()
+    };
+    assert_eq!(tell(&service(spec, held), &event()).await, Ok(Sent::Delivered));
+    let body: Value = serde_json::from_str(&host.seen()[1].body).unwrap();
+    assert_eq!(body["context"], "web/alert");
 }
 
 #[tokio::test]
