@@ -5,6 +5,7 @@ mod github_app;
 mod google;
 mod nats;
 mod reach;
+mod recent;
 mod secret;
 mod send;
 mod tokens;
@@ -33,7 +34,10 @@ pub use transport::{Proxy, Tls, Transport};
 /// What all services share: connections and tokens that are kept for the next message.
 #[derive(Debug, Default)]
 pub struct Peers {
-    clients: transport::Clients,
+    /// By the way that they go.
+    clients: recent::Recent<reqwest::Client>,
+    /// Of connections that are not HTTP, by what they trust and show.
+    tls: recent::Recent<Arc<rustls::ClientConfig>>,
     tokens: tokens::Tokens,
     /// What stands for Google Pub/Sub.
     pub(crate) pubsub: Option<Url>,

@@ -5,7 +5,10 @@ use crate::message::{
     DeliveryError, Letter,
     nats::{Server, connect, proof, publish, servers},
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+};
 use rustls_platform_verifier::Verifier;
 use serde_json::Value;
 use std::sync::Arc;
@@ -66,7 +69,9 @@ async fn deliver(service: &Service, server: &Server, letter: Letter<'_>) -> Resu
     let mut stream = match tls {
         false => plain,
         true => {
-            let connector = TlsConnector::from(Arc::new(config(&service.transport.tls)?));
+            let trusted = &service.transport.tls;
+            let make = || config(trusted).map(Arc::new);
+            let connector = TlsConnector::from(service.peers.tls.get(trusted.fingerprint(), make)?);
             let name = ServerName::try_from(server.host.clone()).map_err(|_| no_nats())?;
             let encrypted = connector
                 .connect(name, plain.into_inner())
@@ -114,20 +119,24 @@ async fn line(stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<String
     }
 }
 
-/// Trusts what the system trusts and the Provider's own certificates.
-fn config(tls: &Tls) -> Result<rustls::ClientConfig, DeliveryError> {
+/// Trusts what the system trusts, or the Provider's own certificates instead.
+fn config(tls: &Tls) -> Result<ClientConfig, DeliveryError> {
     let unusable =
         |what: &str| DeliveryError::later(format!("the Provider's certificates cannot be used: {what}"));
     let chain = |pem: &[u8]| CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let extra = chain(tls.ca.as_deref().unwrap_or_default()).map_err(|_| unusable("'ca.crt' holds none"))?;
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier =
-        Verifier::new_with_extra_roots(extra, crypto.clone()).map_err(|_| unusable("'ca.crt' holds none"))?;
-    let builder = rustls::ClientConfig::builder_with_provider(crypto)
+    let builder = ClientConfig::builder_with_provider(crypto.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|_| unusable("there is no version of TLS"))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+        .map_err(|_| unusable("there is no version of TLS"))?;
+    let builder = match &tls.ca {
+        Some(ca) => builder.with_root_certificates(roots(ca).ok_or_else(|| unusable("'ca.crt' holds none"))?),
+        None => {
+            let verifier = Verifier::new(crypto).map_err(|_| unusable("the system trusts none"))?;
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+        }
+    };
     match &tls.identity {
         None => Ok(builder.with_no_client_auth()),
         Some((certificate, key)) => {
@@ -136,6 +145,35 @@ fn config(tls: &Tls) -> Result<rustls::ClientConfig, DeliveryError> {
                 PrivateKeyDer::from_pem_slice(key.expose()).map_err(|_| unusable("'tls.key' is no key"))?;
             let wrong = |_| unusable("'tls.crt' and 'tls.key' do not belong together");
             builder.with_client_auth_cert(certificates, key).map_err(wrong)
+        }
+    }
+}
+
+/// These certificates and no others, if there are any.
+fn roots(pem: &[u8]) -> Option<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.ok()?).ok()?;
+    }
+    (!roots.is_empty()).then_some(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_of_ones_own_is_trusted_alone() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        let own = params.self_signed(&key).unwrap().pem();
+        assert_eq!(roots(own.as_bytes()).unwrap().len(), 1);
+        for none in [
+            "",
+            "not PEM",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            assert!(roots(none.as_bytes()).is_none(), "{none}");
         }
     }
 }

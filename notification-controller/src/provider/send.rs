@@ -50,7 +50,11 @@ pub(crate) async fn send_up_to(
     request: &Request,
     most: usize,
 ) -> Result<Answer, DeliveryError> {
-    let client = service.peers.clients.get(&service.transport)?;
+    let transport = &service.transport;
+    let client = service
+        .peers
+        .clients
+        .get(transport.fingerprint(), || transport.client())?;
     let mut url = request.url.clone();
     for _ in 0..=REDIRECTS {
         let host = place(&url);

@@ -8,15 +8,9 @@ use crate::message::DeliveryError;
 use reqwest::{Certificate, Client, Identity, Proxy as HttpProxy, redirect};
 use runtime::telemetry::chain;
 use sha2::{Digest as _, Sha256};
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
-/// So many clients are kept.
-const KEPT: usize = 64;
 /// The longest address (Flux field `Provider.spec.address`).
 const LONGEST: usize = 2048;
 
@@ -68,6 +62,17 @@ impl Tls {
             ca: value("ca.crt", "caFile"),
             identity,
         })
+    }
+
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| Secret::new(bytes).fingerprint(&mut hash);
+        part(self.ca.as_deref().unwrap_or_default());
+        if let Some((certificate, key)) = &self.identity {
+            part(certificate);
+            part(key.expose());
+        }
+        hash.finalize().into()
     }
 
     /// Whether nothing is said.
@@ -151,15 +156,10 @@ impl Transport {
         }
     }
 
-    fn fingerprint(&self) -> [u8; 32] {
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
+        hash.update(self.tls.fingerprint());
         let mut part = |bytes: &[u8]| Secret::new(bytes).fingerprint(&mut hash);
-        part(self.tls.ca.as_deref().unwrap_or_default());
-        if let Some((certificate, key)) = &self.tls.identity {
-            part(certificate);
-            part(key.expose());
-        }
-        part(b"proxy");
         if let Some(proxy) = &self.proxy {
             part(proxy.address.expose());
             if let Some((user, password)) = &proxy.login {
@@ -171,7 +171,7 @@ impl Transport {
     }
 
     /// A client without a timeout of its own, that goes nowhere but where it is sent.
-    fn client(&self) -> Result<Client, DeliveryError> {
+    pub(super) fn client(&self) -> Result<Client, DeliveryError> {
         let failed = |what: &str| {
             let what = what.to_owned();
             move |error: reqwest::Error| {
@@ -206,36 +206,6 @@ impl Transport {
         builder
             .build()
             .map_err(failed("failed to prepare the connection"))
-    }
-}
-
-/// Clients by the way that they go; the one that was not used for longest makes room.
-#[derive(Debug, Default)]
-pub(super) struct Clients(Mutex<Vec<([u8; 32], Client)>>);
-
-impl Clients {
-    pub(super) fn get(&self, transport: &Transport) -> Result<Client, DeliveryError> {
-        let key = transport.fingerprint();
-        if let Some(client) = self.used(&key) {
-            return Ok(client);
-        }
-        let client = transport.client()?;
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(other, _)| *other != key);
-        if kept.len() >= KEPT {
-            kept.remove(0);
-        }
-        kept.push((key, client.clone()));
-        Ok(client)
-    }
-
-    fn used(&self, key: &[u8; 32]) -> Option<Client> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|(other, _)| other == key)?;
-        let entry = kept.remove(at);
-        let client = entry.1.clone();
-        kept.push(entry);
-        Some(client)
     }
 }
 
@@ -295,20 +265,5 @@ mod tests {
         assert!(Tls::read(&data(&[("tls.crt", "b")])).is_err());
         assert!(Tls::read(&data(&[("tls.key", "b")])).is_err());
         assert!(Tls::read(&data(&[])).unwrap().is_empty());
-    }
-
-    #[test]
-    fn clients_are_kept_and_bounded() {
-        let clients = Clients::default();
-        for n in 0..KEPT + 3 {
-            let proxy = Proxy::plain(&format!("http://127.0.0.1:{}", 1000 + n)).unwrap();
-            let transport = Transport {
-                tls: Tls::default(),
-                proxy: Some(proxy),
-            };
-            clients.get(&transport).unwrap();
-            clients.get(&transport).unwrap();
-        }
-        assert_eq!(clients.0.lock().unwrap().len(), KEPT);
     }
 }

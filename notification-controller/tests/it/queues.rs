@@ -12,6 +12,7 @@ use notification_controller::{
     provider::{Held, Peers, assemble},
 };
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
 use std::{
     process::Stdio,
@@ -23,6 +24,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     process::Command,
 };
+use tokio_rustls::TlsAcceptor;
 
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
@@ -183,6 +185,47 @@ async fn nats_by_every_proof() {
         error.message.contains("Authorization Violation") && error.again == Again::Later,
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn nats_over_tls_trusts_the_ca_of_its_own_alone() {
+    let (ca, certificate, key) = certificates();
+    let chain = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let info = b"INFO {\"tls_required\":true}\r\n";
+            stream.write_all(info).await.unwrap();
+            let Ok(stream) = tls.accept(stream).await else {
+                continue;
+            };
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                if line.starts_with("PING") {
+                    stream.write_all(b"PONG\r\n").await.unwrap();
+                }
+                line.clear();
+            }
+        }
+    });
+    let (another, ..) = certificates();
+    for (ca, works) in [(Some(ca), true), (Some(another), false), (None, false)] {
+        let mut service = nats(&format!("localhost:{port}"), &[]);
+        service.transport.tls.ca = ca.map(String::into_bytes);
+        let outcome = tell(&service, &event()).await;
+        assert_eq!(outcome.is_ok(), works, "{outcome:?}");
+    }
 }
 
 #[tokio::test]
