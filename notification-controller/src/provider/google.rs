@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use url::{Url, form_urlencoded::Serializer};
+use url::{Host, Url, form_urlencoded::Serializer};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/pubsub";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -48,10 +48,8 @@ pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryEr
     };
     let account: Account =
         serde_json::from_slice(key.expose()).map_err(|_| unusable("a field is missing"))?;
-    let url = Url::parse(&account.token_uri)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or_else(|| unusable("'token_uri' is no URL"))?;
+    let url = Url::parse(&account.token_uri).ok().filter(is_safe);
+    let url = url.ok_or_else(|| unusable("'token_uri' must be an https URL"))?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -99,4 +97,42 @@ pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryEr
     let life = Duration::from_secs(body["expires_in"].as_u64().unwrap_or(600).min(3600));
     service.peers.tokens.keep(fingerprint, &access, life);
     Ok(access)
+}
+
+/// Whether a statement that is as good as a password may go to a URL: over TLS, or to this machine.
+fn is_safe(url: &Url) -> bool {
+    let is_local = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{message::example::service, provider::ProviderType};
+
+    #[tokio::test]
+    async fn a_statement_goes_nowhere_unencrypted() {
+        for (uri, safe) in [
+            ("https://oauth2.googleapis.com/token", true),
+            ("http://127.0.0.1:8080/token", true),
+            ("http://[::1]/token", true),
+            ("http://localhost/token", true),
+            ("http://oauth2.googleapis.com/token", false),
+            ("http://localhost.evil.example/token", false),
+            ("ftp://localhost/token", false),
+        ] {
+            assert_eq!(is_safe(&Url::parse(uri).unwrap()), safe, "{uri}");
+        }
+        let account =
+            json!({"client_email": "sa", "private_key": "x", "token_uri": "http://evil.example/token"});
+        let account = account.to_string();
+        let service = service(ProviderType::GooglePubSub, "acme", "t", &[("token", &account)]);
+        let error = google_token(&service).await.unwrap_err();
+        assert!(error.message.contains("must be an https URL"), "{error}");
+    }
 }

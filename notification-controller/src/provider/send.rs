@@ -161,7 +161,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let wait = match value(RETRY_AFTER.as_str()) {
         Some(value) => match value.parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+            Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
+            Ok(_) => return None,
             Err(_) => httpdate::parse_http_date(value)
                 .ok()?
                 .duration_since(now)
@@ -170,7 +171,10 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         None => {
             value("x-ratelimit-remaining").filter(|left| *left == "0")?;
             let reset = Duration::from_secs(value("x-ratelimit-reset")?.parse().ok()?);
-            UNIX_EPOCH.checked_add(reset)?.duration_since(now).ok()?
+            match UNIX_EPOCH.checked_add(reset) {
+                Some(reset) => reset.duration_since(now).ok()?,
+                None => LONGEST_WAIT,
+            }
         }
     };
     Some(wait.min(LONGEST_WAIT))
@@ -286,7 +290,8 @@ mod tests {
             ("-1", None),
             ("NaN", None),
             ("soon", None),
-            ("1000000000000000000000", None),
+            ("inf", Some(3600)),
+            ("1000000000000000000000", Some(3600)),
             ("86400", Some(3600)),
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
             ("Sun, 06 Nov 1994 08:40:37 GMT", Some(0)),
@@ -305,7 +310,7 @@ mod tests {
             retry_after(&HeaderMap::from_iter(headers), now).map(|wait| wait.as_secs())
         };
         assert_eq!(limit("0", "784111807"), Some(30));
-        assert_eq!(limit("0", "18446744073709551615"), None);
+        assert_eq!(limit("0", "18446744073709551615"), Some(3600));
         assert_eq!(limit("1", "784111807"), None);
     }
 }
