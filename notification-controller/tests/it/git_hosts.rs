@@ -248,6 +248,7 @@ async fn events_that_are_none_for_a_status() {
 async fn a_github_app_gets_a_token_and_keeps_it() {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let public = key.public_key_pem();
+    let mark = "<!-- flux-pr-comment-key:0c9c2e41-d2f9-4f9b-9c41-bebc1984d67a/Kustomization/apps/web -->";
     let host = Sink::start(move |seen| {
         let bearer = seen
             .head
@@ -269,6 +270,14 @@ async fn a_github_app_gets_a_token_and_keeps_it() {
             ),
             "GET /api/v3/app" if is_app() => json_reply("200 OK", &json!({"slug": "flux"})),
             "POST /api/v3/repos/acme/web/dispatches" if bearer == "ghs_1" => Reply::status("204 No Content"),
+            "GET /api/v3/repos/acme/web/issues/12/comments?per_page=100" if bearer == "ghs_1" => json_reply(
+                "200 OK",
+                &json!([
+                    {"id": 8, "body": mark, "user": {"login": "eve"}},
+                    {"id": 9, "body": mark, "user": {"login": "flux[bot]"}},
+                ]),
+            ),
+            "PATCH /api/v3/repos/acme/web/issues/comments/9" if bearer == "ghs_1" => Reply::status("200 OK"),
             _ => Reply::status("401 Unauthorized"),
         }
     })
@@ -281,9 +290,28 @@ async fn a_github_app_gets_a_token_and_keeps_it() {
     ];
     let service = with_secret(ProviderType::GitHubDispatch, &host.url("/acme/web"), &secret);
     assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
-    assert_eq!(host.seen().len(), 5);
+    assert_eq!(host.seen().len(), 4);
     assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
-    assert_eq!(host.seen().len(), 6);
+    assert_eq!(host.seen().len(), 5);
+
+    // Who looks for a comment of one's own asks who one is, though a token is kept for others.
+    let kind = ProviderType::GitHubPullRequestComment;
+    let mut comments = with_secret(kind, &host.url("/acme/web"), &secret);
+    comments.peers = service.peers.clone();
+    let mut event = event();
+    event.metadata.insert("change_request".into(), "12".into());
+    for asked in [1, 1] {
+        assert_eq!(tell(&comments, &event).await, Ok(Sent::Delivered));
+        let seen = host.seen();
+        assert_eq!(
+            seen.iter().filter(|seen| line(seen) == "GET /api/v3/app").count(),
+            asked
+        );
+        assert_eq!(
+            line(seen.last().unwrap()),
+            "PATCH /api/v3/repos/acme/web/issues/comments/9"
+        );
+    }
 }
 
 #[tokio::test]
