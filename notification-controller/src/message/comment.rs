@@ -193,6 +193,17 @@ fn ours(host: Host, comments: &Value, user: &str, marker: &str) -> Option<u64> {
     comments.as_array()?.iter().find(is_ours)?["id"].as_u64()
 }
 
+/// What every host is asked for an event.
+#[cfg(test)]
+pub(super) fn everything(service: &Service, letter: Letter<'_>) -> Vec<Result<Vec<Request>, DeliveryError>> {
+    let hosts = [Host::GitHub, Host::GitLab, Host::Gitea];
+    let asked = |host| {
+        let place = Place::of(host, service, letter)?;
+        Ok([place.me, place.comments, place.comment].map(Request::get).into())
+    };
+    hosts.into_iter().map(asked).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

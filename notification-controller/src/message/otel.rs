@@ -141,10 +141,8 @@ mod tests {
             json!({"key": "service.name", "value": {"stringValue": "apps/alert"}})
         );
         let span = &resource["scopeSpans"][0]["spans"][0];
-        let trace = Sha256::digest(
-            "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a:main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35",
-        );
-        assert_eq!(span["traceId"], hex::encode(&trace[..16]));
+        // printf %s '<uid of the alert>:<revision>' | sha256sum | head -c 32
+        assert_eq!(span["traceId"], "1b692cca80298d0de168b2a05ad129a7");
         assert_eq!(span["spanId"].as_str().unwrap().len(), 16);
         assert_eq!(span["name"], "Kustomization: apps/web");
         assert_eq!(span["startTimeUnixNano"], "1785579630000000000");

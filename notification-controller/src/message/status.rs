@@ -175,6 +175,31 @@ fn named(expression: &Expression, values: &[Value; 3]) -> Result<String, Deliver
     }
 }
 
+/// What every host is asked and told of an event.
+#[cfg(test)]
+pub(super) fn everything(
+    service: &Service,
+    token: &Secret,
+    letter: Letter<'_>,
+) -> Vec<Result<Vec<Request>, DeliveryError>> {
+    let status = match status(letter.event, "id".into()) {
+        Ok(status) => status,
+        Err(error) => return vec![Err(error)],
+    };
+    let hosts = [
+        azure_devops::HOST,
+        bitbucket::HOST,
+        bitbucket_server::HOST,
+        gitea::HOST,
+        github::HOST,
+        gitlab::HOST,
+    ];
+    let requests = hosts.iter().flat_map(|host| [host.list, host.set]);
+    requests
+        .map(|request| request(service, token, &status).map(|request| vec![request]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

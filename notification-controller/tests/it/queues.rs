@@ -1,4 +1,4 @@
-//! Events go to Pub/Sub, Event Hubs and NATS. The first two are played; NATS is too, and is itself if `NATS_SERVER` names its
+//! Events go to Pub/Sub, Event Hubs and NATS. The first two are played; NATS is too, and is itself if `NATS_ORACLE` names its
 //! program.
 
 use crate::{
@@ -285,10 +285,9 @@ async fn what_does_not_speak_nats_hangs_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs a real server: NATS_ORACLE=<nats-server>"]
 async fn a_real_nats_server() {
-    let Ok(program) = std::env::var("NATS_SERVER") else {
-        return;
-    };
+    let program = std::env::var("NATS_ORACLE").unwrap();
     let folder = std::env::temp_dir().join(format!("nats-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let port = TcpListener::bind("127.0.0.1:0")
