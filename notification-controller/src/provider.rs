@@ -23,6 +23,8 @@ use url::Url;
 pub(crate) use assemble::VARIABLES;
 pub use assemble::{Held, assemble};
 pub(crate) use github_app::git_token;
+#[cfg(test)]
+pub(crate) use google::asked;
 pub(crate) use google::google_token;
 pub(crate) use nats::send_nats;
 pub use secret::{Mask, Secret};

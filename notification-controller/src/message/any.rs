@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     event::{Event, Severity},
-    provider::{Answer, Secret, Service},
+    provider::{Answer, Secret, Service, asked},
 };
 use crds::notification::ProviderType;
 use proptest::prelude::*;
+use serde_json::json;
 
 type Room = fn(&Service, Letter<'_>) -> Result<Request, DeliveryError>;
 
@@ -163,6 +164,11 @@ proptest! {
         channel in "(?s).{0,20}|[a-z]{1,5}/[a-z]{1,5}",
         token in "s3cret-[a-z0-9]{9}(\r?\n)?|s3cret\u{0}.{0,9}",
     ) {
+        let account = json!({"client_email": token, "private_key": token, "token_uri": address}).to_string();
+        for key in [&token, &account] {
+            let made = asked(&Secret::new(key.as_str()), std::time::UNIX_EPOCH);
+            prop_assert!(!format!("{made:?}").contains("s3cret"), "{made:?}");
+        }
         let mut provider = provider(ProviderType::Generic, &address);
         provider.spec.channel = Some(channel);
         for secret in [

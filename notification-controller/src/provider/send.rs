@@ -14,7 +14,7 @@ use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// So much of an answer is read, in bytes.
 const READ: usize = 64 << 10;
@@ -200,6 +200,11 @@ impl Answer {
             let value = value.as_bytes();
             let word = value.iter().position(|byte| *byte == b' ');
             mask.hide(word.map_or(value, |at| &value[at..]));
+        }
+        if request.secret_body {
+            for (_, value) in form_urlencoded::parse(&request.body) {
+                mask.hide(value.as_bytes());
+            }
         }
         let said = self.said(&mask);
         let place = place(&request.url);

@@ -56,7 +56,7 @@ async fn pubsub_by_the_key_of_a_service_account() {
         }
     })
     .await;
-    let account = json!({
+    let mut account = json!({
         "type": "service_account",
         "client_email": "sa@acme.iam",
         "private_key": key.serialize_pem(),
@@ -77,6 +77,30 @@ async fn pubsub_by_the_key_of_a_service_account() {
     for _ in 0..2 {
         assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
     }
+
+    // What is as good as a password follows no redirect, and is not told if a peer repeats it.
+    let other = Sink::start(|_| Reply::status("200 OK")).await;
+    let there = other.url("/token");
+    let refusing = Sink::start(move |seen| match seen.head.starts_with("POST /away ") {
+        true => Reply::status(&format!("307 Away\r\nlocation: {there}")),
+        false => Reply::Text("400 Bad".into(), format!("no: {}", seen.body).into_bytes()),
+    })
+    .await;
+    for (path, problem) in [
+        ("/away", "must not get the credentials"),
+        ("/token", "no: grant_type="),
+    ] {
+        account["token_uri"] = refusing.url(path).into();
+        let token = account.to_string();
+        let refused = with_secret(ProviderType::GooglePubSub, "acme", &[("token", &token)]);
+        let error = tell(&refused, &event()).await.unwrap_err();
+        assert!(error.message.contains(problem), "{error}");
+        assert!(
+            error.again == Again::Later && !error.message.contains("eyJ"),
+            "{error}"
+        );
+    }
+    assert!(other.seen().is_empty());
     let seen = google.seen();
     let paths: Vec<&str> = seen
         .iter()
