@@ -1,7 +1,7 @@
 //! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
 
 use crate::{
-    event::Event,
+    event::{Event, Marks},
     message::{self, Again, DeliveryError, Letter, Sent},
     outbox::{Item, Next, Outbox},
     provider::{self, Peers, Service},
@@ -213,6 +213,7 @@ impl Dispatch {
         let item = Item {
             key: happened.key.clone(),
             ends_failure: happened.ends_failure,
+            marks: Marks::of(&happened.event),
             alert_namespace: route.alert.namespace.clone(),
             alert_name: route.alert.name.clone(),
             alert_uid: route.uid.clone(),
@@ -321,6 +322,7 @@ impl Dispatch {
             alert_uid: &item.alert_uid,
             idempotency_key: &item.key,
             ends_failure: item.ends_failure,
+            marks: item.marks,
         };
         match message::deliver(&service, letter).await {
             Ok(Sent::Delivered) => {

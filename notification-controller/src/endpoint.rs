@@ -132,8 +132,7 @@ impl Endpoint {
 
 /// What makes two events the same (Flux: neither severity nor reason counts).
 fn fingerprint(event: &Event) -> [u8; 16] {
-    let group = event.involved_object.api_version.as_deref().unwrap_or_default();
-    let group = group.split_once('/').map_or("", |(group, _)| group);
+    let group = event.group();
     let mut text = format!(
         "event/name={}/namespace={}/kind={}/message={}",
         event.name(),

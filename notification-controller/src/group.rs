@@ -1,7 +1,7 @@
 //! One message of what belongs together: the same alert, kind of object, reason and severity. Pure.
 
 use crate::{
-    event::{Event, Severity},
+    event::{CHANGE_REQUEST, COMMIT, Event, Severity},
     outbox::Item,
 };
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
@@ -42,6 +42,12 @@ pub fn together(items: &[Arc<Item>]) -> Option<Item> {
     let mut item = Item::clone(first);
     item.event.message = listed(items);
     item.event.metadata = agreed(items);
+    item.marks = items
+        .iter()
+        .fold(item.marks, |marks, item| marks.common(item.marks));
+    // What they do not agree on is not there any more.
+    item.marks.commit &= item.event.metadata.contains_key(COMMIT);
+    item.marks.change_request &= item.event.metadata.contains_key(CHANGE_REQUEST);
     item.event
         .metadata
         .insert("count".into(), items.len().to_string());

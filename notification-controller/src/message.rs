@@ -36,7 +36,7 @@ mod zoom;
 mod zulip;
 
 use crate::{
-    event::Event,
+    event::{COMMIT_STATUS, Event, Marks},
     provider::{Answer, Service, git_token, google_token, send, send_nats},
 };
 use crds::notification::ProviderType;
@@ -46,7 +46,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) use git::below;
 pub(crate) use github_api::authorized;
 pub use request::Request;
-use wants::COMMIT_STATUS;
+pub(crate) use text::{cut, masked};
 pub use wants::{is_commit_status, wants};
 
 /// What is to be told, in whose name.
@@ -62,6 +62,8 @@ pub struct Letter<'a> {
     pub idempotency_key: &'a str,
     /// It ends a failure that was told before.
     pub ends_failure: bool,
+    /// What decides whether the service is told of it.
+    pub marks: Marks,
 }
 
 /// What came of a delivery.
@@ -117,7 +119,7 @@ impl DeliveryError {
 /// # Errors
 /// What failed, and whether to try again.
 pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
-    if let Some(why) = wants(service.kind, letter.event, letter.ends_failure) {
+    if let Some(why) = wants(service.kind, letter) {
         return Ok(Sent::Skipped(why));
     }
     let event = plain(service.kind, letter);
@@ -205,10 +207,10 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
     let answer = taken(service, &request).await?;
     // Some say inside a good answer that it is none.
     match service.kind {
-        ProviderType::Lark => lark::check(&answer),
+        ProviderType::Lark => lark::check(&answer, service),
         ProviderType::MsTeams => teams::check(&answer, service),
-        ProviderType::Otel => otel::check(&answer),
-        ProviderType::Slack => slack::check(&answer),
+        ProviderType::Otel => otel::check(&answer, service),
+        ProviderType::Slack => slack::check(&answer, service),
         _ => Ok(Sent::Delivered),
     }
 }

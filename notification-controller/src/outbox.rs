@@ -1,6 +1,9 @@
 //! What waits to be sent, by Provider: in order, bounded, and put together where an alert asks for it.
 
-use crate::{event::Event, group};
+use crate::{
+    event::{Event, Marks},
+    group,
+};
 use jiff::Timestamp;
 use runtime::Key;
 use serde::{Deserialize, Serialize};
@@ -25,6 +28,9 @@ pub struct Item {
     /// It ends a failure that was told before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ends_failure: bool,
+    /// What decides whether the service is told of it.
+    #[serde(default)]
+    pub marks: Marks,
     /// The alert's namespace.
     pub alert_namespace: String,
     /// The alert's name.

@@ -5,6 +5,7 @@ mod github_app;
 mod google;
 mod nats;
 mod reach;
+mod recent;
 mod secret;
 mod send;
 mod tokens;
@@ -12,14 +13,18 @@ mod transport;
 
 use crate::message::DeliveryError;
 use crds::notification::{Provider, ProviderType};
+use expr::Expression;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client};
 use runtime::{Key, telemetry::chain};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use url::Url;
 
+pub(crate) use assemble::VARIABLES;
 pub use assemble::{Held, assemble};
 pub(crate) use github_app::git_token;
+#[cfg(test)]
+pub(crate) use google::asked;
 pub(crate) use google::google_token;
 pub(crate) use nats::send_nats;
 pub use secret::{Mask, Secret};
@@ -31,7 +36,10 @@ pub use transport::{Proxy, Tls, Transport};
 /// What all services share: connections and tokens that are kept for the next message.
 #[derive(Debug, Default)]
 pub struct Peers {
-    clients: transport::Clients,
+    /// By the way that they go.
+    clients: recent::Recent<reqwest::Client>,
+    /// Of connections that are not HTTP, by what they trust and show.
+    tls: recent::Recent<Arc<rustls::ClientConfig>>,
     tokens: tokens::Tokens,
     /// What stands for Google Pub/Sub.
     pub(crate) pubsub: Option<Url>,
@@ -65,7 +73,7 @@ pub struct Service {
     /// The longest that a delivery may take.
     pub timeout: Duration,
     /// The CEL expression for the name of a commit status.
-    pub commit_status: Option<String>,
+    pub commit_status: Option<Arc<Expression>>,
     /// What proves who we are.
     pub auth: Auth,
     /// The way to it.

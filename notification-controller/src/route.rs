@@ -1,6 +1,6 @@
 //! Which alerts want an event, and what they make of it: pure.
 
-use crate::event::{Event, Severity};
+use crate::event::{Event, SUMMARY, Severity};
 use crds::{
     meta::EVENT_PREFIX,
     notification::{Alert, EventSeverity, ObjectSelector, reason},
@@ -134,12 +134,7 @@ impl Route {
     ///
     /// From low to high: the object's annotations, `spec.eventMetadata`, `spec.summary`, the controller (Flux).
     pub fn dressed(&self, event: &Event) -> (Event, Vec<(String, String)>) {
-        let group = event
-            .involved_object
-            .api_version
-            .as_deref()
-            .and_then(|version| version.split_once('/'))
-            .map_or("", |(group, _)| group);
+        let group = event.group();
         let mut sources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut metadata = BTreeMap::new();
         let mut put = |key: &'_ str, value: &str| metadata.insert(key.to_owned(), value.to_owned());
@@ -200,8 +195,6 @@ pub fn labelled(selectors: &[&ObjectSelector], labels: &BTreeMap<String, String>
 
 /// What the controller says for machines, not for people (Flux).
 const UNTOLD: [&str; 3] = ["checksum", "digest", "token"];
-/// The key of what people read first.
-const SUMMARY: &str = "summary";
 /// The longest time that messages are held back to be put together.
 const LONGEST_WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 

@@ -8,7 +8,7 @@ use crate::meter::{Budget, meter};
 use crate::stack::on_deep_stack;
 use crate::types::{Type, check};
 use crate::value::{from_json, to_json};
-use cel::common::types::CelBool;
+use cel::common::types::{CelBool, CelString};
 use cel::common::value::Val;
 use serde_json::Value;
 
@@ -28,7 +28,24 @@ pub struct Expression {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Yields {
     Boolean,
+    Text,
     Anything,
+}
+
+impl Yields {
+    /// Whether an expression of this type will do. Of a type that is not known, its value will show.
+    fn admits(self, got: Type) -> Result<(), CompileError> {
+        let got = match got {
+            Type::Known(name) => name,
+            Type::Dynamic => "dyn",
+            Type::Unknown => return Ok(()),
+        };
+        match self {
+            Self::Boolean if got != "bool" => Err(CompileError::NotBoolean { got: got.to_owned() }),
+            Self::Text if got != "string" => Err(CompileError::NotText { got: got.to_owned() }),
+            Self::Boolean | Self::Text | Self::Anything => Ok(()),
+        }
+    }
 }
 
 /// Why a text is no expression.
@@ -69,6 +86,12 @@ pub enum CompileError {
     /// It can be seen not to yield a boolean.
     #[error("CEL expression output type mismatch: expected bool, got {got}")]
     NotBoolean {
+        /// The type that it yields.
+        got: String,
+    },
+    /// It can be seen not to yield a text.
+    #[error("CEL expression output type mismatch: expected string, got {got}")]
+    NotText {
         /// The type that it yields.
         got: String,
     },
@@ -155,6 +178,15 @@ impl Expression {
         Self::prepare(text, Some(variables), Yields::Boolean)
     }
 
+    /// Parses `text` and checks it, as Flux does for `commitStatusExpr`: it may name these `variables` only, and has to
+    /// yield a text. What is not checked for [`Expression::compile_checked`] is not here either.
+    ///
+    /// # Errors
+    /// Those of [`Expression::compile`], [`CompileError::Undeclared`] and [`CompileError::NotText`].
+    pub fn compile_text(text: &str, variables: &[&str]) -> Result<Self, CompileError> {
+        Self::prepare(text, Some(variables), Yields::Text)
+    }
+
     /// As it was given.
     pub fn text(&self) -> &str {
         &self.text
@@ -193,12 +225,14 @@ impl Expression {
     /// # Errors
     /// Any [`EvaluateError`].
     pub fn evaluate_text(&self, variables: &[(&str, &Value)]) -> Result<String, EvaluateError> {
-        match self.evaluate_to(variables, to_json)? {
-            Some(Value::String(text)) => Ok(text),
-            _ => Err(EvaluateError::NotText {
-                expression: self.text.clone(),
-            }),
-        }
+        self.evaluate_to(variables, |value| {
+            value
+                .downcast_ref::<CelString<'_>>()
+                .map(|text| text.inner().to_owned())
+        })?
+        .ok_or_else(|| EvaluateError::NotText {
+            expression: self.text.clone(),
+        })
     }
 
     fn evaluate_to<T: Send>(
@@ -254,18 +288,7 @@ impl Expression {
                         name,
                     });
                 }
-                Ok(_) if yields == Yields::Anything => {}
-                Ok(Type::Known("bool") | Type::Unknown) => {}
-                Ok(Type::Known(other)) => {
-                    return Err(CompileError::NotBoolean {
-                        got: other.to_owned(),
-                    });
-                }
-                Ok(Type::Dynamic) => {
-                    return Err(CompileError::NotBoolean {
-                        got: "dyn".to_owned(),
-                    });
-                }
+                Ok(got) => yields.admits(got)?,
             }
         }
         Ok(Self {

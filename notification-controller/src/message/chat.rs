@@ -1,13 +1,15 @@
 //! Discord and Rocket.Chat, which read Slack's form.
 
-use super::{DeliveryError, Letter, Request, request::address, slack};
+use super::{DeliveryError, Letter, Request, request::address, slack, text::defused};
 use crate::provider::Service;
 use reqwest::Method;
 
 /// An embed has at most 6000 characters, names of fields included, and 4096 of them in its text (Discord API, embed limits).
 const DISCORD: slack::Form = slack::Form {
     colours: ["good", "danger"],
-    escape: str::to_owned,
+    escape: defused,
+    // People put links there.
+    escape_value: str::to_owned,
     text: 2800,
     value: 120,
     fields: 12,
@@ -15,7 +17,9 @@ const DISCORD: slack::Form = slack::Form {
 
 const ROCKET: slack::Form = slack::Form {
     colours: ["#0076D7", "#FF0000"],
-    escape: str::to_owned,
+    escape: defused,
+    // People put links there.
+    escape_value: str::to_owned,
     text: 5000,
     value: 1024,
     fields: 50,
@@ -52,6 +56,8 @@ mod tests {
     };
     use crds::notification::ProviderType;
 
+    type Room = fn(&Service, Letter<'_>) -> Result<Request, DeliveryError>;
+
     #[test]
     fn an_embed_is_taken_whole() {
         let service = service(
@@ -75,8 +81,26 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_no_markup() {
+        let mut event = event(Severity::Info);
+        event.message = "[log in](https://evil) @all".into();
+        event.metadata = [("board".into(), "[board](https://grafana)".into())].into();
+        let rooms: [(_, Room); 2] = [
+            (ProviderType::Discord, super::discord),
+            (ProviderType::Rocket, super::rocket),
+        ];
+        for (kind, room) in rooms {
+            let service = service(kind, "https://chat.example/x", "", &[]);
+            let request = with_letter(&event, |letter| room(&service, letter)).unwrap();
+            let attachment = &body(&request)["attachments"][0];
+            assert_eq!(attachment["text"], "[log in]\u{200b}(https://evil) @\u{200b}all");
+            assert_eq!(attachment["fields"][0]["value"], "[board](https://grafana)");
+        }
+    }
+
+    #[test]
     fn each_has_its_own_colours_and_address() {
-        let of = |kind, url: &str, request: fn(&Service, Letter<'_>) -> Result<Request, DeliveryError>| {
+        let of = |kind, url: &str, request: Room| {
             let service = service(kind, url, "room", &[]);
             with_letter(&event(Severity::Error), |letter| request(&service, letter)).unwrap()
         };

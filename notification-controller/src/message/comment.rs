@@ -177,16 +177,31 @@ fn marker(host: Host, service: &Service, letter: Letter<'_>) -> String {
     format!("<!-- {key}:{about} -->")
 }
 
-/// The number of our comment among others. Nobody else's is touched, whatever it says.
+/// The number of our comment among others. Nobody else's is touched, whatever it says, and none about another object, whose
+/// message may hold any marker.
 fn ours(host: Host, comments: &Value, user: &str, marker: &str) -> Option<u64> {
     let is_ours = |comment: &&Value| {
         let author = match host {
             Host::GitHub | Host::Gitea => &comment["user"]["login"],
             Host::GitLab => &comment["author"]["username"],
         };
-        author == user && comment["body"].as_str().is_some_and(|body| body.contains(marker))
+        author == user
+            && comment["body"]
+                .as_str()
+                .is_some_and(|body| body.starts_with(marker))
     };
     comments.as_array()?.iter().find(is_ours)?["id"].as_u64()
+}
+
+/// What every host is asked for an event.
+#[cfg(test)]
+pub(super) fn everything(service: &Service, letter: Letter<'_>) -> Vec<Result<Vec<Request>, DeliveryError>> {
+    let hosts = [Host::GitHub, Host::GitLab, Host::Gitea];
+    let asked = |host| {
+        let place = Place::of(host, service, letter)?;
+        Ok([place.me, place.comments, place.comment].map(Request::get).into())
+    };
+    hosts.into_iter().map(asked).collect()
 }
 
 #[cfg(test)]
@@ -217,6 +232,7 @@ mod tests {
         let comments = json!([
             {"id": 1, "user": {"login": "eve"}, "body": "<!-- m -->"},
             {"id": 2, "user": {"login": "bot"}, "body": "something else"},
+            {"id": 6, "user": {"login": "bot"}, "body": "<!-- other -->\n\n<!-- m -->"},
             {"id": 3, "user": {"login": "bot"}, "body": "<!-- m -->\nold"},
             {"id": 4, "user": {"login": "bot"}, "body": "<!-- m -->"},
             {"id": "5", "user": null, "body": null},

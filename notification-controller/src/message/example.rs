@@ -2,7 +2,7 @@
 
 use super::{DeliveryError, Letter, Request};
 use crate::{
-    event::{Event, Severity},
+    event::{Event, Marks, Severity},
     provider::{Held, Peers, Service, assemble},
 };
 use crds::notification::{Provider, ProviderSpec, ProviderType};
@@ -97,6 +97,7 @@ pub fn with_letter<T>(event: &Event, then: impl FnOnce(Letter<'_>) -> T) -> T {
         alert_uid: "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a",
         idempotency_key: "0123456789abcdef0123456789abcdef",
         ends_failure: false,
+        marks: Marks::default(),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{
     DeliveryError, Letter, Request, Sent,
     request::address,
-    text::{by_severity, cut, fit, object},
+    text::{by_severity, cut, fit, masked, object},
 };
 use crate::provider::{Answer, Service};
 use reqwest::Method;
@@ -47,21 +47,25 @@ fn card(letter: Letter<'_>, limit: usize) -> Value {
     })
 }
 
-/// Keeps a text from calling people by `<at>`.
+/// Keeps a text from calling people by `<at>`, and from links with a name of their own (Lark open platform, escaping in
+/// Markdown).
 fn escape(text: &str) -> String {
-    text.replace('<', "&#60;").replace('>', "&#62;")
+    let marks = [("<", "&#60;"), (">", "&#62;"), ("](", "&#93;("), ("*", "&#42;")];
+    marks.iter().fold(text.to_owned(), |text, (mark, escaped)| {
+        text.replace(mark, escaped)
+    })
 }
 
 /// A bot is answered with 200; whether it worked is inside.
 ///
 /// # Errors
 /// What Lark says.
-pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
+pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match body["code"].as_i64() {
         None | Some(0) => Ok(Sent::Delivered),
         Some(code) => {
-            let said = cut(body["msg"].as_str().unwrap_or_default(), 200);
+            let said = masked(body["msg"].as_str().unwrap_or_default(), &service.mask, 200);
             let message = format!("Lark answered with the error {code}: {said}");
             match LATER.contains(&code) {
                 true => Err(DeliveryError::later(message)),
@@ -106,18 +110,27 @@ mod tests {
     }
 
     #[test]
-    fn what_lark_says() {
-        let answer = |body: &str| Answer {
-            status: reqwest::StatusCode::OK,
-            retry_after: None,
-            body: body.into(),
-        };
+    fn a_message_is_no_markup() {
         assert_eq!(
-            check(&answer(r#"{"code":0,"msg":"success"}"#)),
-            Ok(Sent::Delivered)
+            escape("**[log in](https://evil) <at id=all></at>"),
+            "&#42;&#42;[log in&#93;(https://evil) &#60;at id=all&#62;&#60;/at&#62;"
         );
-        assert_eq!(check(&answer(r#"{"StatusCode":0}"#)), Ok(Sent::Delivered));
-        let again = |body: &str| check(&answer(body)).unwrap_err().again;
+    }
+
+    #[test]
+    fn what_lark_says() {
+        let service = service(ProviderType::Lark, "https://open.larksuite.com/x", "", &[]);
+        let said = |body: &str| {
+            let answer = Answer {
+                status: reqwest::StatusCode::OK,
+                retry_after: None,
+                body: body.into(),
+            };
+            check(&answer, &service)
+        };
+        assert_eq!(said(r#"{"code":0,"msg":"success"}"#), Ok(Sent::Delivered));
+        assert_eq!(said(r#"{"StatusCode":0}"#), Ok(Sent::Delivered));
+        let again = |body: &str| said(body).unwrap_err().again;
         assert_eq!(again(r#"{"code":9499,"msg":"too many request"}"#), Again::Later);
         assert_eq!(
             again(r#"{"code":19024,"msg":"Key Words Not Found"}"#),

@@ -57,13 +57,11 @@ mod tests {
         );
         let request = with_letter(&event(Severity::Error), |letter| request(&service, letter)).unwrap();
         // printf %s 0c9c2e41-d2f9-4f9b-9c41-bebc1984d67a/Kustomization/apps/web/HealthCheckFailed | sha256sum
-        let alias =
-            Sha256::digest("0c9c2e41-d2f9-4f9b-9c41-bebc1984d67a/Kustomization/apps/web/HealthCheckFailed");
         assert_eq!(
             body(&request),
             json!({
                 "message": "Kustomization/web",
-                "alias": hex::encode(alias),
+                "alias": "85b4cea86f5c7f086236c38fe054756c761a197762d1ceb71170c02f42156257",
                 "description": "Health check failed: Deployment/apps/web <not> ready & late",
                 "details": {
                     "revision": "main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35",

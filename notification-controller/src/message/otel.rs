@@ -3,7 +3,7 @@
 use super::{
     DeliveryError, Letter, Request, Sent,
     request::address,
-    text::{by_severity, cut},
+    text::{by_severity, cut, masked},
 };
 use crate::{
     event::Event,
@@ -93,7 +93,7 @@ fn revision(event: &Event) -> String {
 ///
 /// # Errors
 /// What it says.
-pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
+pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let rejected = &body["partialSuccess"]["rejectedSpans"];
     match rejected
@@ -107,7 +107,7 @@ pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
                 .unwrap_or_default();
             Err(DeliveryError::never(format!(
                 "the collector rejected the span: {}",
-                cut(said, 300)
+                masked(said, &service.mask, 300)
             )))
         }
     }
@@ -141,10 +141,8 @@ mod tests {
             json!({"key": "service.name", "value": {"stringValue": "apps/alert"}})
         );
         let span = &resource["scopeSpans"][0]["spans"][0];
-        let trace = Sha256::digest(
-            "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a:main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35",
-        );
-        assert_eq!(span["traceId"], hex::encode(&trace[..16]));
+        // printf %s '<uid of the alert>:<revision>' | sha256sum | head -c 32
+        assert_eq!(span["traceId"], "1b692cca80298d0de168b2a05ad129a7");
         assert_eq!(span["spanId"].as_str().unwrap().len(), 16);
         assert_eq!(span["name"], "Kustomization: apps/web");
         assert_eq!(span["startTimeUnixNano"], "1785579630000000000");
@@ -164,18 +162,19 @@ mod tests {
 
     #[test]
     fn what_a_collector_says() {
-        let answer = |body: &str| Answer {
-            status: reqwest::StatusCode::OK,
-            retry_after: None,
-            body: body.into(),
+        let service = service(ProviderType::Otel, "https://otel.example", "", &[]);
+        let is_taken = |body: &str| {
+            let answer = Answer {
+                status: reqwest::StatusCode::OK,
+                retry_after: None,
+                body: body.into(),
+            };
+            check(&answer, &service).is_ok()
         };
-        assert!(check(&answer("{}")).is_ok() && check(&answer("")).is_ok());
-        assert!(
-            check(&answer(
-                r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"no"}}"#
-            ))
-            .is_err()
-        );
-        assert!(check(&answer(r#"{"partialSuccess":{"rejectedSpans":1}}"#)).is_err());
+        assert!(is_taken("{}") && is_taken(""));
+        assert!(!is_taken(
+            r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"no"}}"#
+        ));
+        assert!(!is_taken(r#"{"partialSuccess":{"rejectedSpans":1}}"#));
     }
 }

@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde::Serialize;
 use std::fmt;
-use url::Url;
+use url::{Url, form_urlencoded::Serializer};
 
 /// Headers that say where a message begins and ends, and what becomes of its connection (RFC 9112).
 const FRAMING: [&str; 8] = [
@@ -34,6 +34,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// What to say.
     pub body: Vec<u8>,
+    /// Whether what is said proves who we are.
+    pub secret_body: bool,
 }
 
 impl fmt::Debug for Request {
@@ -55,7 +57,23 @@ impl Request {
             url,
             headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
             body,
+            secret_body: false,
         })
+    }
+
+    /// A form that is posted (URL Standard, `application/x-www-form-urlencoded`).
+    pub fn form(url: Url, pairs: &[(&str, &str)]) -> Self {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        Self {
+            method: Method::POST,
+            url,
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
+            body: Serializer::new(String::new())
+                .extend_pairs(pairs)
+                .finish()
+                .into_bytes(),
+            secret_body: false,
+        }
     }
 
     /// A request without a body.
@@ -65,6 +83,7 @@ impl Request {
             url,
             headers: HeaderMap::new(),
             body: Vec::new(),
+            secret_body: false,
         }
     }
 
@@ -125,7 +144,8 @@ impl Request {
 
     /// Whether it holds something that must stay with the host that it is for.
     pub fn is_secret(&self) -> bool {
-        self.headers.values().any(HeaderValue::is_sensitive)
+        self.secret_body
+            || self.headers.values().any(HeaderValue::is_sensitive)
             || !self.url.username().is_empty()
             || self.url.password().is_some()
     }

@@ -44,6 +44,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
         url,
         headers: HeaderMap::from_iter([(CONTENT_TYPE, envelope)]),
         body: (lines.join("\n") + "\n").into_bytes(),
+        secret_body: false,
     };
     let auth = format!("Sentry sentry_version=7, sentry_client=sluice/1.0, sentry_key={key}");
     request.secret_header("X-Sentry-Auth", auth.as_bytes())

@@ -3,7 +3,7 @@
 use super::{
     DeliveryError, Letter, Request, Sent,
     request::address,
-    text::{by_severity, cut, escape_html, first_line, object},
+    text::{by_severity, cut, escape_html, first_line, masked, object},
 };
 use crate::provider::{Answer, Service};
 use reqwest::Method;
@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 pub struct Form {
     /// The colour of what went well, and of what did not.
     pub colours: [&'static str; 2],
-    /// How a text is kept from being markup.
+    /// How a message is kept from being markup.
     pub escape: fn(&str) -> String,
+    /// How the value of a field is.
+    pub escape_value: fn(&str) -> String,
     /// The longest text, in characters.
     pub text: usize,
     /// The longest value of a field, in characters.
@@ -27,6 +29,7 @@ pub struct Form {
 const FORM: Form = Form {
     colours: ["good", "danger"],
     escape: escape_html,
+    escape_value: escape_html,
     text: 20_000,
     value: 300,
     fields: 50,
@@ -64,11 +67,12 @@ pub fn payload(service: &Service, letter: Letter<'_>, form: &Form, channel: &str
     };
     let author = object(event);
     let text = |text: &str, most: usize| (form.escape)(&cut(text, most));
+    let shown = |value: &str| (form.escape_value)(&cut(value, form.value));
     let fields: Vec<Value> = event
         .metadata
         .iter()
         .take(form.fields)
-        .map(|(key, value)| json!({"title": cut(key, form.value), "value": text(value, form.value), "short": false}))
+        .map(|(key, value)| json!({"title": cut(key, form.value), "value": shown(value), "short": false}))
         .collect();
     let [info, error] = form.colours;
     let attachment = json!({
@@ -90,13 +94,14 @@ pub fn payload(service: &Service, letter: Letter<'_>, form: &Form, channel: &str
 ///
 /// # Errors
 /// What Slack says.
-pub fn check(answer: &Answer) -> Result<Sent, DeliveryError> {
+pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if body["ok"] != Value::Bool(false) {
         return Ok(Sent::Delivered);
     }
     let error = body["error"].as_str().unwrap_or("unknown error");
-    let message = format!("Slack answered with the error '{}'", cut(error, 200));
+    let said = masked(error, &service.mask, 200);
+    let message = format!("Slack answered with the error '{said}'");
     match error {
         "msg_too_long"
         | "no_text"
@@ -164,6 +169,7 @@ mod tests {
 
     #[test]
     fn what_slack_says() {
+        let service = service(ProviderType::Slack, "https://slack.com/x", "", &[]);
         for (body, expected) in [
             ("ok", None),
             ("", None),
@@ -177,7 +183,11 @@ mod tests {
                 retry_after: None,
                 body: body.into(),
             };
-            assert_eq!(check(&answer).err().map(|error| error.again), expected, "{body}");
+            assert_eq!(
+                check(&answer, &service).err().map(|error| error.again),
+                expected,
+                "{body}"
+            );
         }
     }
 

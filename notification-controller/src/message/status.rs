@@ -7,10 +7,10 @@ mod gitea;
 mod github;
 mod gitlab;
 
-use super::{Again, DeliveryError, Letter, Request, Sent, git, text::name_and_words};
+use super::{DeliveryError, Letter, Request, Sent, git, text::name_and_words};
 use crate::{
-    event::Severity,
-    provider::{Secret, Service, git_token, send, send_up_to},
+    event::{Event, SUMMARY, Severity},
+    provider::{Secret, Service, VARIABLES, git_token, send, send_up_to},
 };
 use crds::notification::ProviderType;
 use expr::Expression;
@@ -56,6 +56,8 @@ struct Host {
     is_there: fn(&Value, &Status) -> bool,
     /// What sets the status.
     set: fn(&Service, &Secret, &Status) -> Result<Request, DeliveryError>,
+    /// Whether it says 404 of a commit that it does not know, and not only of a repository or a token that is wrong.
+    misses_commits: bool,
 }
 
 /// Sets the status that an event means, unless the commit has it already.
@@ -68,7 +70,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, Deliver
             "the Provider is none for commit statuses".into(),
         ));
     };
-    let status = status(service, letter)?;
+    let status = status(letter.event, id(service, letter).await?)?;
     let token = git_token(service).await?.token;
     let list = (host.list)(service, &token, &status)?;
     let answer = send_up_to(service, &list, LIST).await?;
@@ -84,7 +86,8 @@ pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, Deliver
     let answer = send(service, &set).await?;
     match answer.is_taken() {
         true => Ok(Sent::Delivered),
-        false => Err(answer.refused_for_good(service, &set)),
+        false if host.misses_commits => Err(answer.refused_for_good(service, &set)),
+        false => Err(answer.refused(service, &set)),
     }
 }
 
@@ -109,9 +112,8 @@ fn latest(list: &Value, ours: impl Fn(&Value) -> bool, says: impl Fn(&Value) -> 
         .is_some_and(says)
 }
 
-/// PURE: the status that an event means.
-fn status(service: &Service, letter: Letter<'_>) -> Result<Status, DeliveryError> {
-    let event = letter.event;
+/// PURE: the status of this name that an event means.
+fn status(event: &Event, id: String) -> Result<Status, DeliveryError> {
     let state = match event.severity {
         _ if event.reason == "Progressing" => State::Pending,
         Severity::Info => State::Success,
@@ -121,92 +123,115 @@ fn status(service: &Service, letter: Letter<'_>) -> Result<Status, DeliveryError
     let (name, words) = name_and_words(event);
     Ok(Status {
         commit: git::commit(event)?,
-        id: id(service, letter)?,
+        id,
         state,
         name,
         words,
-        summary: event.metadata.get("summary").cloned(),
+        summary: event.metadata.get(SUMMARY).cloned(),
     })
 }
 
-/// PURE: `kind/name/` and the first part of the Provider's uid, or what the Provider's expression yields.
-fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
-    let event = letter.event;
-    let Some(text) = &service.commit_status else {
+/// `kind/name/` and the first part of the Provider's uid, or what the Provider's expression yields.
+async fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
+    let Some(expression) = service.commit_status.clone() else {
         let uid = service.uid.split('-').next().unwrap_or_default();
+        let event = letter.event;
         return Ok(format!("{}/{}/{uid}", event.kind(), event.name()).to_lowercase());
     };
-    let failed = |again, error: &dyn std::error::Error| DeliveryError {
-        message: format!("failed to evaluate spec.commitStatusExpr for the event: {error}"),
-        again,
+    let values = values(service, letter)?;
+    // It may take all of its budget, for which others are not to wait.
+    let named = tokio::task::spawn_blocking(move || named(&expression, &values));
+    let ended = |_| {
+        Err(DeliveryError::later(
+            "the evaluation of spec.commitStatusExpr was ended".into(),
+        ))
     };
-    // What is wrong for every event may be put right; what is wrong for this one must not keep the others waiting.
-    let expression = Expression::compile_declared(text, &["event", "alert", "provider"])
-        .map_err(|error| failed(Again::Later, &error))?;
-    let event = serde_json::to_value(event).map_err(|error| failed(Again::Never, &error))?;
+    named.await.unwrap_or_else(ended)
+}
+
+/// PURE: the values of an expression's variables.
+fn values(service: &Service, letter: Letter<'_>) -> Result<[Value; 3], DeliveryError> {
+    let failed = |error| DeliveryError::never(format!("failed to write the event: {error}"));
+    let event = serde_json::to_value(letter.event).map_err(failed)?;
     let alert = json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
         "kind": "Alert",
         "metadata": {"name": letter.alert.name, "namespace": letter.alert.namespace, "uid": letter.alert_uid},
     });
-    let variables = [
-        ("event", &event),
-        ("alert", &alert),
-        ("provider", &service.object),
-    ];
-    let id = expression
-        .evaluate_text(&variables)
-        .map_err(|error| failed(Again::Never, &error))?;
-    match id.is_empty() {
-        true => Err(DeliveryError::never(
+    Ok([event, alert, service.object.clone()])
+}
+
+/// PURE: what an expression makes of them. What is wrong for this event must not keep the others waiting.
+fn named(expression: &Expression, values: &[Value; 3]) -> Result<String, DeliveryError> {
+    let variables: Vec<(&str, &Value)> = VARIABLES.into_iter().zip(values).collect();
+    match expression.evaluate_text(&variables) {
+        Ok(id) if id.is_empty() => Err(DeliveryError::never(
             "spec.commitStatusExpr yields an empty text for the event".into(),
         )),
-        false => Ok(id),
+        Ok(id) => Ok(id),
+        Err(error) => Err(DeliveryError::never(format!(
+            "failed to evaluate spec.commitStatusExpr for the event: {error}"
+        ))),
     }
+}
+
+/// What every host is asked and told of an event.
+#[cfg(test)]
+pub(super) fn everything(
+    service: &Service,
+    token: &Secret,
+    letter: Letter<'_>,
+) -> Vec<Result<Vec<Request>, DeliveryError>> {
+    let status = match status(letter.event, "id".into()) {
+        Ok(status) => status,
+        Err(error) => return vec![Err(error)],
+    };
+    let hosts = [
+        azure_devops::HOST,
+        bitbucket::HOST,
+        bitbucket_server::HOST,
+        gitea::HOST,
+        github::HOST,
+        gitlab::HOST,
+    ];
+    let requests = hosts.iter().flat_map(|host| [host.list, host.set]);
+    requests
+        .map(|request| request(service, token, &status).map(|request| vec![request]))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::example::{event, provider, service_of, with_letter};
-
-    fn of(
-        expression: Option<&str>,
-        change: impl Fn(&mut crate::event::Event),
-    ) -> Result<Status, DeliveryError> {
-        let mut provider = provider(ProviderType::GitHub, "https://github.com/acme/web");
-        provider.spec.commit_status_expr = expression.map(str::to_owned);
-        let service = service_of(&provider, &[("token", "t")]).unwrap();
-        let mut event = event(Severity::Error);
-        change(&mut event);
-        with_letter(&event, |letter| status(&service, letter))
-    }
+    use crate::message::{
+        Again,
+        example::{event, provider, service_of, with_letter},
+    };
 
     #[test]
     fn what_an_event_means() {
+        let of = |change: &dyn Fn(&mut Event)| {
+            let mut event = event(Severity::Error);
+            change(&mut event);
+            status(&event, "id".into())
+        };
         let expected = Status {
             commit: "221a93568e4c3e453a2bbde6b488ce3606e39b35".into(),
-            id: "kustomization/web/0c9c2e41".into(),
+            id: "id".into(),
             state: State::Failure,
             name: "kustomization/web".into(),
             words: "health check failed".into(),
             summary: Some("prod & more".into()),
         };
-        assert_eq!(of(None, |_| ()), Ok(expected));
+        assert_eq!(of(&|_| ()), Ok(expected));
+        let state = |change: &dyn Fn(&mut Event)| of(change).unwrap().state;
+        assert_eq!(state(&|event| event.severity = Severity::Info), State::Success);
         assert_eq!(
-            of(None, |event| event.severity = Severity::Info).unwrap().state,
-            State::Success
-        );
-        assert_eq!(
-            of(None, |event| event.reason = "Progressing".into())
-                .unwrap()
-                .state,
+            state(&|event| event.reason = "Progressing".into()),
             State::Pending
         );
         // A HelmRelease has the version of its chart.
-        let chart = of(None, |event| {
-            drop(event.metadata.insert("revision".into(), "6.5.0".into()))
-        });
+        let chart = of(&|event| drop(event.metadata.insert("revision".into(), "6.5.0".into())));
         assert_eq!(chart.unwrap_err().again, Again::Never);
     }
 
@@ -221,16 +246,22 @@ mod tests {
                 "provider.metadata.uid.split('-').first().value() + event.severity",
                 Ok("0c9c2e41error"),
             ),
-            ("provider.spec.type", Ok("github")),
-            ("event.metadata.nope", Err("no such key: nope")),
-            ("1", Err("as string")),
-            ("nope.metadata.name", Err("undeclared reference to 'nope'")),
-            ("''", Err("empty")),
-            ("(", Err("Syntax error")),
+            ("string(provider.spec.type)", Ok("github")),
+            ("event.metadata.nope + ''", Err("no such key: nope")),
+            ("event.metadata.summary == '' ? 'a' : ''", Err("empty")),
         ] {
-            match (of(Some(expression), |_| ()), expected) {
-                (Ok(found), Ok(expected)) => assert_eq!(found.id, expected),
-                (Err(found), Err(expected)) => assert!(found.message.contains(expected), "{found}"),
+            let mut provider = provider(ProviderType::GitHub, "https://github.com/acme/web");
+            provider.spec.commit_status_expr = Some(expression.into());
+            let service = service_of(&provider, &[("token", "t")]).unwrap();
+            let values = with_letter(&event(Severity::Error), |letter| values(&service, letter)).unwrap();
+            match (named(service.commit_status.as_ref().unwrap(), &values), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(expected)) => {
+                    assert!(
+                        found.message.contains(expected) && found.again == Again::Never,
+                        "{found}"
+                    );
+                }
                 (found, _) => panic!("{expression}: {found:?}"),
             }
         }

@@ -4,7 +4,7 @@
 use super::{
     DeliveryError, Letter, Request, Sent,
     request::address,
-    text::{by_severity, cut, escape_html, fit, object},
+    text::{by_severity, cut, defused, escape_html, fit, object},
 };
 use crate::provider::{Answer, Service};
 use reqwest::Method;
@@ -38,7 +38,8 @@ fn adaptive_card(letter: Letter<'_>, limit: usize) -> Value {
     let mut facts: Vec<(&String, &String)> = event.metadata.iter().collect();
     facts.sort_by_key(|(key, _)| (key.as_str() != SUMMARY, *key));
     let fact = |(key, value): (&String, &String)| json!({"title": key, "value": cut(value, limit.min(FACT))});
-    let mut message = json!({"type": "TextBlock", "text": cut(&event.message, limit), "wrap": true});
+    let mut message =
+        json!({"type": "TextBlock", "text": defused(&cut(&event.message, limit)), "wrap": true});
     if let Some(colour) = by_severity(event, None, Some("attention")) {
         message["color"] = colour.into();
     }
@@ -135,6 +136,19 @@ mod tests {
                 ]},
             ])
         );
+    }
+
+    #[test]
+    fn a_message_is_no_markup() {
+        let mut event = event(Severity::Info);
+        event.message = "[log in](https://evil)".into();
+        event
+            .metadata
+            .insert("board".into(), "[board](https://grafana)".into());
+        let card = of("https://prod-1.logic.azure.com/workflows/1", &event).to_string();
+        assert!(card.contains("[log in]\u{200b}(https://evil)"), "{card}");
+        // People put links there.
+        assert!(card.contains("[board](https://grafana)"), "{card}");
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! PURE: texts for people, in the size that a service takes.
 
-use crate::event::{Event, Severity};
+use crate::{
+    event::{Event, Severity},
+    provider::Mask,
+};
 use serde_json::Value;
 
 /// What stands where a text was cut.
 const CUT: char = '…';
+
+/// What cannot be seen (zero width space).
+const NOTHING: char = '\u{200b}';
 
 /// A text of at most so many characters; what was cut is marked.
 pub fn cut(text: &str, most: usize) -> String {
@@ -19,6 +25,11 @@ pub fn cut_bytes(text: &str, most: usize) -> String {
 /// A text of at most so many UTF-16 units.
 pub fn cut_utf16(text: &str, most: usize) -> String {
     cut_by(text, most, char::len_utf16)
+}
+
+/// What a peer says, for people: at most so many characters of it. Of a secret that is cut, a part could be read.
+pub fn masked(text: &str, mask: &Mask, most: usize) -> String {
+    cut(&mask.apply(text), most)
 }
 
 fn cut_by(text: &str, most: usize, weight: impl Fn(char) -> usize) -> String {
@@ -112,6 +123,29 @@ pub fn escape_html(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
+/// A text in which Markdown finds no link with a name of its own, and nobody who is called, without any change that can be seen:
+/// services differ in what a backslash does. Addresses that stand there for themselves remain links.
+pub fn defused(text: &str) -> String {
+    let mut defused = String::with_capacity(text.len());
+    let mut before = ' ';
+    for (at, letter) in text.char_indices() {
+        defused.push(letter);
+        let after = &text[at + letter.len_utf8()..];
+        let begins = match letter {
+            ']' => after.starts_with('('),
+            // `<https://host|text>`, `<@user>`, `<!here>`, `<#room>`.
+            '<' => after.starts_with("http") || after.starts_with(['@', '!', '#', '&']),
+            '@' => !before.is_alphanumeric() && after.starts_with(char::is_alphanumeric),
+            _ => false,
+        };
+        if begins {
+            defused.push(NOTHING);
+        }
+        before = letter;
+    }
+    defused
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,10 +167,37 @@ mod tests {
     }
 
     #[test]
+    fn no_part_of_a_secret_is_left_by_a_cut() {
+        let mut mask = Mask::default();
+        mask.hide(b"0123456789");
+        assert_eq!(masked("you sent 0123456789", &mask, 14), "you sent *****");
+        assert_eq!(masked("you sent 0123456789", &mask, 12), "you sent **…");
+    }
+
+    #[test]
     fn messages_are_made_to_fit() {
         let long = "\"".repeat(5000);
         let message = fit(1000, |limit| cut(&long, limit).into());
         assert!(message.to_string().len() <= 1000, "{}", message.to_string().len());
+    }
+
+    #[test]
+    fn texts_that_call_nobody_and_lead_nowhere() {
+        for (text, expected) in [
+            ("[log in](https://evil)", "[log in]|(https://evil)"),
+            ("<https://evil/log in>", "<|https://evil/log in>"),
+            ("<@U1> <!here> @all", "<|@|U1> <|!here> @|all"),
+            (
+                "main@sha1:abc of me@host.example",
+                "main@sha1:abc of me@host.example",
+            ),
+            (
+                "see https://host/a_b, 1 < 2, <no>, [0][1], *b*",
+                "see https://host/a_b, 1 < 2, <no>, [0][1], *b*",
+            ),
+        ] {
+            assert_eq!(defused(text).replace(NOTHING, "|"), expected, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{
     DeliveryError, Letter, Request,
     request::{address, token},
-    text::{by_severity, cut_bytes, escape_html, object},
+    text::{by_severity, cut_bytes, defused, escape_html, object},
 };
 use crate::provider::Service;
 use reqwest::Method;
@@ -27,7 +27,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
     let room = MOST.saturating_sub(head.len() + metadata.len() + 1);
     let markdown = format!(
         "{head}{}\n{metadata}",
-        cut_bytes(&escape_html(&event.message), room)
+        cut_bytes(&escape_html(&defused(&event.message)), room)
     );
     let body = json!({"roomId": service.channel, "markdown": cut_bytes(&markdown, MOST)});
     Request::json(Method::POST, address(service)?, &body)?.authorize("Bearer", token(service)?)
@@ -59,6 +59,11 @@ mod tests {
                  >**revision**: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\n>**summary**: prod &amp; more\n"})
         );
         assert_eq!(request.headers["authorization"], "Bearer t");
+        let mut link = event(Severity::Info);
+        link.message = "[log in](https://evil)".into();
+        let said = body(&of(&link));
+        let said = said["markdown"].as_str().unwrap();
+        assert!(said.contains("[log in]\u{200b}(https://evil)"), "{said}");
         let mut long = event(Severity::Info);
         long.message = "ä".repeat(10_000);
         assert!(body(&of(&long))["markdown"].as_str().unwrap().len() <= MOST);

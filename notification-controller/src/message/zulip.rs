@@ -2,11 +2,6 @@
 
 use super::{DeliveryError, Letter, Request, markdown, request::address, text::cut};
 use crate::provider::Service;
-use reqwest::{
-    Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
-};
-use url::form_urlencoded::Serializer;
 
 /// The longest message, in characters.
 const MOST: usize = 10_000;
@@ -27,20 +22,14 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
     let (user, password) = service.auth.login.as_ref().ok_or_else(missing)?;
     let mut url = address(service)?;
     url.set_path("/api/v1/messages");
-    let body = Serializer::new(String::new())
-        .append_pair("type", "stream")
-        .append_pair("to", stream)
-        .append_pair("topic", topic)
-        .append_pair("content", &cut(&markdown::post(letter.event, MOST), MOST))
-        .finish();
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    let request = Request {
-        method: Method::POST,
-        url,
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
-        body: body.into_bytes(),
-    };
-    request.basic(user, password.expose().trim_ascii())
+    let content = cut(&markdown::post(letter.event, MOST), MOST);
+    let pairs = [
+        ("type", "stream"),
+        ("to", stream),
+        ("topic", topic),
+        ("content", &content),
+    ];
+    Request::form(url, &pairs).basic(user, password.expose().trim_ascii())
 }
 
 #[cfg(test)]

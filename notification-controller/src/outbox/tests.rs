@@ -7,6 +7,7 @@ fn item(key: &str, name: &str, reason: &str, message: &str) -> Item {
     Item {
         key: key.into(),
         ends_failure: false,
+        marks: Marks::default(),
         alert_namespace: "team".into(),
         alert_name: "all".into(),
         alert_uid: "a".into(),
@@ -38,6 +39,14 @@ fn sent(next: Next) -> Option<Arc<Item>> {
         Next::Send(item) => Some(item),
         Next::Wait(..) | Next::Nothing => None,
     }
+}
+
+#[test]
+fn what_an_earlier_version_saved_can_be_read() {
+    let item = item("1", "a", "R", "m");
+    let mut saved = serde_json::to_value(&item).unwrap();
+    saved.as_object_mut().unwrap().remove("marks");
+    assert_eq!(serde_json::from_value::<Item>(saved).unwrap(), item);
 }
 
 #[test]

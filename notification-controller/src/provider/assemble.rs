@@ -2,7 +2,8 @@
 
 use super::{Auth, Mask, Peers, Proxy, Secret, Service, Tls, Transport};
 use crate::message::{DeliveryError, is_commit_status};
-use crds::notification::{Provider, ProviderType};
+use crds::notification::{Provider, ProviderSpec, ProviderType};
+use expr::Expression;
 use runtime::Key;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,6 +25,9 @@ const OPEN: &[&str] = &[
     "githubAppInstallationOwner",
     "githubAppBaseURL",
 ];
+
+/// What an expression for the name of a commit status may name (Flux field `Provider.spec.commitStatusExpr`).
+pub(crate) const VARIABLES: [&str; 3] = ["event", "alert", "provider"];
 
 type Data = BTreeMap<String, Vec<u8>>;
 
@@ -75,7 +79,13 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
     };
 
     let mut mask = Mask::default();
-    mask.hide_address(address);
+    match spec.type_ {
+        // Several, apart by commas, with or without a scheme.
+        ProviderType::Nats => address
+            .split(|byte| *byte == b',')
+            .for_each(|part| mask.hide_server(part)),
+        _ => mask.hide_address(address),
+    }
     for (_, value) in data.iter().filter(|(key, _)| !OPEN.contains(&key.as_str())) {
         mask.hide(value);
     }
@@ -100,12 +110,24 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
         channel: spec.channel.clone().unwrap_or_default(),
         username: spec.username.clone().unwrap_or_default(),
         timeout,
-        commit_status: spec.commit_status_expr.clone().filter(|text| !text.is_empty()),
+        commit_status: commit_status(spec)?,
         auth,
         transport,
         mask,
         peers: peers.clone(),
     })
+}
+
+/// The expression for the name of a commit status. What is wrong with it can be put right.
+fn commit_status(spec: &ProviderSpec) -> Result<Option<Arc<Expression>>, DeliveryError> {
+    let text = spec.commit_status_expr.as_deref();
+    let Some(text) = text.filter(|text| !text.is_empty() && is_commit_status(spec.type_)) else {
+        return Ok(None);
+    };
+    match Expression::compile_text(text, &VARIABLES) {
+        Ok(expression) => Ok(Some(Arc::new(expression))),
+        Err(error) => Err(DeliveryError::later(format!("spec.commitStatusExpr: {error}"))),
+    }
 }
 
 /// The Provider as CEL sees it, without what only servers write.
@@ -302,6 +324,21 @@ mod tests {
         let error = assemble(&provider, &Held::default(), &Arc::default()).unwrap_err();
         assert!(error.message.contains("spec.serviceAccountName"), "{error}");
         provider.spec.service_account_name = None;
+        provider.spec.type_ = ProviderType::GitHub;
+        for (expression, problem) in [
+            ("1", "expected string, got int"),
+            ("event.metadata.nope", "expected string, got dyn"),
+            ("nope.metadata.name + ''", "undeclared reference to 'nope'"),
+            ("(", "Syntax error"),
+        ] {
+            provider.spec.commit_status_expr = Some(expression.into());
+            let error = assemble(&provider, &Held::default(), &Arc::default()).unwrap_err();
+            assert!(
+                error.message.starts_with("spec.commitStatusExpr: ") && error.message.contains(problem),
+                "{error}"
+            );
+        }
+        provider.spec.commit_status_expr = None;
         provider.spec.timeout = Some("soon".into());
         assert!(assemble(&provider, &Held::default(), &Arc::default()).is_err());
     }

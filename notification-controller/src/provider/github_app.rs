@@ -54,6 +54,8 @@ struct App<'s> {
     owner: Option<&'s str>,
     key: &'s Secret,
     api: Url,
+    /// Whether it is asked for the user's name as well: whoever looks for a comment of one's own has to know it.
+    names_user: bool,
 }
 
 impl<'s> App<'s> {
@@ -95,6 +97,7 @@ impl<'s> App<'s> {
             owner,
             key,
             api,
+            names_user: service.kind == ProviderType::GitHubPullRequestComment,
         }))
     }
 
@@ -105,6 +108,7 @@ impl<'s> App<'s> {
             self.installation.unwrap_or_default(),
             self.owner.unwrap_or_default(),
             self.api.as_str(),
+            if self.names_user { "user" } else { "" },
         ] {
             Secret::new(part).fingerprint(&mut hash);
         }
@@ -145,12 +149,18 @@ impl<'s> App<'s> {
                 .unwrap_or_default()
                 .saturating_sub(now)
         });
-        let app = self
-            .call(service, Method::GET, &["app"], &statement)
-            .await?
-            .unwrap_or_default();
-        let user = app["slug"].as_str().map(|slug| format!("{slug}[bot]"));
+        let user = match self.names_user {
+            true => self.user(service, &statement).await?,
+            false => None,
+        };
         Ok((Access { token, user }, life.map_or(LIFE, Duration::from_secs)))
+    }
+
+    /// The name of the user that writes what the app writes.
+    async fn user(&self, service: &Service, statement: &Secret) -> Result<Option<String>, DeliveryError> {
+        let app = self.call(service, Method::GET, &["app"], statement).await?;
+        let app = app.unwrap_or_default();
+        Ok(app["slug"].as_str().map(|slug| format!("{slug}[bot]")))
     }
 
     /// Where the app is installed for an organisation, or else a user, of this name.

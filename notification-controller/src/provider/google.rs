@@ -1,17 +1,13 @@
 //! I/O: a token of Google's for a service account's key (Google, OAuth 2.0 for service accounts; RFC 7523).
 
 use super::{Access, Secret, Service, send};
-use crate::message::{DeliveryError, Request};
+use crate::message::{Again, DeliveryError, Request};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use reqwest::{
-    Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
-};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use url::{Url, form_urlencoded::Serializer};
+use url::{Host, Url};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/pubsub";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -40,6 +36,33 @@ pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryEr
     if let Some(access) = service.peers.tokens.get(&fingerprint) {
         return Ok(access);
     }
+    let request = asked(key, SystemTime::now())?;
+    let answer = send(service, &request).await?;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let token = body["access_token"].as_str().filter(|_| answer.is_taken());
+    let Some(token) = token else {
+        let mut refused = answer.refused(service, &request);
+        refused.message = format!(
+            "Google gives no token for the service account: {}",
+            refused.message
+        );
+        // The key, or the machine's clock, can be put right.
+        if refused.again == Again::Never {
+            refused.again = Again::Later;
+        }
+        return Err(refused);
+    };
+    let access = Access {
+        token: Secret::new(token),
+        user: None,
+    };
+    let life = Duration::from_secs(body["expires_in"].as_u64().unwrap_or(600).min(3600));
+    service.peers.tokens.keep(fingerprint, &access, life);
+    Ok(access)
+}
+
+/// PURE: what asks for the token.
+pub(crate) fn asked(key: &Secret, now: SystemTime) -> Result<Request, DeliveryError> {
     // What the parser says may quote what it read.
     let unusable = |what: &str| {
         DeliveryError::later(format!(
@@ -48,14 +71,9 @@ pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryEr
     };
     let account: Account =
         serde_json::from_slice(key.expose()).map_err(|_| unusable("a field is missing"))?;
-    let url = Url::parse(&account.token_uri)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or_else(|| unusable("'token_uri' is no URL"))?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let url = Url::parse(&account.token_uri).ok().filter(is_safe);
+    let url = url.ok_or_else(|| unusable("'token_uri' must be an https URL"))?;
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = json!({
         "iss": account.client_email,
         "scope": SCOPE,
@@ -68,35 +86,45 @@ pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryEr
     let private = EncodingKey::from_rsa_pem(account.private_key.as_bytes())
         .map_err(|_| unusable("'private_key' is no RSA key"))?;
     let statement = encode(&header, &claims, &private).map_err(|_| unusable("'private_key' cannot sign"))?;
-    let form = Serializer::new(String::new())
-        .append_pair("grant_type", GRANT)
-        .append_pair("assertion", &statement)
-        .finish();
-    let mut kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-    // The statement in the body must not go to another host.
-    kind.set_sensitive(true);
-    let request = Request {
-        method: Method::POST,
-        url,
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, kind)]),
-        body: form.into_bytes(),
+    let mut request = Request::form(url, &[("grant_type", GRANT), ("assertion", &statement)]);
+    request.secret_body = true;
+    Ok(request)
+}
+
+/// Whether a statement that is as good as a password may go to a URL: over TLS, or to this machine.
+fn is_safe(url: &Url) -> bool {
+    let is_local = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     };
-    let answer = send(service, &request).await?;
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let token = body["access_token"].as_str().filter(|_| answer.is_taken());
-    let Some(token) = token else {
-        let why = body["error"].as_str().unwrap_or("no token");
-        let why = why.chars().take(100).collect::<String>();
-        return Err(DeliveryError::later(format!(
-            "Google gives no token for the service account: {} {why}",
-            answer.status
-        )));
-    };
-    let access = Access {
-        token: Secret::new(token),
-        user: None,
-    };
-    let life = Duration::from_secs(body["expires_in"].as_u64().unwrap_or(600).min(3600));
-    service.peers.tokens.keep(fingerprint, &access, life);
-    Ok(access)
+    url.scheme() == "https" || (url.scheme() == "http" && is_local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{message::example::service, provider::ProviderType};
+
+    #[tokio::test]
+    async fn a_statement_goes_nowhere_unencrypted() {
+        for (uri, safe) in [
+            ("https://oauth2.googleapis.com/token", true),
+            ("http://127.0.0.1:8080/token", true),
+            ("http://[::1]/token", true),
+            ("http://localhost/token", true),
+            ("http://oauth2.googleapis.com/token", false),
+            ("http://localhost.evil.example/token", false),
+            ("ftp://localhost/token", false),
+        ] {
+            assert_eq!(is_safe(&Url::parse(uri).unwrap()), safe, "{uri}");
+        }
+        let account =
+            json!({"client_email": "sa", "private_key": "x", "token_uri": "http://evil.example/token"});
+        let account = account.to_string();
+        let service = service(ProviderType::GooglePubSub, "acme", "t", &[("token", &account)]);
+        let error = google_token(&service).await.unwrap_err();
+        assert!(error.message.contains("must be an https URL"), "{error}");
+    }
 }

@@ -1,11 +1,14 @@
 //! I/O: one message to a NATS server, over TCP or TLS (NATS client protocol).
 
-use super::{Service, Tls};
+use super::{Service, Tls, reach};
 use crate::message::{
     DeliveryError, Letter,
     nats::{Server, connect, proof, publish, servers},
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+};
 use rustls_platform_verifier::Verifier;
 use serde_json::Value;
 use std::sync::Arc;
@@ -39,7 +42,7 @@ pub(crate) async fn send_nats(service: &Service, letter: Letter<'_>) -> Result<(
                 server.host, server.port
             )))
         };
-        match tokio::time::timeout(share, told(service, server, letter))
+        match tokio::time::timeout(share, deliver(service, server, letter))
             .await
             .unwrap_or_else(late)
         {
@@ -50,12 +53,13 @@ pub(crate) async fn send_nats(service: &Service, letter: Letter<'_>) -> Result<(
     Err(last.unwrap_or_else(|| DeliveryError::later("the Provider names no NATS server".into())))
 }
 
-async fn told(service: &Service, server: &Server, letter: Letter<'_>) -> Result<(), DeliveryError> {
+async fn deliver(service: &Service, server: &Server, letter: Letter<'_>) -> Result<(), DeliveryError> {
     let place = format!("the NATS server {}:{}", server.host, server.port);
     let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
-    let tcp = TcpStream::connect((server.host.as_str(), server.port))
+    let addresses = reach::addresses(&server.host, server.port)
         .await
         .map_err(broken)?;
+    let tcp = TcpStream::connect(&addresses[..]).await.map_err(broken)?;
     let mut plain: BufReader<Box<dyn Stream>> = BufReader::new(Box::new(tcp));
     let info = line(&mut plain).await.map_err(broken)?;
     let no_nats = || DeliveryError::later(format!("{place} does not speak NATS"));
@@ -65,7 +69,9 @@ async fn told(service: &Service, server: &Server, letter: Letter<'_>) -> Result<
     let mut stream = match tls {
         false => plain,
         true => {
-            let connector = TlsConnector::from(Arc::new(config(&service.transport.tls)?));
+            let trusted = &service.transport.tls;
+            let make = || config(trusted).map(Arc::new);
+            let connector = TlsConnector::from(service.peers.tls.get(trusted.fingerprint(), make)?);
             let name = ServerName::try_from(server.host.clone()).map_err(|_| no_nats())?;
             let encrypted = connector
                 .connect(name, plain.into_inner())
@@ -75,12 +81,17 @@ async fn told(service: &Service, server: &Server, letter: Letter<'_>) -> Result<
         }
     };
     let hello = connect(&info, &proof(service, server)?, tls)?;
-    say(&mut stream, hello.as_bytes(), &place).await?;
-    say(&mut stream, &publish(&info, service, letter)?, &place).await
+    say(service, &mut stream, hello.as_bytes(), &place).await?;
+    say(service, &mut stream, &publish(&info, service, letter)?, &place).await
 }
 
 /// Says something that ends with `PING`, and waits until the server has heard it.
-async fn say(stream: &mut BufReader<Box<dyn Stream>>, what: &[u8], place: &str) -> Result<(), DeliveryError> {
+async fn say(
+    service: &Service,
+    stream: &mut BufReader<Box<dyn Stream>>,
+    what: &[u8],
+    place: &str,
+) -> Result<(), DeliveryError> {
     let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
     stream.write_all(what).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
@@ -90,7 +101,7 @@ async fn say(stream: &mut BufReader<Box<dyn Stream>>, what: &[u8], place: &str) 
             "PONG" => return Ok(()),
             "PING" => stream.write_all(b"PONG\r\n").await.map_err(broken)?,
             "-ERR" => {
-                let said: String = line.chars().skip(5).take(200).collect();
+                let said = crate::message::masked(line.trim_start_matches("-ERR").trim(), &service.mask, 200);
                 return Err(DeliveryError::later(format!("{place} answered {said}")));
             }
             _ => {}
@@ -108,20 +119,24 @@ async fn line(stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<String
     }
 }
 
-/// Trusts what the system trusts and the Provider's own certificates.
-fn config(tls: &Tls) -> Result<rustls::ClientConfig, DeliveryError> {
+/// Trusts what the system trusts, or the Provider's own certificates instead.
+fn config(tls: &Tls) -> Result<ClientConfig, DeliveryError> {
     let unusable =
         |what: &str| DeliveryError::later(format!("the Provider's certificates cannot be used: {what}"));
     let chain = |pem: &[u8]| CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let extra = chain(tls.ca.as_deref().unwrap_or_default()).map_err(|_| unusable("'ca.crt' holds none"))?;
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier =
-        Verifier::new_with_extra_roots(extra, crypto.clone()).map_err(|_| unusable("'ca.crt' holds none"))?;
-    let builder = rustls::ClientConfig::builder_with_provider(crypto)
+    let builder = ClientConfig::builder_with_provider(crypto.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|_| unusable("there is no version of TLS"))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+        .map_err(|_| unusable("there is no version of TLS"))?;
+    let builder = match &tls.ca {
+        Some(ca) => builder.with_root_certificates(roots(ca).ok_or_else(|| unusable("'ca.crt' holds none"))?),
+        None => {
+            let verifier = Verifier::new(crypto).map_err(|_| unusable("the system trusts none"))?;
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+        }
+    };
     match &tls.identity {
         None => Ok(builder.with_no_client_auth()),
         Some((certificate, key)) => {
@@ -130,6 +145,35 @@ fn config(tls: &Tls) -> Result<rustls::ClientConfig, DeliveryError> {
                 PrivateKeyDer::from_pem_slice(key.expose()).map_err(|_| unusable("'tls.key' is no key"))?;
             let wrong = |_| unusable("'tls.crt' and 'tls.key' do not belong together");
             builder.with_client_auth_cert(certificates, key).map_err(wrong)
+        }
+    }
+}
+
+/// These certificates and no others, if there are any.
+fn roots(pem: &[u8]) -> Option<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.ok()?).ok()?;
+    }
+    (!roots.is_empty()).then_some(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_of_ones_own_is_trusted_alone() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        let own = params.self_signed(&key).unwrap().pem();
+        assert_eq!(roots(own.as_bytes()).unwrap().len(), 1);
+        for none in [
+            "",
+            "not PEM",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            assert!(roots(none.as_bytes()).is_none(), "{none}");
         }
     }
 }

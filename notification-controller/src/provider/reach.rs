@@ -15,13 +15,19 @@ pub(super) struct Names;
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|address| !is_forbidden(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err(io::Error::other(REFUSAL).into());
-            }
+            let allowed = addresses(name.as_str(), 0).await?;
             Ok(Box::new(allowed.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
         })
+    }
+}
+
+/// Where a host is, be it a name or an address, as far as messages may go there.
+pub(super) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host((host, port)).await?;
+    let allowed: Vec<SocketAddr> = found.filter(|address| !is_forbidden(address.ip())).collect();
+    match allowed.is_empty() {
+        true => Err(io::Error::other(REFUSAL)),
+        false => Ok(allowed),
     }
 }
 
@@ -33,7 +39,9 @@ pub(super) fn is_off_limits(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_forbidden(address.into()),
         Some(Host::Ipv6(address)) => is_forbidden(address.into()),
-        Some(Host::Domain(_)) | None => false,
+        // In a URL that is none of HTTP's, an address counts as a name (URL Standard, opaque hosts).
+        Some(Host::Domain(name)) => name.parse().is_ok_and(is_forbidden),
+        None => false,
     }
 }
 
@@ -65,6 +73,9 @@ mod tests {
             ("http://[fd00:ec2::254]/", true),
             ("http://100.100.100.200/", true),
             ("http://0.0.0.0/", true),
+            ("socks5h://169.254.169.254:1080", true),
+            ("socks5h://[fd00:ec2::254]:1080", true),
+            ("socks5h://10.0.0.1:1080", false),
             ("http://127.0.0.1/", false),
             ("http://10.0.0.1/", false),
             ("https://hooks.slack.com/", false),
@@ -79,5 +90,9 @@ mod tests {
         assert!(resolved.is_err_and(|error| error.to_string() == REFUSAL));
         let local = Names.resolve("localhost".parse().unwrap()).await;
         assert!(local.is_ok_and(|addresses| addresses.count() > 0));
+        for host in ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254"] {
+            let found = addresses(host, 4222).await;
+            assert!(found.is_err_and(|error| error.to_string() == REFUSAL), "{host}");
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 
 /// What stands where a secret was.
 const MASK: &str = "*****";
+/// What is shorter is found in any text, and its being hidden says where it stands. In bytes.
+const SHORTEST: usize = 4;
 
 /// Bytes of a Secret: Debug gives no content, and there is no Display.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -53,7 +55,7 @@ impl Mask {
     /// Adds a secret: as it is, without white space around it, in base64, as a part of a URL, and inside a JSON text.
     pub fn hide(&mut self, secret: &[u8]) {
         let trimmed = secret.trim_ascii();
-        if trimmed.is_empty() {
+        if trimmed.len() < SHORTEST {
             return;
         }
         self.add(STANDARD.encode(trimmed));
@@ -69,17 +71,29 @@ impl Mask {
         self.add(text.into_owned());
     }
 
-    /// Adds what in an address may be a key to it: the login, the path and query as a whole, and long parts of them.
+    /// Adds what in an address may be a key to it: the login, the path and query as a whole, and long parts of them. Scheme, host
+    /// and port may be told.
     pub fn hide_address(&mut self, address: &[u8]) {
-        self.hide(address);
-        let Some(url) = std::str::from_utf8(address)
+        let url = std::str::from_utf8(address)
             .ok()
             .and_then(|text| url::Url::parse(text.trim()).ok())
-        else {
+            .filter(url::Url::has_host);
+        let Some(url) = url else {
+            self.hide(address);
             return;
         };
-        self.hide(url.username().as_bytes());
-        self.hide(url.password().unwrap_or_default().as_bytes());
+        let is_ssh = ["ssh", "git+ssh", "ssh+git"].contains(&url.scheme());
+        // There, the user is no secret: `git` nearly always.
+        for part in [(!is_ssh).then_some(url.username()), url.password()]
+            .into_iter()
+            .flatten()
+        {
+            self.hide(part.as_bytes());
+            self.hide(&percent_encoding::percent_decode_str(part).collect::<Vec<u8>>());
+        }
+        if !matches!(&url[url::Position::BeforePath..], "" | "/") {
+            self.hide(address);
+        }
         let tail = &url[url::Position::BeforePath..url::Position::AfterQuery];
         if tail.len() >= 8 {
             self.hide(tail.as_bytes());
@@ -94,6 +108,14 @@ impl Mask {
         }
         for (_, value) in url.query_pairs().filter(|(_, value)| value.len() >= 8) {
             self.hide(value.as_bytes());
+        }
+    }
+
+    /// As [`Mask::hide_address`], of a server whose address may be without a scheme.
+    pub fn hide_server(&mut self, address: &[u8]) {
+        match String::from_utf8_lossy(address).trim() {
+            text if text.contains("://") => self.hide_address(text.as_bytes()),
+            text => self.hide_address(format!("nats://{text}").as_bytes()),
         }
     }
 
@@ -151,7 +173,57 @@ mod tests {
         let told = mask.apply(
             "no /services/T0/B0/0123456789abcdef?key=01234567 at hooks.example for me:pass, 0123456789abcdef, 01234567",
         );
-        assert_eq!(told, "no ***** at hooks.example for *****:*****, *****, *****");
+        // A user name of three letters is none that could be hidden.
+        assert_eq!(told, "no ***** at hooks.example for me:*****, *****, *****");
+        for (address, said, told) in [
+            (
+                "https://hooks.example:8443",
+                "https://hooks.example:8443 answered",
+                None,
+            ),
+            ("https://hooks.example/", "https://hooks.example answered", None),
+            (
+                "ssh://git@github.com/acme/web",
+                "https://github.com answered",
+                None,
+            ),
+            (
+                "ssh://github@github.com/acme/web",
+                "https://github.com answered",
+                None,
+            ),
+            ("git@github.com:acme/web", "https://github.com answered", None),
+            (
+                "https://s3cret@hooks.example",
+                "hooks.example: no s3cret",
+                Some("hooks.example: no *****"),
+            ),
+            (
+                "https://me:p%20wd@hooks.example",
+                "no p wd, p%20wd",
+                Some("no *****, *****"),
+            ),
+            (
+                "nats://s3cret@nats.example",
+                "nats.example: no s3cret",
+                Some("nats.example: no *****"),
+            ),
+            ("hooks", "no such hub: hooks", Some("no such hub: *****")),
+        ] {
+            let mut mask = Mask::default();
+            mask.hide_address(address.as_bytes());
+            assert_eq!(mask.apply(said), told.unwrap_or(said), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_short_is_no_secret() {
+        let mut mask = Mask::default();
+        mask.hide(b"1");
+        mask.hide(b"abc");
+        assert_eq!(mask.apply("abc answered 501"), "abc answered 501");
+        mask.hide(b"abcd");
+        assert_eq!(mask.apply("abcd"), "*****");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     Mask, Service,
     reach::{REFUSAL, is_off_limits},
 };
-use crate::message::{Again, DeliveryError, Request};
+use crate::message::{Again, DeliveryError, Request, cut};
 use reqwest::{
     Response, StatusCode,
     header::{HeaderMap, LOCATION, RETRY_AFTER},
@@ -14,7 +14,7 @@ use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// So much of an answer is read, in bytes.
 const READ: usize = 64 << 10;
@@ -50,7 +50,11 @@ pub(crate) async fn send_up_to(
     request: &Request,
     most: usize,
 ) -> Result<Answer, DeliveryError> {
-    let client = service.peers.clients.get(&service.transport)?;
+    let transport = &service.transport;
+    let client = service
+        .peers
+        .clients
+        .get(transport.fingerprint(), || transport.client())?;
     let mut url = request.url.clone();
     for _ in 0..=REDIRECTS {
         let host = place(&url);
@@ -157,7 +161,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let wait = match value(RETRY_AFTER.as_str()) {
         Some(value) => match value.parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+            Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
+            Ok(_) => return None,
             Err(_) => httpdate::parse_http_date(value)
                 .ok()?
                 .duration_since(now)
@@ -166,7 +171,10 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         None => {
             value("x-ratelimit-remaining").filter(|left| *left == "0")?;
             let reset = Duration::from_secs(value("x-ratelimit-reset")?.parse().ok()?);
-            UNIX_EPOCH.checked_add(reset)?.duration_since(now).ok()?
+            match UNIX_EPOCH.checked_add(reset) {
+                Some(reset) => reset.duration_since(now).ok()?,
+                None => LONGEST_WAIT,
+            }
         }
     };
     Some(wait.min(LONGEST_WAIT))
@@ -193,13 +201,18 @@ impl Answer {
             let word = value.iter().position(|byte| *byte == b' ');
             mask.hide(word.map_or(value, |at| &value[at..]));
         }
+        if request.secret_body {
+            for (_, value) in form_urlencoded::parse(&request.body) {
+                mask.hide(value.as_bytes());
+            }
+        }
         let said = self.said(&mask);
         let place = place(&request.url);
         let again = match self.status.as_u16() {
             // GitHub says 403 when a limit is used up.
             403 | 408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
             // What is configured may be put right.
-            401 | 404 | 407 | 410 => Again::Later,
+            401 | 404 | 405 | 407 | 410 => Again::Later,
             300..=399 => Again::Later,
             _ => Again::Never,
         };
@@ -227,11 +240,7 @@ impl Answer {
     pub(crate) fn said(&self, mask: &Mask) -> String {
         let text = mask.apply(&String::from_utf8_lossy(&self.body));
         let words: Vec<&str> = text.split_whitespace().collect();
-        let text = words.join(" ");
-        match text.char_indices().nth(TOLD) {
-            Some((at, _)) => format!("{}…", &text[..at]),
-            None => text,
-        }
+        cut(&words.join(" "), TOLD)
     }
 }
 
@@ -286,7 +295,8 @@ mod tests {
             ("-1", None),
             ("NaN", None),
             ("soon", None),
-            ("1000000000000000000000", None),
+            ("inf", Some(3600)),
+            ("1000000000000000000000", Some(3600)),
             ("86400", Some(3600)),
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
             ("Sun, 06 Nov 1994 08:40:37 GMT", Some(0)),
@@ -305,7 +315,7 @@ mod tests {
             retry_after(&HeaderMap::from_iter(headers), now).map(|wait| wait.as_secs())
         };
         assert_eq!(limit("0", "784111807"), Some(30));
-        assert_eq!(limit("0", "18446744073709551615"), None);
+        assert_eq!(limit("0", "18446744073709551615"), Some(3600));
         assert_eq!(limit("1", "784111807"), None);
     }
 }

@@ -1,22 +1,16 @@
 //! How a service is reached: whom to trust, who we are, through which proxy. A client for each way, kept for the next message.
 
 use super::{
-    reach::Names,
+    reach::{Names, REFUSAL, is_off_limits},
     secret::{Mask, Secret},
 };
 use crate::message::DeliveryError;
 use reqwest::{Certificate, Client, Identity, Proxy as HttpProxy, redirect};
 use runtime::telemetry::chain;
 use sha2::{Digest as _, Sha256};
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
-/// So many clients are kept.
-const KEPT: usize = 64;
 /// The longest address (Flux field `Provider.spec.address`).
 const LONGEST: usize = 2048;
 
@@ -70,6 +64,17 @@ impl Tls {
         })
     }
 
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| Secret::new(bytes).fingerprint(&mut hash);
+        part(self.ca.as_deref().unwrap_or_default());
+        if let Some((certificate, key)) = &self.identity {
+            part(certificate);
+            part(key.expose());
+        }
+        hash.finalize().into()
+    }
+
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         self.ca.is_none() && self.identity.is_none()
@@ -80,7 +85,8 @@ impl Proxy {
     /// Reads `address`, `username` and `password` (Flux field `Provider.spec.proxySecretRef`).
     ///
     /// # Errors
-    /// An address that is missing, too long, no URL, or of another scheme; a user name that is not UTF-8.
+    /// An address that is missing, too long, no URL, of another scheme, or where no message goes; a user name that is not
+    /// UTF-8.
     pub fn read(data: &BTreeMap<String, Vec<u8>>) -> Result<Self, String> {
         let address = data.get("address").ok_or("key 'address' not found")?;
         let address = Secret::new(address.trim_ascii());
@@ -101,7 +107,7 @@ impl Proxy {
     /// A proxy that is written in the spec.
     ///
     /// # Errors
-    /// An address that is too long, no URL, or of another scheme.
+    /// An address that is too long, no URL, of another scheme, or where no message goes.
     pub fn plain(address: &str) -> Result<Self, String> {
         let proxy = Self {
             address: Secret::new(address.trim()),
@@ -125,7 +131,11 @@ impl Proxy {
         if !matches!(url.scheme(), "http" | "https" | "socks5h") || !url.has_host() {
             return Err("'address' must be an http, https or socks5 URL".into());
         }
-        Ok(url)
+        // An address is connected to without being looked up.
+        match is_off_limits(&url) {
+            true => Err(format!("'address': {REFUSAL}")),
+            false => Ok(url),
+        }
     }
 }
 
@@ -146,15 +156,10 @@ impl Transport {
         }
     }
 
-    fn fingerprint(&self) -> [u8; 32] {
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
+        hash.update(self.tls.fingerprint());
         let mut part = |bytes: &[u8]| Secret::new(bytes).fingerprint(&mut hash);
-        part(self.tls.ca.as_deref().unwrap_or_default());
-        if let Some((certificate, key)) = &self.tls.identity {
-            part(certificate);
-            part(key.expose());
-        }
-        part(b"proxy");
         if let Some(proxy) = &self.proxy {
             part(proxy.address.expose());
             if let Some((user, password)) = &proxy.login {
@@ -166,7 +171,7 @@ impl Transport {
     }
 
     /// A client without a timeout of its own, that goes nowhere but where it is sent.
-    fn client(&self) -> Result<Client, DeliveryError> {
+    pub(super) fn client(&self) -> Result<Client, DeliveryError> {
         let failed = |what: &str| {
             let what = what.to_owned();
             move |error: reqwest::Error| {
@@ -204,36 +209,6 @@ impl Transport {
     }
 }
 
-/// Clients by the way that they go; the one that was not used for longest makes room.
-#[derive(Debug, Default)]
-pub(super) struct Clients(Mutex<Vec<([u8; 32], Client)>>);
-
-impl Clients {
-    pub(super) fn get(&self, transport: &Transport) -> Result<Client, DeliveryError> {
-        let key = transport.fingerprint();
-        if let Some(client) = self.used(&key) {
-            return Ok(client);
-        }
-        let client = transport.client()?;
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(other, _)| *other != key);
-        if kept.len() >= KEPT {
-            kept.remove(0);
-        }
-        kept.push((key, client.clone()));
-        Ok(client)
-    }
-
-    fn used(&self, key: &[u8; 32]) -> Option<Client> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|(other, _)| other == key)?;
-        let entry = kept.remove(at);
-        let client = entry.1.clone();
-        kept.push(entry);
-        Some(client)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,8 +220,11 @@ mod tests {
             .collect()
     }
 
+    /// A proxy would be told all that a tenant puts into headers, and what it answers is told to the tenant.
     #[test]
     fn proxies() {
+        const FORBIDDEN: &str =
+            "'address': no messages are sent to link-local addresses and metadata services";
         for (pairs, expected) in [
             (&[("address", " http://p:3128\n")][..], Ok("http://p:3128/")),
             (
@@ -262,6 +240,10 @@ mod tests {
                 Err("'address' must be an http, https or socks5 URL"),
             ),
             (&[("address", "")], Err("'address' is not a URL")),
+            (&[("address", "http://169.254.169.254")], Err(FORBIDDEN)),
+            (&[("address", "https://0xa9fea9fe:443/x")], Err(FORBIDDEN)),
+            (&[("address", "http://[fd00:ec2::254]")], Err(FORBIDDEN)),
+            (&[("address", "socks5://169.254.169.254:1080")], Err(FORBIDDEN)),
             (&[("username", "me")], Err("key 'address' not found")),
         ] {
             let url = Proxy::read(&data(pairs)).and_then(|proxy| proxy.url());
@@ -283,20 +265,5 @@ mod tests {
         assert!(Tls::read(&data(&[("tls.crt", "b")])).is_err());
         assert!(Tls::read(&data(&[("tls.key", "b")])).is_err());
         assert!(Tls::read(&data(&[])).unwrap().is_empty());
-    }
-
-    #[test]
-    fn clients_are_kept_and_bounded() {
-        let clients = Clients::default();
-        for n in 0..KEPT + 3 {
-            let proxy = Proxy::plain(&format!("http://127.0.0.1:{}", 1000 + n)).unwrap();
-            let transport = Transport {
-                tls: Tls::default(),
-                proxy: Some(proxy),
-            };
-            clients.get(&transport).unwrap();
-            clients.get(&transport).unwrap();
-        }
-        assert_eq!(clients.0.lock().unwrap().len(), KEPT);
     }
 }

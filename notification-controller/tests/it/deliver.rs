@@ -6,8 +6,9 @@ use k8s_openapi::{
     api::core::v1::ObjectReference,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
+use kube::CustomResourceExt as _;
 use notification_controller::{
-    event::{Event, Severity},
+    event::{Event, Marks, Severity},
     message::{Again, DeliveryError, Letter, Sent, deliver},
     provider::{Held, Peers, Service, assemble},
 };
@@ -82,7 +83,9 @@ pub fn event() -> Event {
     }
 }
 
+/// As an alert tells it that adds nothing of its own.
 pub async fn tell(service: &Service, event: &Event) -> Result<Sent, DeliveryError> {
+    let has = |key: &str| event.metadata.contains_key(key);
     let alert = Key::new("apps", "alert");
     let letter = Letter {
         event,
@@ -90,6 +93,11 @@ pub async fn tell(service: &Service, event: &Event) -> Result<Sent, DeliveryErro
         alert_uid: "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a",
         idempotency_key: "0123456789abcdef",
         ends_failure: false,
+        marks: Marks {
+            update: has("commit_status"),
+            commit: has("commit"),
+            change_request: has("change_request"),
+        },
     };
     deliver(service, letter).await
 }
@@ -162,6 +170,7 @@ async fn what_an_answer_means() {
         ("401 Who", Some(Again::Later)),
         ("403 No", Some(Again::Later)),
         ("404 Where", Some(Again::Later)),
+        ("405 How", Some(Again::Later)),
         ("410 Gone", Some(Again::Later)),
         ("304 Same", Some(Again::Later)),
         ("400 Bad", Some(Again::Never)),
@@ -309,67 +318,39 @@ async fn a_ca_of_ones_own_and_a_certificate_of_ones_own() {
     }
 }
 
-/// Every type, with an address at `place`.
-fn every_type(place: &str) -> Vec<(ProviderType, String)> {
+/// Every type, as its definition lists them.
+fn every_type() -> Vec<ProviderType> {
+    let definition = serde_json::to_value(Provider::crd()).unwrap();
+    let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    serde_json::from_value(spec["properties"]["type"]["enum"].clone()).unwrap()
+}
+
+/// An address of a type at `place`.
+fn address(kind: ProviderType, place: &str) -> String {
     use ProviderType::*;
-    let hook = format!("{place}/services/T0000/B0000/abcdefghijklmnop");
-    let repository = format!("{place}/acme/web");
-    let of = |kinds: &[ProviderType], address: &str| -> Vec<(ProviderType, String)> {
-        kinds.iter().map(|kind| (*kind, address.to_owned())).collect()
-    };
-    let dsn = place.replace("://", "://dsnkey0123@");
-    let hub =
-        format!("Endpoint={place}/;SharedAccessKeyName=n;SharedAccessKey=sharedkey0123;EntityPath=flux");
-    [
-        of(
-            &[
-                Slack,
-                Discord,
-                MsTeams,
-                Rocket,
-                Generic,
-                GenericHmac,
-                GoogleChat,
-                Webex,
-                Lark,
-                Matrix,
-                Zulip,
-                Zoom,
-            ],
-            &hook,
-        ),
-        of(
-            &[
-                Opsgenie,
-                Alertmanager,
-                Grafana,
-                PagerDuty,
-                Datadog,
-                Otel,
-                IncidentIo,
-            ],
-            &hook,
-        ),
-        of(
-            &[GitHub, GitLab, Gitea, Bitbucket, GitHubDispatch, Telegram],
-            &repository,
-        ),
-        of(
-            &[
-                GitHubPullRequestComment,
-                GitLabMergeRequestComment,
-                GiteaPullRequestComment,
-            ],
-            &repository,
-        ),
-        of(&[BitbucketServer], &format!("{place}/scm/proj/web.git")),
-        of(&[AzureDevOps], &format!("{place}/org/proj/_git/web")),
-        of(&[Sentry], &format!("{dsn}/1")),
-        of(&[AzureEventHub], &hub),
-        of(&[Nats], &place.replace("http://", "nats://")),
-        of(&[GooglePubSub], "acme"),
-    ]
-    .concat()
+    match kind {
+        Slack | Discord | MsTeams | Rocket | Generic | GenericHmac | GoogleChat | Webex | Lark | Matrix
+        | Zulip | Zoom | Opsgenie | Alertmanager | Grafana | PagerDuty | Datadog | Otel | IncidentIo => {
+            format!("{place}/services/T0000/B0000/abcdefghijklmnop")
+        }
+        GitHub
+        | GitLab
+        | Gitea
+        | Bitbucket
+        | GitHubDispatch
+        | Telegram
+        | GitHubPullRequestComment
+        | GitLabMergeRequestComment
+        | GiteaPullRequestComment => format!("{place}/acme/web"),
+        BitbucketServer => format!("{place}/scm/proj/web.git"),
+        AzureDevOps => format!("{place}/org/proj/_git/web"),
+        Sentry => format!("{}/1", place.replace("://", "://dsnkey0123@")),
+        AzureEventHub => {
+            format!("Endpoint={place}/;SharedAccessKeyName=n;SharedAccessKey=sharedkey0123;EntityPath=flux")
+        }
+        Nats => place.replace("http://", "nats://"),
+        GooglePubSub => "acme".into(),
+    }
 }
 
 #[tokio::test]
@@ -393,9 +374,10 @@ async fn what_a_peer_repeats_of_a_secret_is_not_told() {
         Reply::Text("400 Bad".into(), told.into_bytes())
     })
     .await;
-    let types = every_type(&sink.url(""));
-    assert_eq!(types.len(), 34, "there is a type that is not tried");
-    for (kind, address) in types {
+    let types = every_type();
+    assert!(types.contains(&ProviderType::Slack) && types.contains(&ProviderType::IncidentIo));
+    for kind in types {
+        let address = address(kind, &sink.url(""));
         let token = match kind {
             ProviderType::Bitbucket => "bituser:xoxb-123456",
             _ => "xoxb-123456\n",

@@ -1,7 +1,7 @@
 //! Commits get their status, and change requests their one comment, at hosts that the tests play.
 
 use crate::{
-    deliver::{Pairs, event, tell, with_secret},
+    deliver::{Pairs, data, event, service, spec, tell, with_secret},
     sink::{Reply, Seen, Sink},
 };
 use crds::notification::ProviderType;
@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use notification_controller::{
     event::Severity,
     message::{Again, Sent},
+    provider::Held,
 };
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
@@ -170,6 +171,24 @@ async fn a_status_is_set_once() {
 }
 
 #[tokio::test]
+async fn a_status_has_the_name_that_an_expression_yields() {
+    let host = Sink::start(|seen| match seen.head.starts_with("GET") {
+        true => json_reply("200 OK", &json!([])),
+        false => json_reply("201 Created", &json!({})),
+    })
+    .await;
+    let mut spec = spec(ProviderType::GitHub, &host.url("/acme/web"));
+    spec.commit_status_expr = Some("event.involvedObject.name + '/' + alert.metadata.name".into());
+    let held = Held {
+        auth: Some(data(&[("token", "t")])),
+        ..Held::default()
+    };
+    assert_eq!(tell(&service(spec, held), &event()).await, Ok(Sent::Delivered));
+    let body: Value = serde_json::from_str(&host.seen()[1].body).unwrap();
+    assert_eq!(body["context"], "web/alert");
+}
+
+#[tokio::test]
 async fn events_that_are_none_for_a_status() {
     let list = Arc::new(Mutex::new(Some(json!([]))));
     let host = host(&list).await;
@@ -187,14 +206,38 @@ async fn events_that_are_none_for_a_status() {
     assert!(host.seen().last().unwrap().body.contains("\"pending\""));
     info.metadata.insert("commit_status".into(), "update".into());
     assert!(matches!(tell(&slack, &info).await, Ok(Sent::Skipped(_))));
-    // A commit that the host does not know keeps no others waiting.
-    let unknown = Sink::start(|_| Reply::status("404 Not Found")).await;
-    for (kind, path) in [
-        (ProviderType::GitHub, "/acme/web"),
-        (ProviderType::GitLab, "/acme/web"),
+    // A commit that the host does not know keeps no others waiting; a token that may not, or a wrong repository, can be put
+    // right.
+    for (kind, path, answer, again) in [
+        (
+            ProviderType::GitHub,
+            "/acme/web",
+            "422 No commit found",
+            Again::Never,
+        ),
+        (ProviderType::GitHub, "/acme/web", "404 Not Found", Again::Later),
+        (ProviderType::Gitea, "/acme/web", "404 Not Found", Again::Later),
+        (
+            ProviderType::GitLab,
+            "/acme/web",
+            "404 Commit Not Found",
+            Again::Never,
+        ),
+        (
+            ProviderType::AzureDevOps,
+            "/o/p/_git/web",
+            "404 Not Found",
+            Again::Never,
+        ),
     ] {
+        let unknown = Sink::start(move |seen| match seen.head.starts_with("GET") {
+            true => Reply::status("404 Not Found"),
+            false => Reply::status(answer),
+        })
+        .await;
         let service = with_secret(kind, &unknown.url(path), &[("token", "t")]);
-        assert_eq!(tell(&service, &event()).await.unwrap_err().again, Again::Never);
+        let outcome = tell(&service, &event()).await;
+        assert_eq!(outcome.unwrap_err().again, again, "{answer} of {kind:?}");
     }
     let mut chart = event();
     chart.metadata.insert("revision".into(), "6.5.0".into());
@@ -205,6 +248,7 @@ async fn events_that_are_none_for_a_status() {
 async fn a_github_app_gets_a_token_and_keeps_it() {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let public = key.public_key_pem();
+    let mark = "<!-- flux-pr-comment-key:0c9c2e41-d2f9-4f9b-9c41-bebc1984d67a/Kustomization/apps/web -->";
     let host = Sink::start(move |seen| {
         let bearer = seen
             .head
@@ -226,6 +270,14 @@ async fn a_github_app_gets_a_token_and_keeps_it() {
             ),
             "GET /api/v3/app" if is_app() => json_reply("200 OK", &json!({"slug": "flux"})),
             "POST /api/v3/repos/acme/web/dispatches" if bearer == "ghs_1" => Reply::status("204 No Content"),
+            "GET /api/v3/repos/acme/web/issues/12/comments?per_page=100" if bearer == "ghs_1" => json_reply(
+                "200 OK",
+                &json!([
+                    {"id": 8, "body": mark, "user": {"login": "eve"}},
+                    {"id": 9, "body": mark, "user": {"login": "flux[bot]"}},
+                ]),
+            ),
+            "PATCH /api/v3/repos/acme/web/issues/comments/9" if bearer == "ghs_1" => Reply::status("200 OK"),
             _ => Reply::status("401 Unauthorized"),
         }
     })
@@ -238,9 +290,28 @@ async fn a_github_app_gets_a_token_and_keeps_it() {
     ];
     let service = with_secret(ProviderType::GitHubDispatch, &host.url("/acme/web"), &secret);
     assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
-    assert_eq!(host.seen().len(), 5);
+    assert_eq!(host.seen().len(), 4);
     assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
-    assert_eq!(host.seen().len(), 6);
+    assert_eq!(host.seen().len(), 5);
+
+    // Who looks for a comment of one's own asks who one is, though a token is kept for others.
+    let kind = ProviderType::GitHubPullRequestComment;
+    let mut comments = with_secret(kind, &host.url("/acme/web"), &secret);
+    comments.peers = service.peers.clone();
+    let mut event = event();
+    event.metadata.insert("change_request".into(), "12".into());
+    for asked in [1, 1] {
+        assert_eq!(tell(&comments, &event).await, Ok(Sent::Delivered));
+        let seen = host.seen();
+        assert_eq!(
+            seen.iter().filter(|seen| line(seen) == "GET /api/v3/app").count(),
+            asked
+        );
+        assert_eq!(
+            line(seen.last().unwrap()),
+            "PATCH /api/v3/repos/acme/web/issues/comments/9"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Events go to Pub/Sub, Event Hubs and NATS. The first two are played; NATS is too, and is itself if `NATS_SERVER` names its
+//! Events go to Pub/Sub, Event Hubs and NATS. The first two are played; NATS is too, and is itself if `NATS_ORACLE` names its
 //! program.
 
 use crate::{
@@ -12,6 +12,7 @@ use notification_controller::{
     provider::{Held, Peers, assemble},
 };
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
 use std::{
     process::Stdio,
@@ -23,6 +24,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     process::Command,
 };
+use tokio_rustls::TlsAcceptor;
 
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
@@ -54,7 +56,7 @@ async fn pubsub_by_the_key_of_a_service_account() {
         }
     })
     .await;
-    let account = json!({
+    let mut account = json!({
         "type": "service_account",
         "client_email": "sa@acme.iam",
         "private_key": key.serialize_pem(),
@@ -75,6 +77,30 @@ async fn pubsub_by_the_key_of_a_service_account() {
     for _ in 0..2 {
         assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
     }
+
+    // What is as good as a password follows no redirect, and is not told if a peer repeats it.
+    let other = Sink::start(|_| Reply::status("200 OK")).await;
+    let there = other.url("/token");
+    let refusing = Sink::start(move |seen| match seen.head.starts_with("POST /away ") {
+        true => Reply::status(&format!("307 Away\r\nlocation: {there}")),
+        false => Reply::Text("400 Bad".into(), format!("no: {}", seen.body).into_bytes()),
+    })
+    .await;
+    for (path, problem) in [
+        ("/away", "must not get the credentials"),
+        ("/token", "no: grant_type="),
+    ] {
+        account["token_uri"] = refusing.url(path).into();
+        let token = account.to_string();
+        let refused = with_secret(ProviderType::GooglePubSub, "acme", &[("token", &token)]);
+        let error = tell(&refused, &event()).await.unwrap_err();
+        assert!(error.message.contains(problem), "{error}");
+        assert!(
+            error.again == Again::Later && !error.message.contains("eyJ"),
+            "{error}"
+        );
+    }
+    assert!(other.seen().is_empty());
     let seen = google.seen();
     let paths: Vec<&str> = seen
         .iter()
@@ -186,6 +212,81 @@ async fn nats_by_every_proof() {
 }
 
 #[tokio::test]
+async fn nats_over_tls_trusts_the_ca_of_its_own_alone() {
+    let (ca, certificate, key) = certificates();
+    let chain = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let info = b"INFO {\"tls_required\":true}\r\n";
+            stream.write_all(info).await.unwrap();
+            let Ok(stream) = tls.accept(stream).await else {
+                continue;
+            };
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                if line.starts_with("PING") {
+                    stream.write_all(b"PONG\r\n").await.unwrap();
+                }
+                line.clear();
+            }
+        }
+    });
+    let (another, ..) = certificates();
+    for (ca, works) in [(Some(ca), true), (Some(another), false), (None, false)] {
+        let mut service = nats(&format!("localhost:{port}"), &[]);
+        service.transport.tls.ca = ca.map(String::into_bytes);
+        let outcome = tell(&service, &event()).await;
+        assert_eq!(outcome.is_ok(), works, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_nats_server_repeats_of_a_secret_is_not_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // The last of the secrets is where the words are cut.
+            let said = format!(
+                "INFO {{}}\r\n-ERR 'not t0ken-of-first, pa55-of-second, {}s3cret-0123456789'\r\n",
+                "x".repeat(146)
+            );
+            stream.write_all(said.as_bytes()).await.unwrap();
+        }
+    });
+    let address = format!("nats://t0ken-of-first@127.0.0.1:1, me:pa55-of-second@{address}");
+    let service = nats(
+        &address,
+        &[("username", "user"), ("password", "s3cret-0123456789")],
+    );
+    let error = tell(&service, &event()).await.unwrap_err();
+    assert!(error.message.contains("xxx"), "{error}");
+    for hidden in ["t0ken", "pa55", "s3c"] {
+        assert!(!error.message.contains(hidden), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nats_is_not_looked_for_at_a_metadata_service() {
+    for address in ["169.254.169.254:80", "nats://[fd00:ec2::254]:80"] {
+        let error = tell(&nats(address, &[]), &event()).await.unwrap_err();
+        assert!(error.message.contains("metadata services"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_speak_nats_hangs_nothing() {
     for said in ["", "HTTP/1.1 400 Bad\r\n", "INFO {\r\n", "INFO {}\r\n"] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -208,10 +309,9 @@ async fn what_does_not_speak_nats_hangs_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs a real server: NATS_ORACLE=<nats-server>"]
 async fn a_real_nats_server() {
-    let Ok(program) = std::env::var("NATS_SERVER") else {
-        return;
-    };
+    let program = std::env::var("NATS_ORACLE").unwrap();
     let folder = std::env::temp_dir().join(format!("nats-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let port = TcpListener::bind("127.0.0.1:0")

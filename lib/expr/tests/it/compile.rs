@@ -114,3 +114,31 @@ fn results() {
         assert_eq!(message(text, true), None, "{text}");
     }
 }
+
+#[test]
+fn texts() {
+    let message = |text: &str| {
+        let outcome = Expression::compile_text(text, &["event", "provider"]);
+        outcome.err().map(|e| e.to_string())
+    };
+    for (text, got) in [
+        ("event.metadata.foo", "dyn"),
+        ("event", "map(string, dyn)"),
+        ("1 + 1", "int"),
+        ("event.a == 'x'", "bool"),
+        ("event.a.split('/')", "list(string)"),
+    ] {
+        let expected = format!("CEL expression output type mismatch: expected string, got {got}");
+        assert_eq!(message(text), Some(expected), "{text}");
+    }
+    for text in [
+        "'a'",
+        "event.metadata.foo + '/x'",
+        "string(event.metadata.foo)",
+        "event.a.split('/').first().value()",
+        "(event.a + '/' + provider.b).lowerAscii()",
+    ] {
+        assert_eq!(message(text), None, "{text}");
+    }
+    assert!(message("alert.a + ''").is_some_and(|m| m.contains("undeclared reference to 'alert'")));
+}

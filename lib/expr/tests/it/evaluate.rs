@@ -428,6 +428,8 @@ fn texts() {
         ("event.metadata.nope", Err("no such key: nope")),
         ("1 + 1", Err("as string")),
         ("event", Err("as string")),
+        ("event.?metadata.?foo", Err("as string")),
+        ("b'a'", Err("as string")),
     ] {
         let found = Expression::compile(text).unwrap().evaluate_text(&variables);
         match (found, expected) {

@@ -12,7 +12,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(super) const HOST: Host = Host { list, is_there, set };
+pub(super) const HOST: Host = Host {
+    list,
+    is_there,
+    set,
+    misses_commits: true,
+};
 
 fn state(status: &Status) -> &'static str {
     match status.state {

@@ -13,7 +13,12 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use url::Url;
 
-pub(super) const HOST: Host = Host { list, is_there, set };
+pub(super) const HOST: Host = Host {
+    list,
+    is_there,
+    set,
+    misses_commits: true,
+};
 
 pub(super) fn state(status: &Status) -> &'static str {
     match status.state {

@@ -12,7 +12,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(super) const HOST: Host = Host { list, is_there, set };
+pub(super) const HOST: Host = Host {
+    list,
+    is_there,
+    set,
+    // Of a commit that it does not know it says 500.
+    misses_commits: false,
+};
 
 fn state(status: &Status) -> &'static str {
     match status.state {

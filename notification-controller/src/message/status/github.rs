@@ -13,7 +13,13 @@ use crate::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-pub(super) const HOST: Host = Host { list, is_there, set };
+pub(super) const HOST: Host = Host {
+    list,
+    is_there,
+    set,
+    // Of a commit that it does not know it says 422.
+    misses_commits: false,
+};
 
 /// The longest description.
 const DESCRIPTION: usize = 140;

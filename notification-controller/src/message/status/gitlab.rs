@@ -12,7 +12,12 @@ use crate::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-pub(super) const HOST: Host = Host { list, is_there, set };
+pub(super) const HOST: Host = Host {
+    list,
+    is_there,
+    set,
+    misses_commits: true,
+};
 
 /// The longest description.
 const DESCRIPTION: usize = 255;
