@@ -335,7 +335,9 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
     );
     // The controller's own logins are heard by nobody: over TLS a proxy learns the name of the host.
     let spied = json!({"proxySecretRef": {"name": "spy"}});
-    for (spec, path) in [(&elastic, "/ecr"), (&google, "/computeMetadata/")] {
+    // Another registry than above: what was got for that one is kept.
+    let fresh = json!({"url": "oci://210987654321.dkr.ecr.eu-west-1.amazonaws.com/app", "provider": "aws"});
+    for (spec, path) in [(&fresh, "/ecr"), (&google, "/computeMetadata/")] {
         let told = || {
             peer.asked()
                 .iter()
