@@ -6,7 +6,7 @@ use e2e::{
     expect::{self, eventually},
     flux::SOURCE,
     origin::{
-        Artifact, AzureServer, GcsServer, Guard, Registry, S3Server,
+        Artifact, Authority, AzureServer, GcsServer, Guard, Registry, S3Server,
         objects::{ACCOUNT_KEY, KEYS, REGION},
     },
     process::free_port,
@@ -16,6 +16,11 @@ use e2e::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::sync::{Arc, Mutex};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+};
 
 const GIT: &str = "GitRepository";
 const OCI: &str = "OCIRepository";
@@ -312,4 +317,79 @@ async fn azure_keeps_them_too() -> Result<()> {
     let url = format!("azblob://{name}/{BUCKET}?endpoint={account}");
     let env = vec![("AZURE_STORAGE_KEY", ACCOUNT_KEY.to_owned())];
     kept_elsewhere(url, env, "store-azure").await
+}
+
+/// A proxy that leads wherever it is asked to, and remembers where that was.
+#[derive(Clone, Default)]
+struct Tunnel(Arc<Mutex<Vec<String>>>);
+
+impl Tunnel {
+    async fn start() -> Result<(Self, String)> {
+        let (tunnel, listener) = (Self::default(), TcpListener::bind("127.0.0.1:0").await?);
+        let (address, to) = (listener.local_addr()?, tunnel.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let to = to.clone();
+                tokio::spawn(async move { to.lead(stream).await });
+            }
+        });
+        Ok((tunnel, format!("http://{address}")))
+    }
+
+    async fn lead(self, stream: TcpStream) -> Result<()> {
+        let mut near = BufReader::new(stream);
+        let mut target = String::new();
+        loop {
+            let mut line = String::new();
+            near.read_line(&mut line).await?;
+            if let Some(rest) = line.strip_prefix("CONNECT ") {
+                target = rest.split(' ').next().unwrap_or_default().to_owned();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut far = TcpStream::connect(&target).await?;
+        if let Ok(mut seen) = self.0.lock() {
+            seen.push(target);
+        }
+        near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+        tokio::io::copy_bidirectional(&mut near, &mut far).await?;
+        Ok(())
+    }
+}
+
+/// The environment says which certificates are good, and which proxy leads out, as for all that the process itself asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_behind_a_proxy_with_certificates_of_ones_own() -> Result<()> {
+    let (authority, folder) = (Authority::new()?, tempfile::tempdir()?);
+    let store = S3Server::start(Some(&authority.server(&["localhost"])?)).await?;
+    store.create(BUCKET).await?;
+    let trusted = folder.path().join("ca.crt");
+    std::fs::write(&trusted, authority.certificate())?;
+    let (tunnel, proxy) = Tunnel::start().await?;
+    let there = store.endpoint().replace("127.0.0.1", "localhost");
+    let world = World::start(&Options {
+        source: vec![format!(
+            "--storage-url=s3://{BUCKET}/flux?endpoint={there}&region={REGION}"
+        )],
+        env: vec![
+            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
+            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
+            ("SSL_CERT_FILE", trusted.display().to_string()),
+            ("HTTPS_PROXY", proxy),
+            ("NO_PROXY", "127.0.0.1".into()),
+        ],
+        ..Options::default()
+    })
+    .await?;
+    let space = world.space("store-proxy").await?;
+    space.repo.commit(&[("a.yaml", &app::config_map("a", "1"))])?;
+    space.git_repository(json!({})).await?;
+    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    let object = space.holds("ready", SOURCE, GIT, "app", ready).await?;
+    store.etag(BUCKET, &key(&object["status"]["artifact"])?).await?;
+    let seen = tunnel.0.lock().map(|seen| seen.clone()).unwrap_or_default();
+    ensure!(seen.contains(&there), "the proxy led to {seen:?}");
+    Ok(())
 }
