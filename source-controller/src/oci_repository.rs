@@ -12,7 +12,9 @@ use crate::{
     shelf::{self, blocking},
     storage::Stored,
 };
+use crds::meta::{ObjectStatus as _, REQUESTED_AT};
 use crds::source::{OCIRepository, OCIRepositoryStatus, Source as _, reason};
+use kube::ResourceExt as _;
 use record::End;
 use request::Request;
 use runtime::{
@@ -67,7 +69,7 @@ impl OciRepositories {
             .map_err(|e| pull_failed("failed to generate transport", &e))?;
         let reference = request.reference(&registry).await?;
         let digest = registry
-            .resolve(&request.repository, &reference)
+            .look(&request.repository, &reference, wants_its_own(object))
             .await
             .map_err(|e| pull_failed("failed to determine artifact digest", &e))?;
         let revision = match &reference {
@@ -98,6 +100,15 @@ impl OciRepositories {
             })
             .map_err(|failure| failure.during(doing))
     }
+}
+
+/// Whether no look of others will do: somebody asked for one just now, or the spec is new.
+fn wants_its_own(object: &OCIRepository) -> bool {
+    let status = object.status.as_ref();
+    let wanted = object.annotations().get(REQUESTED_AT).map(String::as_str);
+    let handled = status.and_then(|status| status.last_handled_reconcile_at());
+    let seen = status.map(|status| status.observed_generation);
+    (wanted.is_some() && wanted != handled) || seen != object.metadata.generation
 }
 
 /// The registry could not be read.
