@@ -8,13 +8,11 @@ mod verification;
 use crate::{
     context::Context,
     oci::{OciError, Reference},
-    record::Failure,
+    record::{Failure, asked},
     shelf::{self, blocking},
     storage::Stored,
 };
-use crds::meta::{ObjectStatus as _, REQUESTED_AT};
 use crds::source::{OCIRepository, OCIRepositoryStatus, Source as _, reason};
-use kube::ResourceExt as _;
 use record::End;
 use request::Request;
 use runtime::{
@@ -104,11 +102,8 @@ impl OciRepositories {
 
 /// Whether no look of others will do: somebody asked for one just now, or the spec is new.
 fn wants_its_own(object: &OCIRepository) -> bool {
-    let status = object.status.as_ref();
-    let wanted = object.annotations().get(REQUESTED_AT).map(String::as_str);
-    let handled = status.and_then(|status| status.last_handled_reconcile_at());
-    let seen = status.map(|status| status.observed_generation);
-    (wanted.is_some() && wanted != handled) || seen != object.metadata.generation
+    let seen = object.status.as_ref().map(|status| status.observed_generation);
+    asked(object) || seen != object.metadata.generation
 }
 
 /// The registry could not be read.
