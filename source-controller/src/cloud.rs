@@ -9,10 +9,11 @@ mod call;
 pub mod gcp;
 mod kept;
 pub mod sigv4;
+mod way;
 
 use crate::{
     http::{Proxy, Tls},
-    oci::{Login, Repository},
+    oci::{Access, Login, Repository},
     secret::Secret,
 };
 use crds::source::OciProvider;
@@ -21,6 +22,7 @@ use reqwest::{Client, ClientBuilder, redirect};
 use sigv4::Keys;
 use std::time::Duration;
 use thiserror::Error;
+pub use way::Way;
 
 /// How long until a provider's address answers at all.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -58,6 +60,14 @@ pub struct Who<'a> {
     pub account: Option<&'a str>,
     /// Through which proxy.
     pub proxy: Option<&'a Proxy>,
+}
+
+impl Who<'_> {
+    /// Whether the object acts as a ServiceAccount that it names, which is its tenant's. Any other identity is everybody's:
+    /// what it is granted must not be heard by the tenant.
+    pub fn is_its_own(&self) -> bool {
+        self.account.is_some_and(|name| !name.is_empty())
+    }
 }
 
 /// Why there is no identity, or nothing to be had for it. Display has no secret in it.
@@ -112,16 +122,25 @@ impl Cloud {
         }
     }
 
-    /// A login for a registry of a provider's; other registries get none.
+    /// A login for a registry of a provider's, which goes there with this access; other registries get none.
     ///
     /// # Errors
-    /// See [`CloudError`]; [`CloudError::Setup`] if the registry is not the provider's.
+    /// See [`CloudError`]; [`CloudError::Setup`] if the registry is not the provider's, or others could hear the login.
     pub async fn registry(
         &self,
         provider: OciProvider,
         who: &Who<'_>,
         repository: &Repository,
+        access: &Access,
     ) -> Result<Login, CloudError> {
+        if provider != OciProvider::Generic {
+            let way = Way {
+                trusts: access.tls.as_ref().is_some_and(|tls| tls.ca.is_some()),
+                plain: access.insecure || repository.is_local(),
+                local: repository.is_local(),
+            };
+            way.check(who)?;
+        }
         match provider {
             OciProvider::Generic => Ok(Login::Anonymous),
             OciProvider::Aws => self.ecr(who, &repository.registry).await,
@@ -142,9 +161,22 @@ impl std::fmt::Debug for Cloud {
     }
 }
 
-/// A client for token services. They are spoken to where they are: no redirect is followed.
+/// A client for token services that an object's owner names. They are spoken to where they are: no redirect is followed.
 fn client(tls: &Tls, proxy: Option<&Proxy>) -> Result<Client, CloudError> {
     finished(crate::http::builder(tls, proxy).map_err(CloudError::Client)?)
+}
+
+/// A client for the providers' token services. Without TLS a proxy that an object names would hear what an identity that is
+/// not the object's own is granted: such a service, which only our own environment can name, is spoken to without it.
+fn client_of(who: &Who<'_>) -> Result<Client, CloudError> {
+    if who.is_its_own() {
+        return client(&Tls::default(), who.proxy);
+    }
+    let mut builder = crate::http::builder(&Tls::default(), None).map_err(CloudError::Client)?;
+    if let Some(proxy) = who.proxy {
+        builder = builder.proxy(proxy.for_tls().map_err(CloudError::Client)?);
+    }
+    finished(builder)
 }
 
 /// A client for the services of the machine and the container that we run in, which tell everything to whoever asks. No
@@ -167,11 +199,15 @@ fn env(name: &str) -> Option<String> {
 
 /// Whether a secret may go to a URL: over TLS, or to this machine.
 fn is_safe(url: &url::Url) -> bool {
-    let local = match url.host() {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether a URL leads to this machine, unless a proxy has another idea of that.
+pub fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && local)
+    }
 }

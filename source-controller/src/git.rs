@@ -5,7 +5,8 @@
 //! blobs are read from it straight into the archive.
 //!
 //! 1. [`Auth::from_secret`] and [`Reference::from_spec`] (pure) read the spec.
-//! 2. [`Mirrors::resolve`] asks the remote where the reference points (one listing, nothing fetched).
+//! 2. [`Mirrors::resolve`] asks the remote where the reference points (one listing, nothing fetched), [`Mirrors::look`] asks once
+//!    for several who want to know.
 //! 3. [`Mirrors::fetch`] brings that commit and gives a [`Checkout`].
 //! 4. [`Checkout::listing`] lists files; [`Listing::ignore`] drops some; [`Listing::entries`] feeds [`artifact::pack`].
 
@@ -22,6 +23,7 @@ mod known_hosts;
 mod listing;
 mod mirror;
 mod mirrors;
+mod recent;
 mod reference;
 mod remote;
 mod resolve;

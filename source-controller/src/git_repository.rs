@@ -10,7 +10,7 @@ pub use includes::Includes;
 use crate::{
     context::Context,
     git,
-    record::Failure,
+    record::{Failure, asked},
     shelf::{self, blocking},
     storage::{Storage, Stored},
 };
@@ -78,7 +78,10 @@ fn unmoved(context: &Context, object: &GitRepository, request: &git::Request) ->
         .as_ref()
         .and_then(|s| s.artifact.as_ref())
         .map(|a| a.revision.as_str());
-    let resolved = context.mirrors.resolve(request).map_err(|e| Failure::from(&e))?;
+    let resolved = context
+        .mirrors
+        .look(request, asked(object))
+        .map_err(|e| Failure::from(&e))?;
     Ok(resolved
         .zip(have)
         .is_some_and(|(now, have)| git::same_revision(&now.revision, have)))

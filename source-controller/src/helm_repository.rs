@@ -6,16 +6,15 @@ use crate::{
     context::Context,
     helm_remote::{Access, Failed, Fetched, is_oci, is_static, normalized},
     http::shown,
-    record::Failure,
+    record::{Failure, asked},
     shelf::{self, blocking},
     storage::{Offer, Storage, Stored},
 };
 use artifact::Digest;
 use crds::{
-    meta::{ObjectStatus as _, REQUESTED_AT, reason},
+    meta::reason,
     source::{HelmRepository, HelmRepositoryStatus, Source as _, reason as source},
 };
-use kube::ResourceExt as _;
 use record::End;
 use runtime::{
     Key,
@@ -72,7 +71,11 @@ impl HelmRepositories {
         let remote = self.0.remotes.get(&url, &access);
         let remote = remote.map_err(|e| Failure::fetch(reason::FAILED, chain(&e)).stalled())?;
         // I/O: the index, unless the server or a neighbour has it that nothing has changed.
-        let fetched = self.0.indexes.fetch(&remote, access.timeout, asked(object)).await;
+        let fetched = self
+            .0
+            .indexes
+            .fetch(&remote, access.timeout, asked(&**object))
+            .await;
         let fetched = fetched.map_err(|failed| told(&failed))?;
         let revision = fetched.revision.to_string();
         let has = object.artifact().filter(|_| shelf == Some(Stored::Good));
@@ -99,13 +102,6 @@ fn url(url: &str) -> Result<::url::Url, Failure> {
         return Err(invalid(text.to_owned()));
     }
     normalized(url).map_err(|e| invalid(format!("parse {:?}: {e}", shown(url))))
-}
-
-/// Whether somebody asked for a look just now.
-fn asked(object: &HelmRepository) -> bool {
-    let wanted = object.annotations().get(REQUESTED_AT);
-    let handled = object.status.as_ref().and_then(|s| s.last_handled_reconcile_at());
-    wanted.is_some_and(|wanted| Some(wanted.as_str()) != handled)
 }
 
 fn store(storage: &Storage, object: &HelmRepository, fetched: &Fetched) -> Result<End, Failure> {

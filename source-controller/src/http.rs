@@ -91,12 +91,8 @@ pub(crate) fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<Clien
         let pem = [certificate, &b"\n"[..], key.expose()].concat();
         builder = builder.identity(reqwest::Identity::from_pem(&pem)?);
     }
-    if let Some(Proxy { address, login }) = proxy {
-        let mut proxy = reqwest::Proxy::all(address.clone())?;
-        if let Some((user, password)) = login {
-            proxy = proxy.basic_auth(user, &String::from_utf8_lossy(password.expose()));
-        }
-        builder = builder.proxy(proxy);
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(proxy.with_login(reqwest::Proxy::all(proxy.address.clone())?));
     }
     Ok(builder)
 }

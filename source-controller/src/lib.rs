@@ -45,7 +45,7 @@ use runtime::{
     Key,
     client::Identity,
     fetch::Artifacts,
-    process::{Names, Process, ProcessError},
+    process::{Failure, Names, Process, ProcessError},
 };
 use std::{
     sync::{Arc, OnceLock},
@@ -90,8 +90,6 @@ pub async fn run(args: Args) -> Result<(), ProcessError> {
     .await
 }
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
-
 /// The artifacts, and who is told of a file that is not among them.
 struct Shelves {
     storage: Storage,
@@ -102,21 +100,22 @@ struct Shelves {
 impl Shelves {
     /// Opens the storage. With an object store behind it every replica serves it from the start; else only the leader has
     /// what is to be served.
-    async fn open(process: &Process, args: &Args) -> Result<Self, Failed> {
-        let mut storage = Storage::open(
+    async fn open(process: &Process, args: &Args) -> Result<Self, Failure> {
+        let behind = args.storage_url.clone().map(|place| {
+            let own = process.tools.clients.of(&Identity::Controller);
+            (place, cloud::Cloud::new(own, args.identities()))
+        });
+        let shared = behind.is_some();
+        let storage = Storage::open(
             &args.storage_path,
             args.advertised(),
             args.artifact_digest_algo,
             args.retention(),
+            behind,
         )?;
         let missing = Arc::new(OnceLock::<storage::OnMissing>::new());
-        if let Some(place) = args.storage_url.clone() {
-            let own = process.tools.clients.of(&Identity::Controller);
-            let cloud = cloud::Cloud::new(own, args.identities());
-            let folder = storage.root().join(storage::FETCHED);
-            let remote = Arc::new(storage::Remote::new(place, cloud, folder)?);
-            tokio::spawn(forget(remote.clone()));
-            storage = storage.with_remote(remote);
+        if shared {
+            tokio::spawn(forget(storage.clone()));
             let told = missing.clone();
             let tell: storage::OnMissing = Arc::new(move |path| {
                 if let Some(heal) = told.get() {
@@ -129,7 +128,7 @@ impl Shelves {
     }
 
     /// From now on what is missing is made anew.
-    async fn lead(self, args: &Args, heal: storage::OnMissing) -> Result<Storage, Failed> {
+    async fn lead(self, args: &Args, heal: storage::OnMissing) -> Result<Storage, Failure> {
         self.storage.lead();
         let _ = self.missing.set(heal.clone());
         if args.storage_url.is_none() {
@@ -139,7 +138,7 @@ impl Shelves {
     }
 }
 
-async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Failed> {
+async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Failure> {
     let storage = shelves.storage.clone();
     let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
     let own = process.tools.clients.of(&Identity::Controller);
@@ -235,11 +234,11 @@ async fn prune(context: Arc<Context>) {
     }
 }
 
-async fn forget(remote: Arc<storage::Remote>) {
+async fn forget(storage: Storage) {
     loop {
         tokio::time::sleep(FETCHED_STAYS / 6).await;
-        let remote = remote.clone();
-        let _ = tokio::task::spawn_blocking(move || remote.prune(FETCHED_STAYS)).await;
+        let storage = storage.clone();
+        let _ = tokio::task::spawn_blocking(move || storage.forget(FETCHED_STAYS)).await;
     }
 }
 

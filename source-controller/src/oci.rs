@@ -3,12 +3,13 @@
 //! 1. [`Repository::parse`] (pure) reads a URL, [`Keychain`] (pure) finds the login for it.
 //! 2. [`Registries::get`] gives the client that all users of this registry, trust and login share.
 //! 3. [`Registry::resolve`], [`Registry::tags`], [`Registry::manifest`] and [`Registry::download`] ask it; [`Registry::layer`]
-//!    downloads once what many want.
+//!    downloads once what many want, [`Registry::look`] asks once.
 
 mod challenge;
 mod error;
 mod keychain;
 mod layers;
+mod looks;
 mod manifest;
 mod name;
 mod registries;

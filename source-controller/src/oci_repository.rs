@@ -8,7 +8,7 @@ mod verification;
 use crate::{
     context::Context,
     oci::{OciError, Reference},
-    record::Failure,
+    record::{Failure, asked},
     shelf::{self, blocking},
     storage::Stored,
 };
@@ -67,7 +67,7 @@ impl OciRepositories {
             .map_err(|e| pull_failed("failed to generate transport", &e))?;
         let reference = request.reference(&registry).await?;
         let digest = registry
-            .resolve(&request.repository, &reference)
+            .look(&request.repository, &reference, wants_its_own(object))
             .await
             .map_err(|e| pull_failed("failed to determine artifact digest", &e))?;
         let revision = match &reference {
@@ -98,6 +98,12 @@ impl OciRepositories {
             })
             .map_err(|failure| failure.during(doing))
     }
+}
+
+/// Whether no look of others will do: somebody asked for one just now, or the spec is new.
+fn wants_its_own(object: &OCIRepository) -> bool {
+    let seen = object.status.as_ref().map(|status| status.observed_generation);
+    asked(object) || seen != object.metadata.generation
 }
 
 /// The registry could not be read.

@@ -3,7 +3,7 @@
 use crate::storage::StorageError;
 use crds::meta::{Condition, ObjectStatus as _};
 use crds::{
-    meta::{Artifact, FluxObject, READY, RECONCILING, STALLED, reason},
+    meta::{Artifact, FluxObject, READY, RECONCILING, REQUESTED_AT, STALLED, reason},
     source::{
         GROUP, Source,
         condition::{
@@ -14,6 +14,7 @@ use crds::{
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
 use runtime::{
     conditions::{Conditions, is_true},
     events::Event,
@@ -50,6 +51,15 @@ pub struct Failure {
     unverified: Option<&'static str>,
     /// What can help.
     help: Help,
+}
+
+/// Whether somebody asked for a look just now, so that what was seen a moment ago will not do.
+pub fn asked<K: FluxObject>(object: &K) -> bool {
+    let wanted = object.annotations().get(REQUESTED_AT).map(String::as_str);
+    let handled = object
+        .status()
+        .and_then(|status| status.last_handled_reconcile_at());
+    wanted.is_some() && wanted != handled
 }
 
 /// What can help after a failure.

@@ -11,11 +11,13 @@ mod write;
 
 pub use place::Place;
 pub use publish::{Offer, Published};
-pub use remote::{Remote, RemoteError};
+pub use remote::RemoteError;
 pub use serve::{OnMissing, serve};
 
+use crate::cloud::Cloud;
 use artifact::{Algorithm, Digest, Hasher};
 use crds::meta::Artifact;
+use remote::Remote;
 use runtime::Key;
 use std::{
     fs::{self, File},
@@ -36,11 +38,11 @@ pub const MIRRORS: &str = ".mirrors";
 /// The folder of Helm indexes beside the artifacts; never served.
 pub const INDEXES: &str = ".indexes";
 
-/// The folder of what is being put together beside the artifacts; never served, and empty after a start.
+/// The folder of what is being put together beside the artifacts; never served, and empty when a process begins to lead.
 const WORK: &str = ".work";
 
-/// The folder of what was fetched from the object store beside the artifacts; served under their names.
-pub const FETCHED: &str = ".fetched";
+/// The folder of what processes fetched from the object store beside the artifacts; served under their names.
+const FETCHED: &str = ".fetched";
 
 /// What of an object's artifacts is kept (Flux flags `--artifact-retention-*`).
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +64,7 @@ struct Shelf {
     algorithm: Algorithm,
     retention: Retention,
     /// The object store that has all artifacts too.
-    remote: Option<Arc<Remote>>,
+    remote: Option<Remote>,
     /// Whether this process makes the artifacts. Another one serves what the object store has.
     leads: AtomicBool,
 }
@@ -123,13 +125,17 @@ pub enum StorageError {
     /// What was to be archived could not be.
     #[error("failed to archive")]
     Pack(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no way to the object store.
+    #[error("failed to open the object store")]
+    Open(#[source] RemoteError),
     /// The object store failed.
     #[error("failed to keep the artifact in the object store")]
     Remote(#[source] RemoteError),
 }
 
 impl Storage {
-    /// Opens the shelf in an existing folder. `advertised` is the prefix of URLs (`http://host`).
+    /// Opens the shelf in an existing folder. `advertised` is the prefix of URLs (`http://host`), `behind` the object store and
+    /// who asks it. Until the process leads, nothing is touched that another one may be using: the folder may be shared.
     ///
     /// # Errors
     /// When the folder is not there, as Flux has it: an unmounted volume must not be papered over.
@@ -138,40 +144,30 @@ impl Storage {
         advertised: String,
         algorithm: Algorithm,
         retention: Retention,
+        behind: Option<(Place, Cloud)>,
     ) -> Result<Self, StorageError> {
         let root = root
             .canonicalize()
             .ok()
             .filter(|r| r.is_dir())
             .ok_or_else(|| StorageError::Root(root.to_owned()))?;
-        // What was under way when the last process ended is of no use to this one.
-        let _ = fs::remove_dir_all(root.join(WORK));
+        let remote = behind.map(|(place, cloud)| Remote::new(place, cloud, &root.join(FETCHED)));
         Ok(Self(Arc::new(Shelf {
+            remote: remote.transpose().map_err(StorageError::Open)?,
             root,
             advertised,
             algorithm,
             retention,
-            remote: None,
-            leads: AtomicBool::new(true),
+            leads: AtomicBool::new(false),
         })))
     }
 
-    /// The shelf with an object store behind it; it waits to lead.
-    #[must_use]
-    pub fn with_remote(self, remote: Arc<Remote>) -> Self {
-        let shelf = &self.0;
-        Self(Arc::new(Shelf {
-            root: shelf.root.clone(),
-            advertised: shelf.advertised.clone(),
-            algorithm: shelf.algorithm,
-            retention: shelf.retention,
-            remote: Some(remote),
-            leads: AtomicBool::new(false),
-        }))
-    }
-
-    /// From now on this process makes the artifacts.
+    /// From now on this process makes the artifacts. What was under way when the last one ended is of no use to it.
     pub fn lead(&self) {
+        let _ = fs::remove_dir_all(self.0.root.join(WORK));
+        if let Some(remote) = &self.0.remote {
+            remote.sweep();
+        }
         self.0.leads.store(true, Ordering::Relaxed);
     }
 
@@ -195,15 +191,19 @@ impl Storage {
     }
 
     /// Looks whether the file of an artifact is there and unharmed; a damaged one is removed. What the object store has of
-    /// it is put in its place.
+    /// it is put in its place, and what that lacks is put there.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn check(&self, artifact: &Artifact) -> Result<Stored, StorageError> {
-        match self.check_here(artifact)? {
-            Stored::Missing | Stored::Damaged if self.restore(artifact) => Ok(Stored::Good),
-            found => Ok(found),
+        let found = match self.check_here(artifact)? {
+            Stored::Missing | Stored::Damaged if self.restore(artifact) => Stored::Good,
+            found => found,
+        };
+        if found == Stored::Good {
+            self.keep_remote(artifact);
         }
+        Ok(found)
     }
 
     fn check_here(&self, artifact: &Artifact) -> Result<Stored, StorageError> {
@@ -281,7 +281,8 @@ impl Storage {
         tempfile::tempfile_in(&self.0.root)
     }
 
-    /// Removes what an object's retention does not keep. Gives the number of files removed.
+    /// Removes what an object's retention does not keep beside its current artifact. That must be the one that its status
+    /// names: whoever reads the status may be about to fetch it. Gives the number of files removed.
     ///
     /// # Errors
     /// When the folder cannot be read.

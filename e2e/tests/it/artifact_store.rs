@@ -6,7 +6,7 @@ use e2e::{
     expect::{self, eventually},
     flux::SOURCE,
     origin::{
-        Artifact, AzureServer, GcsServer, Guard, Registry, S3Server,
+        Artifact, Authority, AzureServer, GcsServer, Guard, Registry, S3Server,
         objects::{ACCOUNT_KEY, KEYS, REGION},
     },
     process::free_port,
@@ -16,6 +16,11 @@ use e2e::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::sync::{Arc, Mutex};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+};
 
 const GIT: &str = "GitRepository";
 const OCI: &str = "OCIRepository";
@@ -53,9 +58,18 @@ async fn serves(address: &str, path: &str, artifact: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Where an artifact is in the store: new content is another object there, whatever its file's name.
 fn key(artifact: &Value) -> Result<String> {
     let path = artifact["path"].as_str().context("a path")?;
-    Ok(format!("{PREFIX}{path}"))
+    let digest = artifact["digest"].as_str().context("a digest")?;
+    let (_, hex) = digest.split_once(':').context("algorithm:hex")?;
+    Ok(format!("{PREFIX}{path}.{hex}"))
+}
+
+fn card(artifact: &Value) -> Result<String> {
+    let path = artifact["path"].as_str().context("a path")?;
+    let (folder, _) = path.rsplit_once('/').context("a folder")?;
+    Ok(format!("{PREFIX}{folder}/.card.json"))
 }
 
 fn link(artifact: &Value) -> Result<String> {
@@ -187,6 +201,12 @@ async fn any_replica_serves_them_and_an_empty_disk_is_no_loss() -> Result<()> {
     }
     let newest = at(&space, GIT, &second).await?;
     store.etag(BUCKET, &key(&newest)?).await?;
+    // What is superseded goes with the next pass, when the status has named the new one.
+    store
+        .etag(BUCKET, &key(&git)?)
+        .await
+        .context("it stays until then")?;
+    space.handled(SOURCE, GIT, "app").await?;
     eventually("the oldest is gone from the store", LIMIT, async || {
         Ok(store.etag(BUCKET, &key(&git)?).await.is_err().then_some(()))
     })
@@ -210,11 +230,32 @@ async fn any_replica_serves_them_and_an_empty_disk_is_no_loss() -> Result<()> {
     serves(&first, &link(&oci)?, &oci).await?;
     ensure!(blobs()? == before, "the layer was not downloaded again");
 
+    // What the store has lost it is given again by whoever has it, and a card that says nothing is written anew.
+    world.suite.source.stop();
+    store.delete(BUCKET, &key(&newest)?).await?;
+    store.put(BUCKET, &card(&oci)?, "{").await?;
+    world.suite.source.start()?;
+    world.suite.source.ready().await?;
+    eventually("the store has it again", LIMIT, async || {
+        Ok(store.etag(BUCKET, &key(&newest)?).await.ok())
+    })
+    .await?;
+    for kind in [GIT, OCI] {
+        space.handled(SOURCE, kind, "app").await?;
+    }
+    std::fs::create_dir_all(folder.path())?;
+    standby.start()?;
+    standby.ready().await?;
+    for artifact in [&newest, &oci] {
+        serves(&second, artifact["path"].as_str().context("a path")?, artifact).await?;
+    }
+    serves(&second, &link(&oci)?, &oci).await?;
+    standby.kill();
+
     // With the object everything of it goes.
     space.delete(SOURCE, GIT, "app").await?;
     space.gone(SOURCE, GIT, "app").await?;
-    let card = format!("{PREFIX}gitrepository/store/app/.card.json");
-    for key in [key(&newest)?, card] {
+    for key in [key(&newest)?, card(&newest)?] {
         ensure!(store.etag(BUCKET, &key).await.is_err(), "{key} is still there");
     }
     let log = std::fs::read_to_string(world.suite.source.log())?;
@@ -276,4 +317,79 @@ async fn azure_keeps_them_too() -> Result<()> {
     let url = format!("azblob://{name}/{BUCKET}?endpoint={account}");
     let env = vec![("AZURE_STORAGE_KEY", ACCOUNT_KEY.to_owned())];
     kept_elsewhere(url, env, "store-azure").await
+}
+
+/// A proxy that leads wherever it is asked to, and remembers where that was.
+#[derive(Clone, Default)]
+struct Tunnel(Arc<Mutex<Vec<String>>>);
+
+impl Tunnel {
+    async fn start() -> Result<(Self, String)> {
+        let (tunnel, listener) = (Self::default(), TcpListener::bind("127.0.0.1:0").await?);
+        let (address, to) = (listener.local_addr()?, tunnel.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let to = to.clone();
+                tokio::spawn(async move { to.lead(stream).await });
+            }
+        });
+        Ok((tunnel, format!("http://{address}")))
+    }
+
+    async fn lead(self, stream: TcpStream) -> Result<()> {
+        let mut near = BufReader::new(stream);
+        let mut target = String::new();
+        loop {
+            let mut line = String::new();
+            near.read_line(&mut line).await?;
+            if let Some(rest) = line.strip_prefix("CONNECT ") {
+                target = rest.split(' ').next().unwrap_or_default().to_owned();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut far = TcpStream::connect(&target).await?;
+        if let Ok(mut seen) = self.0.lock() {
+            seen.push(target);
+        }
+        near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+        tokio::io::copy_bidirectional(&mut near, &mut far).await?;
+        Ok(())
+    }
+}
+
+/// The environment says which certificates are good, and which proxy leads out, as for all that the process itself asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_behind_a_proxy_with_certificates_of_ones_own() -> Result<()> {
+    let (authority, folder) = (Authority::new()?, tempfile::tempdir()?);
+    let store = S3Server::start(Some(&authority.server(&["localhost"])?)).await?;
+    store.create(BUCKET).await?;
+    let trusted = folder.path().join("ca.crt");
+    std::fs::write(&trusted, authority.certificate())?;
+    let (tunnel, proxy) = Tunnel::start().await?;
+    let there = store.endpoint().replace("127.0.0.1", "localhost");
+    let world = World::start(&Options {
+        source: vec![format!(
+            "--storage-url=s3://{BUCKET}/flux?endpoint={there}&region={REGION}"
+        )],
+        env: vec![
+            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
+            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
+            ("SSL_CERT_FILE", trusted.display().to_string()),
+            ("HTTPS_PROXY", proxy),
+            ("NO_PROXY", "127.0.0.1".into()),
+        ],
+        ..Options::default()
+    })
+    .await?;
+    let space = world.space("store-proxy").await?;
+    space.repo.commit(&[("a.yaml", &app::config_map("a", "1"))])?;
+    space.git_repository(json!({})).await?;
+    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    let object = space.holds("ready", SOURCE, GIT, "app", ready).await?;
+    store.etag(BUCKET, &key(&object["status"]["artifact"])?).await?;
+    let seen = tunnel.0.lock().map(|seen| seen.clone()).unwrap_or_default();
+    ensure!(seen.contains(&there), "the proxy led to {seen:?}");
+    Ok(())
 }

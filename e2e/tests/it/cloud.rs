@@ -7,7 +7,7 @@ use e2e::{
     app, expect,
     flux::{SOURCE, with},
     origin::{
-        Artifact, GcsServer, S3Server, Scripted,
+        Artifact, Authority, GcsServer, S3Server, Scripted,
         git::Auth,
         objects::{KEYS, REGION},
     },
@@ -246,6 +246,13 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             refused,
             "non TLS protected",
         ),
+        // A proxy decides where 127.0.0.1 is, and hears what is not encrypted.
+        (
+            &azure,
+            with(named("managed"), &json!({"proxySecretRef": {"name": "proxy"}})),
+            refused,
+            "is not sent over a proxy without TLS",
+        ),
     ] {
         let spec = with(what.clone(), &more);
         again(&space, BUCKET, &spec).await?;
@@ -264,8 +271,7 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         azure.clone(),
         &json!({"endpoint": "https://a.blob.core.windows.net"}),
     );
-    // Azure's part here knows no identity for storage; what counts is who was asked.
-    for (spied, reason) in [(&amazon, failed), (&elsewhere, refused)] {
+    for (spied, reason) in [(&amazon, failed), (&elsewhere, failed)] {
         let told = |peer: &Scripted| {
             let keys = |path: &str| path.starts_with("/latest/") || path.starts_with("/metadata/");
             peer.asked().iter().filter(|asked| keys(&asked.path)).count()
@@ -285,17 +291,25 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         "the bucket itself is asked through the proxy"
     );
 
+    // Who names nobody acts as the controller, whose identity is not the object's own.
+    let nobody = json!({"serviceAccountName": "", "endpoint": "https://evil.example.com"});
+    again(&space, BUCKET, &with(azure.clone(), &nobody)).await?;
+    space
+        .says(SOURCE, BUCKET, "app", refused, "is not sent there")
+        .await?;
+
     git_repositories(&space, &world).await?;
 
     // Registries of the providers, over a proxy that leads to all of them.
     let through = json!({"insecure": true, "proxySecretRef": {"name": "proxy"}});
     let elastic = json!({"url": "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com/app", "provider": "aws"});
+    let google = json!({"url": "oci://gcr.io/org/app", "provider": "gcp"});
+    let authority = Authority::new()?;
+    space
+        .apply(secret("authority", &json!({"ca.crt": authority.certificate()})))
+        .await?;
     let cases = [
-        with(elastic.clone(), &through),
-        with(
-            json!({"url": "oci://gcr.io/org/app", "provider": "gcp"}),
-            &through,
-        ),
+        with(with(elastic.clone(), &through), &acting("reader")),
         with(
             json!({"url": "oci://eu.gcr.io/org/app", "provider": "gcp", "serviceAccountName": "reader"}),
             &through,
@@ -319,7 +333,50 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         "tokens are kept: {before} {}",
         exchanges()
     );
+    // The controller's own logins are heard by nobody: over TLS a proxy learns the name of the host.
+    let spied = json!({"proxySecretRef": {"name": "spy"}});
+    // Another registry than above: what was got for that one is kept.
+    let fresh = json!({"url": "oci://210987654321.dkr.ecr.eu-west-1.amazonaws.com/app", "provider": "aws"});
+    for (spec, path) in [(&fresh, "/ecr"), (&google, "/computeMetadata/")] {
+        let told = || {
+            peer.asked()
+                .iter()
+                .filter(|asked| asked.path.starts_with(path))
+                .count()
+        };
+        let (before, heard) = (told(), spy.asked().len());
+        again(&space, OCI, &with(spec.clone(), &spied)).await?;
+        space
+            .says(SOURCE, OCI, "app", "OCIArtifactPullFailed", "")
+            .await?;
+        let words = spy.asked().split_off(heard);
+        ensure!(
+            told() > before && words.iter().all(|asked| asked.header("authorization").is_empty()),
+            "{spec}: {words:?}"
+        );
+    }
     for (spec, part) in [
+        (
+            with(elastic.clone(), &through),
+            "is not sent without TLS (insecure)",
+        ),
+        (
+            with(google.clone(), &through),
+            "is not sent without TLS (insecure)",
+        ),
+        (
+            with(
+                google,
+                &json!({"certSecretRef": {"name": "authority"}, "proxySecretRef": {"name": "spy"}}),
+            ),
+            "is not sent over certificates that the object names",
+        ),
+        (
+            json!({
+                "url": format!("oci://{}/app", peer.address()), "provider": "azure", "proxySecretRef": {"name": "spy"},
+            }),
+            "is not sent over a proxy without TLS",
+        ),
         (
             json!({"url": "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.org/app", "provider": "aws"}),
             "invalid AWS registry",
@@ -362,6 +419,8 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
 /// Azure DevOps lets in who has a token of Entra ID for it; nobody else's server gets one of the controller's own.
 async fn git_repositories(space: &Space<'_>, world: &World) -> Result<()> {
     const KIND: &str = "GitRepository";
+    let authority = json!({"ca.crt": Authority::new()?.certificate()});
+    space.apply(secret("git-authority", &authority)).await?;
     let commit = space.repo.commit(&[("a.yaml", &app::config_map("a", "1"))])?;
     world.git.set_auth(Auth::Bearer(GIT.to_owned()));
     for more in [json!({}), json!({"serviceAccountName": "reader"})] {
@@ -382,6 +441,25 @@ async fn git_repositories(space: &Space<'_>, world: &World) -> Result<()> {
         (
             json!({"provider": "azure", "url": "https://evil.example.com/app.git"}),
             "'evil.example.com' is not Azure DevOps",
+        ),
+        // Who names the certificates, and a proxy that gives them, is Azure DevOps.
+        (
+            json!({
+                "provider": "azure", "url": "https://dev.azure.com/org/project/_git/app",
+                "secretRef": {"name": "git-authority"}, "proxySecretRef": {"name": "spy"},
+            }),
+            "is not sent over certificates that the object names",
+        ),
+        (
+            json!({
+                "provider": "aws", "url": "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/app",
+                "secretRef": {"name": "git-authority"}, "proxySecretRef": {"name": "spy"},
+            }),
+            "is not sent over certificates that the object names",
+        ),
+        (
+            json!({"provider": "azure", "proxySecretRef": {"name": "spy"}}),
+            "is not sent over a proxy without TLS",
         ),
         (
             json!({"provider": "azure", "url": "http://evil.example.com/app.git", "serviceAccountName": "reader"}),

@@ -43,6 +43,7 @@ mod ssh;
 mod substitute;
 mod suspend;
 mod tenancy;
+mod threats;
 mod unknown_fields;
 mod unreadable;
 mod upgrade;

@@ -12,6 +12,7 @@ pub mod events;
 pub mod fetch;
 pub mod lease;
 pub mod metrics;
+pub mod name;
 pub mod process;
 pub mod queue;
 pub mod reconciler;

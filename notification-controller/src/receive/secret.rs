@@ -67,7 +67,7 @@ pub async fn read(client: &Client, receiver: &Receiver) -> Result<Credentials, S
     };
     let namespace = receiver.metadata.namespace.as_deref().unwrap_or_default();
     let name = format!("{namespace}/{}", reference.name);
-    if !super::target::is_name(&reference.name) {
+    if !runtime::name::is_object_name(&reference.name) {
         return Err(SecretError::Missing(format!(
             "'{name}' is not the name of a Secret"
         )));

@@ -2,7 +2,10 @@
 
 use crds::notification::{ObjectKind, ObjectSelector};
 use kube::core::{ApiResource, GroupVersionKind};
-use runtime::access::{Access, Denied};
+use runtime::{
+    access::{Access, Denied},
+    name::is_object_name,
+};
 use thiserror::Error;
 
 /// Objects of one kind in one namespace.
@@ -63,11 +66,11 @@ impl Target {
             .filter(|n| !n.is_empty())
             .unwrap_or(from);
         // Nothing that a user writes becomes a part of a path before it is looked at.
-        if !is_name(namespace) {
+        if !is_object_name(namespace) {
             return Err(not_a_name("namespace", namespace));
         }
         let every = objects.name == "*";
-        if !every && !is_name(&objects.name) {
+        if !every && !is_object_name(&objects.name) {
             return Err(not_a_name("name", &objects.name));
         }
         access.check(from, kind, namespace, &objects.name)?;
@@ -110,19 +113,7 @@ fn version_of(kind: ObjectKind) -> Option<&'static str> {
 fn group_version(text: &str) -> Option<(&str, &str)> {
     let (group, version) = text.split_once('/')?;
     let fine = |v: &str| !v.is_empty() && v.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    (is_name(group) && fine(version)).then_some((group, version))
-}
-
-/// A subdomain as RFC 1123 has it, which is what Kubernetes takes for a name.
-pub fn is_name(text: &str) -> bool {
-    let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let inner = |b: u8| edge(b) || b == b'-' || b == b'.';
-    let bytes = text.as_bytes();
-    bytes.len() <= 253
-        && bytes.first().copied().is_some_and(edge)
-        && bytes.last().copied().is_some_and(edge)
-        && bytes.iter().copied().all(inner)
-        && !text.contains("..")
+    (is_object_name(group) && fine(version)).then_some((group, version))
 }
 
 fn not_a_name(field: &'static str, value: &str) -> TargetError {

@@ -3,6 +3,7 @@
 use artifact::{Node, Tree};
 use crds::extensions::{ArtifactGeneratorSpec, CopyOperation, OutputArtifact};
 use regex::Regex;
+use runtime::name::is_object_name;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -19,8 +20,6 @@ pub struct Wanted {
 const MAX_ARTIFACTS: usize = 10_000;
 /// The longest value of a label (Kubernetes).
 const MAX_LABEL: usize = 63;
-/// The longest name of an object (RFC 1123 subdomain, as Kubernetes has it).
-const MAX_NAME: usize = 253;
 
 /// Why a pattern does not make artifacts. Only a change of the spec, or of the source, helps.
 #[derive(Debug, Error)]
@@ -254,15 +253,6 @@ fn is_label(value: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let edge = |c: char| c.is_ascii_alphanumeric();
     value.len() <= MAX_LABEL && value.chars().all(inner) && value.starts_with(edge) && value.ends_with(edge)
-}
-
-/// Whether a text is a name of an object (RFC 1123 subdomain).
-pub fn is_object_name(name: &str) -> bool {
-    let part = |part: &str| {
-        let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        part.chars().all(|c| edge(c) || c == '-') && part.starts_with(edge) && part.ends_with(edge)
-    };
-    name.len() <= MAX_NAME && name.split('.').all(part)
 }
 
 #[cfg(test)]

@@ -172,6 +172,8 @@ fn build_now(
     if let Some(kept) = kept
         && storage.check(kept).is_ok_and(|found| found == Stored::Good)
     {
+        // What cannot be cleared away now is cleared away next time.
+        let _ = storage.collect(kept);
         return Ok(kept.clone());
     }
     let offer = Offer {

@@ -1,9 +1,9 @@
 //! PURE: does a spec contradict itself, or reach where it may not.
 
-use super::{Context, MADE, expand::is_object_name, observe, record::Failure};
+use super::{Context, MADE, observe, record::Failure};
 use crds::extensions::{ArtifactGenerator, GeneratorSourceKind, reason};
 use kube::ResourceExt as _;
-use runtime::{Key, access::Access};
+use runtime::{Key, access::Access, name::is_object_name};
 use std::collections::BTreeSet;
 
 /// Checks what the API server does not.

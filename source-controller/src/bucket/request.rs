@@ -131,7 +131,11 @@ impl Given {
     fn who<'a>(&'a self, object: &'a Bucket) -> Who<'a> {
         Who {
             namespace: &self.namespace,
-            account: object.spec.service_account_name.as_deref(),
+            account: object
+                .spec
+                .service_account_name
+                .as_deref()
+                .filter(|name| !name.is_empty()),
             proxy: self.proxy.as_ref(),
         }
     }

@@ -34,14 +34,15 @@ impl Account {
 
 impl Cloud {
     /// The ServiceAccount that acts for an object: the one that it names, or the one that a flag names; `None` if the
-    /// controller itself does.
+    /// controller itself does, as it does for whoever is in no namespace.
     pub(super) async fn account(&self, who: &Who<'_>) -> Result<Option<Account>, CloudError> {
         let named = who.account.filter(|name| !name.is_empty());
         if named.is_some() && !self.settings.object_level {
             return Err(CloudError::Gate);
         }
         let default = Some(self.settings.default_account.as_str());
-        let Some(name) = named.or(default.filter(|name| !name.is_empty())) else {
+        let default = default.filter(|name| !name.is_empty() && !who.namespace.is_empty());
+        let Some(name) = named.or(default) else {
             return Ok(None);
         };
         let (namespace, name) = (who.namespace.to_owned(), name.to_owned());
@@ -83,5 +84,32 @@ impl Cloud {
         Ok(Secret::new(
             answer.status.unwrap_or_default().token.unwrap_or_default(),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::Settings;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn who_is_in_no_namespace_acts_as_the_controller() {
+        let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let settings = Settings {
+            object_level: true,
+            default_account: "reader".to_owned(),
+            most: 1,
+            life: Duration::from_secs(60),
+        };
+        let cloud = Cloud::new(kube::Client::try_from(config).unwrap(), settings);
+        for (namespace, asks) in [("", false), ("n", true)] {
+            let who = Who {
+                namespace,
+                account: None,
+                proxy: None,
+            };
+            assert_eq!(cloud.account(&who).await.is_err(), asks, "'{namespace}'");
+        }
     }
 }

@@ -5,8 +5,8 @@ mod ecr;
 mod machine;
 mod sts;
 
-use super::{Cloud, CloudError, Who, client, env, sigv4::Keys};
-use crate::{http::Tls, secret::Secret};
+use super::{Cloud, CloudError, Who, client_of, env, sigv4::Keys};
+use crate::secret::Secret;
 use regex::Regex;
 use std::time::Duration;
 pub use sts::ldap;
@@ -52,7 +52,7 @@ impl Cloud {
                 )
             })?;
             let question = ["aws", region.as_str(), endpoint.unwrap_or_default(), via.as_str()];
-            let http = client(&Tls::default(), who.proxy)?;
+            let http = client_of(who)?;
             return self.keys.get(&question, own(&http, &region, endpoint)).await;
         };
         let region = region.ok_or_else(|| {
@@ -78,7 +78,7 @@ impl Cloud {
         ];
         let ask = async {
             let token = self.token(&account, "sts.amazonaws.com").await?;
-            let http = client(&Tls::default(), who.proxy)?;
+            let http = client_of(who)?;
             let session = format!("{}.{}.{region}.fluxcd.io", account.name, account.namespace);
             sts::web_identity(&http, &region, endpoint, role, &session, &token).await
         };

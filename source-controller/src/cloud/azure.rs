@@ -3,8 +3,8 @@
 mod acr;
 mod places;
 
-use super::{Cloud, CloudError, Who, call, client, direct, env, is_safe, sigv4};
-use crate::{http::Tls, secret::Secret};
+use super::{Cloud, CloudError, Way, Who, call, client_of, direct, env, is_loopback, is_safe, sigv4};
+use crate::secret::Secret;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 pub use places::{for_git, for_ours, for_theirs};
@@ -80,7 +80,7 @@ impl Cloud {
     /// # Errors
     /// See [`CloudError`].
     pub async fn azure(&self, who: &Who<'_>, scope: &str) -> Result<Option<Secret>, CloudError> {
-        let http = client(&Tls::default(), who.proxy)?;
+        let http = client_of(who)?;
         let via = who
             .proxy
             .map(|proxy| proxy.address.to_string())
@@ -149,7 +149,7 @@ impl Cloud {
             application.client.as_str(),
             print.as_str(),
         ];
-        let http = client(&Tls::default(), who.proxy)?;
+        let http = client_of(who)?;
         self.tokens
             .get(&question, application.token(&http, proof, scope))
             .await

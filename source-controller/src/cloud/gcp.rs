@@ -2,8 +2,8 @@
 
 mod exchange;
 
-use super::{Cloud, CloudError, Who, account::Account, call, client, direct, env, is_safe};
-use crate::{http::Tls, oci::Login, secret::Secret};
+use super::{Cloud, CloudError, Who, account::Account, call, client_of, direct, env, is_safe};
+use crate::{oci::Login, secret::Secret};
 use exchange::Exchange;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use regex::Regex;
@@ -72,7 +72,7 @@ impl Cloud {
     /// # Errors
     /// See [`CloudError`].
     pub async fn gcp(&self, who: &Who<'_>) -> Result<Secret, CloudError> {
-        let http = client(&Tls::default(), who.proxy)?;
+        let http = client_of(who)?;
         let via = who
             .proxy
             .map(|proxy| proxy.address.to_string())
@@ -139,7 +139,7 @@ impl Cloud {
             .proxy
             .map(|proxy| proxy.address.to_string())
             .unwrap_or_default();
-        let http = client(&Tls::default(), who.proxy)?;
+        let http = client_of(who)?;
         let question = ["serviceaccount", via.as_str(), print.as_str()];
         self.tokens
             .get(&question, keyed(&http, &credentials, BUCKETS))

@@ -17,6 +17,7 @@ use super::error::{CheckoutError, GitError, MirrorError};
 use super::github_app::Tokens;
 use super::greeting::Greetings;
 use super::mirror::{Mirror, Want, fetch};
+use super::recent::{self, Recent};
 use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
@@ -58,6 +59,7 @@ pub struct Mirrors {
     open: Mutex<HashMap<String, Used>>,
     tokens: Tokens,
     greetings: Greetings,
+    recent: Recent,
 }
 
 struct Used {
@@ -85,6 +87,7 @@ impl Mirrors {
             limits,
             open: Mutex::default(),
             greetings: Greetings::default(),
+            recent: Recent::default(),
         })
     }
 
@@ -107,6 +110,23 @@ impl Mirrors {
             source,
         })?;
         Ok(wanted.resolved())
+    }
+
+    /// As [`Mirrors::resolve`]; what the remote said to the same question a moment ago will do, unless somebody wants to know it
+    /// `now`.
+    ///
+    /// # Errors
+    /// As [`Mirrors::resolve`].
+    pub fn look(&self, request: &Request, now: bool) -> Result<Option<Resolved>, GitError> {
+        let (id, began) = (recent::id(request), Instant::now());
+        if let Some(known) = self.recent.get(&id).filter(|_| !now) {
+            return Ok(Some(known));
+        }
+        let resolved = self.resolve(request)?;
+        if let Some(resolved) = &resolved {
+            self.recent.put(id, began, resolved);
+        }
+        Ok(resolved)
     }
 
     /// Brings the commit that the reference points to now into the mirror, unless it is there, and opens it.

@@ -6,8 +6,9 @@ use crate::git::{
 };
 use crate::{
     cloud::{
-        CloudError, Who,
+        CloudError, Way, Who,
         azure::{DEVOPS, for_git, for_theirs},
+        is_loopback,
     },
     context::Context,
     kube_secret::{self, Data},
@@ -111,14 +112,20 @@ async fn granted(
         let text = format!("failed to configure authentication options: {}", chain(&error));
         Failure::fetch(reason::AUTHENTICATION_FAILED, text)
     };
+    let way = Way {
+        trusts: http.tls.ca.is_some(),
+        plain: url.scheme() == "http",
+        local: is_loopback(url),
+    };
+    way.check(who).map_err(failed)?;
     let login = if provider == Provider::Aws {
         let (username, password) = context.cloud.codecommit(who, url).await.map_err(failed)?;
         Login::Basic { username, password }
     } else {
-        // A ServiceAccount that the object names is its tenant's; any other identity is everybody's.
-        let may_go = match who.account {
-            Some(_) => for_theirs(url.as_str()).map(drop),
-            None => for_git(url.as_str()),
+        let may_go = if who.is_its_own() {
+            for_theirs(url.as_str()).map(drop)
+        } else {
+            for_git(url.as_str())
         };
         may_go.map_err(failed)?;
         let token = context.cloud.azure(who, DEVOPS).await.map_err(failed)?;

@@ -71,7 +71,7 @@ async fn with_identity(
         };
         let login = context
             .cloud
-            .registry(provider, &who, place)
+            .registry(provider, &who, place, &access)
             .await
             .map_err(|error| {
                 let text = format!(

@@ -25,6 +25,18 @@ pub struct ProxyError {
 }
 
 impl Proxy {
+    /// The way through the proxy for what is said over TLS alone: it hears to whom, and nothing else.
+    pub(crate) fn for_tls(&self) -> reqwest::Result<reqwest::Proxy> {
+        Ok(self.with_login(reqwest::Proxy::https(self.address.clone())?))
+    }
+
+    pub(super) fn with_login(&self, proxy: reqwest::Proxy) -> reqwest::Proxy {
+        match &self.login {
+            Some((user, password)) => proxy.basic_auth(user, &String::from_utf8_lossy(password.expose())),
+            None => proxy,
+        }
+    }
+
     /// Equal for equal proxies.
     pub(crate) fn fingerprint(&self, into: &mut Sha256) {
         Secret::new(self.address.as_str()).fingerprint(into);

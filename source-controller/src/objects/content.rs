@@ -14,7 +14,7 @@ use std::{
 pub struct Content {
     source: Source,
     /// How many bytes it has.
-    pub(super) length: u64,
+    pub length: u64,
     /// Their SHA-256 in hexadecimal digits.
     pub(super) hash: String,
 }
@@ -35,6 +35,15 @@ impl Content {
         }
     }
 
+    /// What a file has, of which everything is known already.
+    pub fn known(path: PathBuf, length: u64, sha256: String) -> Self {
+        Self {
+            source: Source::File(path),
+            length,
+            hash: sha256,
+        }
+    }
+
     /// What a file has now. Blocks on the disk.
     ///
     /// # Errors
@@ -51,11 +60,7 @@ impl Content {
                 }
             }
         }
-        Ok(Self {
-            source: Source::File(path),
-            length,
-            hash: hex::encode(hash.finalize()),
-        })
+        Ok(Self::known(path, length, hex::encode(hash.finalize())))
     }
 
     /// The body of a request, made anew for each try.

@@ -38,6 +38,17 @@ struct Item {
 }
 
 impl Gcs {
+    /// The store's address, and whether it is one that is tried out, which wants no login: that which `STORAGE_EMULATOR_HOST`
+    /// names, as Google's libraries read it.
+    pub fn place() -> (String, bool) {
+        let emulator = std::env::var("STORAGE_EMULATOR_HOST").ok();
+        match emulator.filter(|host| !host.is_empty()) {
+            Some(host) if host.contains("://") => (host, true),
+            Some(host) => (format!("http://{host}"), true),
+            None => ("https://storage.googleapis.com".to_owned(), false),
+        }
+    }
+
     /// A bucket; `place` is the store's address, `https://storage.googleapis.com` unless one is tried out.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// How much of an answer that is no error list goes into a message, in bytes.
@@ -77,6 +77,9 @@ pub enum OciError {
     /// There is no client for such certificates or such a proxy.
     #[error("cannot make a client for the registry")]
     Client(#[source] reqwest::Error),
+    /// Another one asked, and was told this.
+    #[error(transparent)]
+    Shared(Arc<OciError>),
     /// The file for the content failed.
     #[error("cannot write what was downloaded")]
     Write(#[source] std::io::Error),
@@ -85,13 +88,18 @@ pub enum OciError {
 impl OciError {
     /// Whether the registry says that there is no such thing.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+        match self {
+            Self::Refused { status, .. } => *status == StatusCode::NOT_FOUND,
+            Self::Shared(error) => error.is_missing(),
+            _ => false,
+        }
     }
 
     /// How long the registry asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
+            Self::Shared(error) => error.retry_after(),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! The clients of all registries: one for all who share registry, trust and login, so that connections and tokens are shared.
 
-use super::{Keychain, Layers, Login, OciError, Registry, Repository};
+use super::{Keychain, Layers, Login, OciError, Registry, Repository, looks::Looks};
 use crate::{
     http::{Proxy, Tls},
     lock::lock,
@@ -31,11 +31,12 @@ pub struct Access {
 /// A client, and when it was last asked for.
 type Used = (Arc<Registry>, Instant);
 
-/// The clients that are in use, and the layers that they brought.
+/// The clients that are in use, the layers that they brought, and what they learnt a moment ago.
 #[derive(Debug, Default)]
 pub struct Registries {
     clients: Mutex<HashMap<[u8; 32], Used>>,
     layers: Layers,
+    looks: Looks,
 }
 
 impl Registries {
@@ -56,6 +57,7 @@ impl Registries {
             login,
             key,
             self.layers.clone(),
+            self.looks.clone(),
         )?);
         let mut clients = lock(&self.clients);
         clients.insert(key, (client.clone(), Instant::now()));

@@ -188,23 +188,24 @@ async fn access(
     });
     let proxy = proxy.transpose().map_err(|e| unusable(&e))?;
     let provider = spec.provider.unwrap_or_default();
+    let mut access = Access {
+        keychain,
+        tls,
+        proxy,
+        insecure: spec.insecure,
+    };
     // A login in a Secret weighs more than the provider's.
     if provider != OciProvider::Generic && secrets == 0 {
         let who = Who {
             namespace: &namespace,
             account,
-            proxy: proxy.as_ref(),
+            proxy: access.proxy.as_ref(),
         };
-        let login = context.cloud.registry(provider, &who, repository).await;
+        let login = context.cloud.registry(provider, &who, repository, &access).await;
         let login = login.map_err(|e| no_identity(provider, &e))?;
-        keychain = Keychain::only(&repository.registry, login);
+        access.keychain = Keychain::only(&repository.registry, login);
     }
-    Ok(Access {
-        keychain,
-        tls,
-        proxy,
-        insecure: spec.insecure,
-    })
+    Ok(access)
 }
 
 /// The provider gave no login.

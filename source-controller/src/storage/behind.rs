@@ -1,13 +1,14 @@
 //! I/O: what the shelf does with the object store behind it, where there is one. All but [`Storage::find`] blocks.
 
-use super::{RemoteError, Storage, StorageError, card::Kept};
+use super::{RemoteError, Storage, StorageError, card::Kept, write::Draft};
 use crate::objects::Content;
-use artifact::Digest;
+use artifact::{Algorithm, Digest};
 use crds::meta::Artifact;
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
+    time::Duration,
 };
 
 impl Storage {
@@ -29,21 +30,66 @@ impl Storage {
         }
     }
 
-    /// Puts an artifact that is on the shelf into the object store.
-    pub(super) fn put_remote(&self, artifact: &Artifact, link: Option<&str>) -> Result<(), StorageError> {
+    /// Puts what is about to be on the shelf into the object store.
+    pub(super) fn put_remote(
+        &self,
+        artifact: &Artifact,
+        draft: &Draft,
+        link: Option<&str>,
+    ) -> Result<(), StorageError> {
         let Some(remote) = &self.0.remote else {
             return Ok(());
         };
-        let path = self.file(&artifact.path);
-        let content = Content::file(path.clone()).map_err(|source| StorageError::Read { path, source })?;
-        let size = artifact.size.and_then(|size| u64::try_from(size).ok());
-        let kept = Kept {
-            digest: artifact.digest.clone(),
-            size: size.unwrap_or_default(),
-            since: jiff::Timestamp::now().as_second(),
-        };
-        let put = remote.put(&artifact.path, content, kept, link, self.0.retention);
+        let content = content(draft.path(), &draft.digest, draft.size);
+        let content = content.map_err(|source| StorageError::Read {
+            path: draft.path().to_owned(),
+            source,
+        })?;
+        let links: Vec<String> = link.map(str::to_owned).into_iter().collect();
+        let put = remote.put(&artifact.path, content, kept(artifact), &links);
         wait(put).map_err(StorageError::Remote)
+    }
+
+    /// Sees to it that the object store has an artifact that is on the shelf: an empty store may be a new one, or may have
+    /// lost what it had. No pass fails for it, since the status names the artifact already; the next one tries again.
+    pub(super) fn keep_remote(&self, artifact: &Artifact) {
+        let Some(remote) = &self.0.remote else { return };
+        if !remote.is_due(&artifact.path, &artifact.digest) {
+            return;
+        }
+        let path = self.file(&artifact.path);
+        let keep = || {
+            let size = fs::metadata(&path)?.len();
+            let digest = artifact.digest.parse::<Digest>().map_err(io::Error::other)?;
+            let kept = Kept {
+                size,
+                ..kept(artifact)
+            };
+            let links = links(&path)?;
+            let keep = remote.keep(
+                &artifact.path,
+                || content(&path, &digest, size),
+                kept,
+                &links,
+                self.0.retention,
+            );
+            wait(keep).map_err(io::Error::other)
+        };
+        if let Err(error) = keep() {
+            let error = runtime::telemetry::chain(&error);
+            tracing::warn!(
+                path = artifact.path,
+                error,
+                "cannot see whether the object store has an artifact"
+            );
+        }
+    }
+
+    /// Removes what was fetched from the object store so long ago.
+    pub fn forget(&self, age: Duration) {
+        if let Some(remote) = &self.0.remote {
+            remote.prune(age);
+        }
     }
 
     /// Deletes from the object store what is no longer kept.
@@ -75,10 +121,16 @@ impl Storage {
             return false;
         };
         let path = self.file(&artifact.path);
-        let error = match wait(remote.have_exactly(&artifact.path, &digest)) {
+        let error = match wait(remote.have_exactly(&artifact.path, &digest, kept(artifact).size)) {
             Ok(None) => return false,
-            Ok(Some(from)) => match place(&from, &path) {
-                Ok(()) => return true,
+            Ok(Some((from, links))) => match place(&from, &path) {
+                Ok(()) => {
+                    for link in links {
+                        // A link is a convenience.
+                        let _ = self.link(&artifact.path, &link);
+                    }
+                    return true;
+                }
                 Err(error) => error.to_string(),
             },
             Err(error) => runtime::telemetry::chain(&error),
@@ -90,6 +142,42 @@ impl Storage {
         );
         false
     }
+}
+
+/// An artifact as a card has it.
+fn kept(artifact: &Artifact) -> Kept {
+    let size = artifact.size.and_then(|size| u64::try_from(size).ok());
+    Kept {
+        digest: artifact.digest.clone(),
+        size: size.unwrap_or_default(),
+        since: jiff::Timestamp::now().as_second(),
+    }
+}
+
+/// A file of this digest as it is sent; S3 wants its SHA-256, which the digest may be.
+fn content(path: &Path, digest: &Digest, size: u64) -> io::Result<Content> {
+    match digest.algorithm() {
+        Algorithm::Sha256 => Ok(Content::known(path.to_owned(), size, digest.hex().to_owned())),
+        _ => Content::file(path.to_owned()),
+    }
+}
+
+/// The names of the links beside a file that lead to it.
+fn links(path: &Path) -> io::Result<Vec<String>> {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let leads = fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str() == name);
+        if let (true, Ok(link)) = (leads, entry.file_name().into_string())
+            && !link.starts_with('.')
+        {
+            found.push(link);
+        }
+    }
+    Ok(found)
 }
 
 /// Gives a file a second name, which is there at once or not at all. Both are on the shelf's disk.

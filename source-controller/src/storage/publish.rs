@@ -32,10 +32,11 @@ pub struct Published {
 }
 
 impl Storage {
-    /// Writes an artifact's file and names it; what it makes superfluous is cleared away.
+    /// Writes an artifact's file and names it. What it makes superfluous stays until the status names the new one, and then
+    /// goes with [`Storage::collect`].
     ///
     /// # Errors
-    /// When the disk fails, or `fill` does; then nothing is left behind.
+    /// When the disk fails, or the object store, or `fill`; then everything is as it was.
     pub fn publish<E>(
         &self,
         offer: Offer<'_>,
@@ -45,7 +46,8 @@ impl Storage {
         E: std::error::Error + Send + Sync + 'static,
     {
         let path = Self::path(offer.kind, &offer.key, &offer.file);
-        let (digest, size) = self.write(&path, fill)?;
+        let draft = self.draft(&path, fill)?;
+        let (digest, size) = (&draft.digest, draft.size);
         let artifact = Artifact {
             revision: offer.revision.unwrap_or_else(|| format!("latest@{digest}")),
             digest: digest.to_string(),
@@ -55,9 +57,10 @@ impl Storage {
             path,
             size: i64::try_from(size).ok(),
         };
-        self.put_remote(&artifact, offer.link)?;
-        // What cannot be cleared away now is cleared away next time; a link is a convenience.
-        let _ = self.collect(&artifact);
+        // What the store does not take is not on the shelf either, where it might be in the place of what the status names.
+        self.put_remote(&artifact, &draft, offer.link)?;
+        draft.place()?;
+        // A link is a convenience.
         let latest = offer.link.and_then(|link| self.link(&artifact.path, link).ok());
         Ok(Published { artifact, latest })
     }

@@ -1,28 +1,33 @@
 //! I/O: the object store behind the shelf. The leader writes to it; every replica can have its files from it.
 //!
-//! A file is at `<prefix>/<its path>`, and beside the files of an object is its [`Card`], which says what they must be. Whoever
-//! reads a file checks it against the card, and the consumer checks it once more against the status.
+//! A file is at `<prefix>/<its path>.<its digest>`, and beside the files of an object is its [`Card`], which says what they must
+//! be. Whoever reads a file checks it against the card, and the consumer checks it once more against the status.
 
+mod folder;
+mod known;
 mod login;
+mod write;
 
 use super::{
-    Retention,
-    card::{Card, Kept},
+    card::{Card, stored},
     place::Place,
 };
 use crate::{
     cloud::{Cloud, CloudError},
     http::{self, Tls},
-    objects::{self, Content, Found, ObjectsError, Store},
+    lock::lock,
+    objects::{Found, ObjectsError, Store},
 };
 use artifact::{Digest, DigestWriter};
+use folder::Folder;
+use known::Known;
 use std::{
     collections::HashMap,
     fs,
     io::{self, BufWriter, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -34,8 +39,8 @@ use tokio::sync::Semaphore;
 const CARD: &str = ".card.json";
 /// A card is never larger, in bytes.
 const MAX_CARD: u64 = 1 << 20;
-/// An artifact is never larger, in bytes.
-const MAX_FILE: u64 = 4 << 30;
+/// An artifact in the store is never larger, in bytes: S3 takes no more in one piece.
+const MAX_FILE: u64 = 5 << 30;
 /// So many files are fetched at once, each of them once.
 const LANES: usize = 16;
 /// So many ask for files at once; the others wait. Anybody may ask.
@@ -55,6 +60,9 @@ pub enum RemoteError {
     /// What it has is not what it should be.
     #[error("what the object store has as '{0}' is not what was put there")]
     Damaged(String),
+    /// It takes no such thing in one piece.
+    #[error("'{0}' is larger than {max} GiB, which an object store does not take in one piece", max = MAX_FILE >> 30)]
+    TooLarge(String),
     /// The local disk failed.
     #[error("cannot keep what the object store gave")]
     Disk(#[source] io::Error),
@@ -68,10 +76,13 @@ pub struct Remote {
     place: Place,
     cloud: Cloud,
     http: reqwest::Client,
+    /// The way in, and which login it has.
+    way: Mutex<Option<(String, Arc<Store>)>>,
     /// Where fetched files are.
-    folder: PathBuf,
+    folder: Folder,
     /// What is known to be in that folder: paths, and the digests of the files there.
     fetched: Mutex<HashMap<String, Digest>>,
+    known: Known,
     lanes: [tokio::sync::Mutex<()>; LANES],
     readers: Semaphore,
 }
@@ -83,91 +94,30 @@ impl std::fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// The store at a place, spoken to as who we are ourselves. What an earlier process fetched into `folder` is removed.
+    /// The store at a place, spoken to as who we are ourselves. What is fetched is put into a folder of our own in `among`.
     ///
     /// # Errors
     /// When there is no client, or no folder.
-    pub fn new(place: Place, cloud: Cloud, folder: PathBuf) -> Result<Self, RemoteError> {
+    pub fn new(place: Place, cloud: Cloud, among: &Path) -> Result<Self, RemoteError> {
         let client = http::client(&Tls::default(), None, http::policy(true));
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RemoteError::Disk(error)),
-            _ => {}
-        }
-        fs::create_dir_all(&folder).map_err(RemoteError::Disk)?;
         Ok(Self {
             place,
             cloud,
             http: client.map_err(|e| RemoteError::Store(ObjectsError::Client(e)))?,
-            folder,
+            way: Mutex::default(),
+            folder: Folder::new(among).map_err(RemoteError::Disk)?,
             fetched: Mutex::default(),
+            known: Known::default(),
             lanes: Default::default(),
             readers: Semaphore::new(READERS),
         })
     }
 
-    /// Puts a file there and says so on its object's card; what is no longer kept is deleted.
-    pub(super) async fn put(
-        &self,
-        path: &str,
-        content: Content,
-        kept: Kept,
-        link: Option<&str>,
-        retention: Retention,
-    ) -> Result<(), RemoteError> {
-        let (folder, name) = split(path);
-        self.patiently(async {
-            let store = self.store().await?;
-            store.write(&self.key(path), &content).await?;
-            let mut card = self.card(&store, folder).await?;
-            let gone = card.add(name, kept, link, retention);
-            self.write_card(&store, folder, &card).await?;
-            // A file that cannot be deleted now is nobody's, and goes with its object.
-            for name in gone {
-                let _ = store.delete(&self.key(&format!("{folder}/{name}"))).await;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Deletes what is no longer kept beside the current file.
-    pub(super) async fn trim(&self, path: &str, retention: Retention) -> Result<(), RemoteError> {
-        let (folder, name) = split(path);
-        self.patiently(async {
-            let store = self.store().await?;
-            let mut card = self.card(&store, folder).await?;
-            let gone = card.trim(name, jiff::Timestamp::now().as_second(), retention);
-            if gone.is_empty() {
-                return Ok(());
-            }
-            self.write_card(&store, folder, &card).await?;
-            for name in gone {
-                store.delete(&self.key(&format!("{folder}/{name}"))).await?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Deletes everything of an object: its card first, so that nobody is sent to what goes.
-    pub(super) async fn remove(&self, folder: &str) -> Result<(), RemoteError> {
-        self.patiently(async {
-            let store = self.store().await?;
-            let folder = folder.trim_end_matches('/');
-            store.delete(&self.key(&format!("{folder}/{CARD}"))).await?;
-            let (prefix, mut keys) = (self.key(&format!("{folder}/")), Vec::new());
-            let first = store.page(&prefix, None).await?;
-            let visit = |listed: objects::Listed| {
-                keys.push(listed.key);
-                Ok(())
-            };
-            objects::list(&store, &prefix, first, visit).await?;
-            for key in keys {
-                store.delete(&key).await?;
-            }
-            Ok(())
-        })
-        .await
+    /// Removes what processes fetched that are no more. Blocks on the disk.
+    pub fn sweep(&self) {
+        if let Err(error) = self.folder.sweep() {
+            tracing::warn!(%error, "cannot clear away what earlier processes fetched from the object store");
+        }
     }
 
     /// A file as its object's card has it, on the local disk; nothing, if the card has no such file.
@@ -189,22 +139,28 @@ impl Remote {
         .await
     }
 
-    /// A file that must have this digest, on the local disk; nothing, if there is no such file.
+    /// A file that must have this digest, on the local disk, and the names that lead to it; nothing, if there is no such file.
     pub(super) async fn have_exactly(
         &self,
         path: &str,
         digest: &Digest,
-    ) -> Result<Option<PathBuf>, RemoteError> {
+        size: u64,
+    ) -> Result<Option<(PathBuf, Vec<String>)>, RemoteError> {
         self.patiently(async {
+            let (folder, name) = split(path);
             let store = self.store().await?;
-            self.bring(&store, path, digest, MAX_FILE).await
+            let Some(file) = self.bring(&store, path, digest, size.min(MAX_FILE)).await? else {
+                return Ok(None);
+            };
+            let card = self.card(&store, folder).await?;
+            Ok(Some((file, card.links_to(name))))
         })
         .await
     }
 
     /// Removes files that were fetched so long ago; they are fetched again if somebody wants them. Blocks on the disk.
     pub fn prune(&self, age: Duration) {
-        let mut fetched = self.fetched();
+        let mut fetched = lock(&self.fetched);
         fetched.retain(|path, _| {
             let file = self.file(path);
             let modified = fs::metadata(&file).and_then(|data| data.modified()).ok();
@@ -231,15 +187,17 @@ impl Remote {
             .fold(0_usize, |lane, byte| lane * 31 % 65_521 + usize::from(byte));
         let _turn = self.lanes[lane % LANES].lock().await;
         let file = self.file(path);
-        if self.fetched().get(path) == Some(digest) && file.is_file() {
+        if lock(&self.fetched).get(path) == Some(digest) && file.is_file() {
             return Ok(Some(file));
         }
-        let Found::Object { body, .. } = store.read(&self.key(path)).await? else {
+        let (folder, name) = split(path);
+        let key = self.key(&format!("{folder}/{}", stored(name, digest.hex())));
+        let Found::Object { body, .. } = store.read(&key).await? else {
             return Ok(None);
         };
-        let dir = file.parent().unwrap_or(&self.folder);
+        let dir = file.parent().unwrap_or(&self.folder.path);
         fs::create_dir_all(dir).map_err(RemoteError::Disk)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(&self.folder).map_err(RemoteError::Disk)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(&self.folder.path).map_err(RemoteError::Disk)?;
         let mut writer = DigestWriter::new(digest.algorithm(), BufWriter::new(temporary.as_file_mut()));
         body.save(&mut writer, within("the artifact in the object store", limit))
             .await?;
@@ -250,7 +208,7 @@ impl Remote {
             return Err(RemoteError::Damaged(path.to_owned()).into());
         }
         temporary.persist(&file).map_err(|e| RemoteError::Disk(e.error))?;
-        self.fetched().insert(path.to_owned(), found);
+        lock(&self.fetched).insert(path.to_owned(), found);
         Ok(Some(file))
     }
 
@@ -260,14 +218,18 @@ impl Remote {
             return Ok(Card::default());
         };
         let mut text = Vec::new();
-        body.save(&mut text, within("a card", MAX_CARD)).await?;
-        serde_json::from_slice(&text).map_err(|_| RemoteError::Damaged(key).into())
-    }
-
-    async fn write_card(&self, store: &Store, folder: &str, card: &Card) -> Result<(), Trouble> {
-        let key = self.key(&format!("{folder}/{CARD}"));
-        let text = serde_json::to_vec(card).map_err(|_| RemoteError::Damaged(key.clone()))?;
-        Ok(store.write(&key, &Content::bytes(text)).await?)
+        let read = match body.save(&mut text, within("a card", MAX_CARD)).await {
+            Err(ObjectsError::TooLarge { .. }) => None,
+            read => read.map(|()| serde_json::from_slice(&text).ok())?,
+        };
+        // It would stand in its object's way for ever: the next that is written takes its place.
+        Ok(read.unwrap_or_else(|| {
+            tracing::warn!(
+                key,
+                "a card in the object store cannot be read: it counts as absent"
+            );
+            Card::default()
+        }))
     }
 
     fn key(&self, path: &str) -> String {
@@ -276,11 +238,7 @@ impl Remote {
 
     /// Where a fetched file is. A path is one that was asked for over HTTP: what leads elsewhere is left out of it.
     fn file(&self, path: &str) -> PathBuf {
-        self.folder.join(super::inside(path))
-    }
-
-    fn fetched(&self) -> std::sync::MutexGuard<'_, HashMap<String, Digest>> {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folder.path.join(super::inside(path))
     }
 
     async fn patiently<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, RemoteError> {

@@ -13,7 +13,7 @@ fn shelf_of(dir: &Path, records: usize) -> Storage {
         ttl: Duration::from_secs(60),
         records,
     };
-    Storage::open(dir, "http://here".into(), Algorithm::Sha256, retention).unwrap()
+    Storage::open(dir, "http://here".into(), Algorithm::Sha256, retention, None).unwrap()
 }
 
 fn offer(file: &str) -> Offer<'static> {
@@ -121,6 +121,37 @@ fn old_ones_go_and_the_current_one_stays() {
 }
 
 #[test]
+fn what_a_status_may_name_stays_until_it_names_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let strict = Retention {
+        ttl: Duration::ZERO,
+        records: 1,
+    };
+    let storage = Storage::open(dir.path(), String::new(), Algorithm::Sha256, strict, None).unwrap();
+    let old = put(&storage, "old.tar.gz", b"old");
+    let new = put(&storage, "new.tar.gz", b"new");
+    // The status names the old one still, and who has read it may come for it at any time.
+    assert_eq!(storage.check(&old).unwrap(), Stored::Good);
+    assert_eq!(storage.collect(&new).unwrap(), 1);
+    assert_eq!(storage.check(&old).unwrap(), Stored::Missing);
+    assert_eq!(storage.check(&new).unwrap(), Stored::Good);
+}
+
+#[test]
+fn a_standby_touches_nothing_on_a_disk_that_it_shares() {
+    let dir = tempfile::tempdir().unwrap();
+    let leader = shelf(dir.path());
+    leader.lead();
+    let work = leader.workspace().unwrap();
+    fs::write(work.path().join("half"), b"done").unwrap();
+    let standby = shelf(dir.path());
+    assert_eq!(fs::read(work.path().join("half")).unwrap(), b"done");
+    // The leader is no more.
+    standby.lead();
+    assert!(!work.path().exists());
+}
+
+#[test]
 fn no_path_leads_out() {
     let dir = tempfile::tempdir().unwrap();
     let storage = shelf(dir.path());
@@ -138,8 +169,46 @@ fn no_path_leads_out() {
             Retention {
                 ttl: Duration::ZERO,
                 records: 1
-            }
+            },
+            None
         )
         .is_err()
     );
+}
+
+/// Somebody to ask for logins, and no way to any.
+fn nobody() -> Cloud {
+    let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+    let settings = crate::cloud::Settings {
+        object_level: false,
+        default_account: String::new(),
+        most: 1,
+        life: Duration::from_secs(60),
+    };
+    Cloud::new(kube::Client::try_from(config).unwrap(), settings)
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_take_is_not_on_the_shelf_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let alone = shelf(dir.path());
+    let old = put(&alone, "same.tar.gz", b"old");
+    let place = "s3://b?endpoint=127.0.0.1:1&insecure=true".parse().unwrap();
+    let behind = Some((place, nobody()));
+    let storage = Storage::open(
+        dir.path(),
+        String::new(),
+        Algorithm::Sha256,
+        alone.0.retention,
+        behind,
+    );
+    let storage = storage.unwrap();
+    let publish = move || storage.publish(offer("same.tar.gz"), |w| w.write_all(b"new"));
+    let published = tokio::task::spawn_blocking(publish).await.unwrap();
+    assert!(matches!(published, Err(StorageError::Remote(_))), "{published:?}");
+    assert_eq!(alone.check(&old).unwrap(), Stored::Good);
+    let left: Vec<_> = fs::read_dir(dir.path().join("gitrepository/n/a"))
+        .unwrap()
+        .collect();
+    assert_eq!(left.len(), 2, "the file and the link: {left:?}");
 }

@@ -6,19 +6,48 @@ use std::{
     fs,
     io::{self, BufWriter, Write as _},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
 };
 
+/// An artifact's file that is complete, and not yet in its place.
+pub(super) struct Draft {
+    pub(super) digest: Digest,
+    /// In bytes.
+    pub(super) size: u64,
+    file: tempfile::NamedTempFile,
+    target: PathBuf,
+}
+
+impl Draft {
+    /// Where the file is now.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Puts the file in its place, where readers see all or nothing.
+    ///
+    /// # Errors
+    /// When the disk fails; then nothing is left behind.
+    pub(super) fn place(self) -> Result<(), StorageError> {
+        let Self { file, target, .. } = self;
+        let placed = file.persist(&target);
+        placed.map(drop).map_err(|failed| StorageError::Write {
+            path: target,
+            source: failed.error,
+        })
+    }
+}
+
 impl Storage {
-    /// Writes an artifact: to a new file beside its place, then renamed, so that readers see all or nothing.
-    /// Gives the digest and the size in bytes.
+    /// Writes what shall be an artifact to a new file beside its place.
     ///
     /// # Errors
     /// When the disk fails, or `fill` does; then nothing is left behind.
-    pub(super) fn write<E>(
+    pub(super) fn draft<E>(
         &self,
         path: &str,
         fill: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
-    ) -> Result<(Digest, u64), StorageError>
+    ) -> Result<Draft, StorageError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {
@@ -48,8 +77,12 @@ impl Storage {
             .map_err(failed)?;
         // After a crash the file is whole or not there.
         file.sync_data().map_err(failed)?;
-        temporary.persist(&target).map_err(|e| failed(e.error))?;
-        Ok((digest, size))
+        Ok(Draft {
+            digest,
+            size,
+            file: temporary,
+            target,
+        })
     }
 
     /// Makes a link beside an artifact lead to it, at once for all readers; gives the link's URL.

@@ -3,4 +3,3 @@
 
 mod git;
 mod ignore;
-mod threats;

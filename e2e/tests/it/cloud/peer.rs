@@ -261,7 +261,7 @@ impl Clouds {
             query.get("resource")?.as_str(),
             query.get("client_id").map(String::as_str),
         ) {
-            ("https://storage.azure.com", Some("managed")) => "blobs",
+            ("https://storage.azure.com", Some("managed") | None) => "blobs",
             ("https://management.example.com", None) => "registry",
             (DEVOPS, None) => {
                 let granted = json!({"access_token": GIT, "expires_in": "3600"});

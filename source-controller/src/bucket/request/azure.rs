@@ -28,10 +28,10 @@ pub(super) async fn store(context: &Context, object: &Bucket, given: &Given) -> 
         Some(login) => login,
         None => match context.cloud.azure(&who, BLOBS).await.map_err(|e| unusable(&e))? {
             Some(token) => {
-                // A ServiceAccount that the object names is its tenant's; any other identity is everybody's.
-                let may_go = match who.account {
-                    Some(_) => for_theirs(&spec.endpoint).map(drop),
-                    None => for_ours(&spec.endpoint),
+                let may_go = if who.is_its_own() {
+                    for_theirs(&spec.endpoint).map(drop)
+                } else {
+                    for_ours(&who, &spec.endpoint)
                 };
                 may_go.map_err(|e| unusable(&e))?;
                 AzureLogin::Token(token)
@@ -95,7 +95,12 @@ async fn login(
         }
     }
     if let Some(client) = text("clientId")? {
-        for_ours(endpoint).map_err(unusable_token)?;
+        // Whoever names it: a machine's identity is nobody's own.
+        let machine = Who {
+            account: None,
+            ..*who
+        };
+        for_ours(&machine, endpoint).map_err(unusable_token)?;
         let token = context
             .cloud
             .managed(who, client, BLOBS)

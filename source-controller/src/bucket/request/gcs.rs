@@ -12,15 +12,8 @@ use crds::source::Bucket;
 
 /// The store.
 pub(super) async fn store(context: &Context, object: &Bucket, given: &Given) -> Result<Store, Failure> {
-    // Google's libraries read this; Flux's field `endpoint` means nothing here.
-    let emulator = std::env::var("STORAGE_EMULATOR_HOST")
-        .ok()
-        .filter(|host| !host.is_empty());
-    let place = match &emulator {
-        Some(host) if host.contains("://") => host.clone(),
-        Some(host) => format!("http://{host}"),
-        None => "https://storage.googleapis.com".to_owned(),
-    };
+    // Flux's field `endpoint` means nothing here.
+    let (place, is_emulated) = Gcs::place();
     let who = given.who(object);
     let token = match &given.secret {
         Some(secret) => {
@@ -32,7 +25,7 @@ pub(super) async fn store(context: &Context, object: &Bucket, given: &Given) -> 
                 .await;
             Some(token.map_err(|e| unusable(&e))?)
         }
-        None if emulator.is_some() => None,
+        None if is_emulated => None,
         None => Some(context.cloud.gcp(&who).await.map_err(|e| unusable(&e))?),
     };
     // Flux takes a certificate for S3 alone.

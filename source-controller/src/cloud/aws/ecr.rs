@@ -1,12 +1,11 @@
 //! I/O: logins for Amazon's container registries (ECR, and the public one).
 
-use super::{Cloud, CloudError, Who, client};
+use super::{Cloud, CloudError, Who, client_of};
 use crate::{
     cloud::{
         call, env,
         sigv4::{self, Request, Scope},
     },
-    http::Tls,
     oci::Login,
     secret::Secret,
 };
@@ -57,7 +56,7 @@ impl Cloud {
                 region: &region,
                 service,
             };
-            let http = client(&Tls::default(), who.proxy)?;
+            let http = client_of(who)?;
             let mut request = http.post(url.clone()).body("{}");
             let signed = sigv4::sign(what, scope, &keys, jiff::Timestamp::now());
             for (name, value) in headers.iter().map(|(n, v)| (*n, (*v).to_owned())).chain(signed) {

@@ -1,8 +1,7 @@
 //! I/O: logins for Azure's container registries: a token of Entra ID is exchanged for one of the registry.
 
-use super::{Cloud, CloudError, Who, call, client, env};
+use super::{Cloud, CloudError, Who, call, client_of, env};
 use crate::{
-    http::Tls,
     oci::{Login, Repository},
     secret::Secret,
 };
@@ -63,7 +62,7 @@ impl Cloud {
                 ("service", registry),
                 ("access_token", token.as_str()),
             ];
-            let http = client(&Tls::default(), who.proxy)?;
+            let http = client_of(who)?;
             let exchanged: Exchanged = call::json(call::form(&http, &url, &pairs)).await?;
             let life = life(&exchanged.refresh_token).ok_or(CloudError::Answer(url))?;
             let login = Login::Basic {

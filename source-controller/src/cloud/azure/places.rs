@@ -1,7 +1,7 @@
 //! Where tokens of Entra ID may go: a token is good for every storage account that its identity may read, so whoever gets one
 //! may read them all.
 
-use super::{CloudError, acr::environment, is_safe};
+use super::{CloudError, Way, Who, acr::environment, is_loopback, is_safe};
 use url::Url;
 
 /// Where Azure's storage accounts are, in its clouds.
@@ -15,12 +15,18 @@ const STORAGE: [&str; 6] = [
 ];
 
 /// Whether a token of our own identities may go to an endpoint: to Azure's storage, that of a cloud of one's own
-/// (`storageEndpointSuffix` in the file that `AZURE_ENVIRONMENT_FILEPATH` names), or this machine.
+/// (`storageEndpointSuffix` in the file that `AZURE_ENVIRONMENT_FILEPATH` names), or this machine, if no proxy is asked for it.
 ///
 /// # Errors
 /// That it may not.
-pub fn for_ours(endpoint: &str) -> Result<(), CloudError> {
+pub fn for_ours(who: &Who<'_>, endpoint: &str) -> Result<(), CloudError> {
     let url = for_theirs(endpoint)?;
+    let way = Way {
+        trusts: false,
+        plain: url.scheme() == "http",
+        local: is_loopback(&url),
+    };
+    way.check(who)?;
     let host = url.host_str().unwrap_or_default();
     let own = environment()?
         .map(|own| own.storage_suffix().to_owned())
@@ -42,7 +48,10 @@ pub fn for_ours(endpoint: &str) -> Result<(), CloudError> {
 pub fn for_git(url: &str) -> Result<(), CloudError> {
     let url = for_theirs(url)?;
     let host = url.host_str().unwrap_or_default();
-    if url.scheme() == "http" || host == "dev.azure.com" || host.ends_with(".visualstudio.com") {
+    // Before it was there, each organisation had a name below this one.
+    let organisation = host.strip_suffix(".visualstudio.com");
+    let is_organisation = organisation.is_some_and(|name| !name.is_empty() && !name.contains('.'));
+    if url.scheme() == "http" || host == "dev.azure.com" || is_organisation {
         return Ok(());
     }
     Err(CloudError::Setup(format!(
@@ -68,6 +77,11 @@ mod tests {
 
     #[test]
     fn tokens_go_to_azure_and_nowhere_else() {
+        let who = Who {
+            namespace: "n",
+            account: None,
+            proxy: None,
+        };
         for (endpoint, ours, theirs) in [
             ("https://app.blob.core.windows.net", true, true),
             ("https://app.z1.blob.storage.azure.net/", true, true),
@@ -77,12 +91,14 @@ mod tests {
             ("http://127.0.0.1:10000/app", true, true),
             ("app.blob.core.windows.net", false, false),
         ] {
-            assert_eq!(for_ours(endpoint).is_ok(), ours, "{endpoint}");
+            assert_eq!(for_ours(&who, endpoint).is_ok(), ours, "{endpoint}");
             assert_eq!(for_theirs(endpoint).is_ok(), theirs, "{endpoint}");
         }
         for (url, expected) in [
             ("https://dev.azure.com/org/project/_git/app", true),
             ("https://org.visualstudio.com/project/_git/app", true),
+            ("https://app.org.visualstudio.com/project/_git/app", false),
+            ("https://.visualstudio.com/project/_git/app", false),
             ("https://dev.azure.com.evil.org/org/project/_git/app", false),
             ("https://evildev.azure.com/app", false),
             ("http://dev.azure.com/org/project/_git/app", false),

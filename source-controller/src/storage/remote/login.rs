@@ -3,14 +3,16 @@
 use super::{Remote, RemoteError, Trouble};
 use crate::{
     cloud::{Who, azure::BLOBS},
+    lock::lock,
     objects::{Azure, AzureLogin, Gcs, S3, Store},
     secret::Secret,
     storage::place::Provider,
 };
+use std::sync::Arc;
 
 impl Remote {
     /// The store with a login that lasts: those that end are got anew, others are kept.
-    pub(super) async fn store(&self) -> Result<Store, Trouble> {
+    pub(super) async fn store(&self) -> Result<Arc<Store>, Trouble> {
         let who = Who {
             namespace: "",
             account: None,
@@ -18,7 +20,7 @@ impl Remote {
         };
         let (http, bucket) = (self.http.clone(), self.place.bucket.as_str());
         let login = |error| Trouble::Told(RemoteError::Login(error));
-        Ok(match &self.place.provider {
+        Ok(Arc::new(match &self.place.provider {
             Provider::S3 {
                 endpoint,
                 insecure,
@@ -26,18 +28,25 @@ impl Remote {
             } => {
                 let region = region.as_deref();
                 let keys = self.cloud.aws(&who, region, None).await.map_err(login)?;
-                Store::S3(S3::new(http, endpoint, *insecure, region, bucket, Some(keys))?)
+                // It learns which region its bucket is in, and need not learn that each time.
+                let mut way = lock(&self.way);
+                if let Some((id, store)) = &*way
+                    && *id == keys.id
+                {
+                    return Ok(store.clone());
+                }
+                let id = keys.id.clone();
+                let store = S3::new(http, endpoint, *insecure, region, bucket, Some(keys))?;
+                let store = Arc::new(Store::S3(store));
+                *way = Some((id, store.clone()));
+                return Ok(store);
             }
             Provider::Gcs => {
-                let emulator = std::env::var("STORAGE_EMULATOR_HOST").ok();
-                let emulator = emulator.filter(|host| !host.is_empty());
-                let (place, token) = match emulator {
-                    Some(host) if host.contains("://") => (host, None),
-                    Some(host) => (format!("http://{host}"), None),
-                    None => {
-                        let token = self.cloud.gcp(&who).await.map_err(login)?;
-                        ("https://storage.googleapis.com".to_owned(), Some(token))
-                    }
+                let (place, is_emulated) = Gcs::place();
+                let token = if is_emulated {
+                    None
+                } else {
+                    Some(self.cloud.gcp(&who).await.map_err(login)?)
                 };
                 Store::Gcs(Gcs::new(http, &place, bucket, token)?)
             }
@@ -55,6 +64,6 @@ impl Remote {
                 };
                 Store::Azure(Azure::new(http, endpoint, bucket, login)?)
             }
-        })
+        }))
     }
 }

@@ -13,6 +13,33 @@ fn main_branch() -> Reference {
 }
 
 #[test]
+fn who_is_due_together_asks_once() {
+    let origin = Origin::new();
+    origin.repository("r").commit(&[("a", "1")]);
+    let (request, other) = (
+        origin.request("r", main_branch()),
+        origin.request("r", Reference::Tag("none".to_owned())),
+    );
+    let first = origin.mirrors.look(&request, false).unwrap().unwrap();
+    assert!(!origin.take_requests().is_empty());
+    for _ in 0..3 {
+        assert_eq!(origin.mirrors.look(&request, false).unwrap(), Some(first.clone()));
+    }
+    assert!(origin.take_requests().is_empty(), "the answer was a moment ago");
+    // Whoever wants to know it now, another question, and another login are asked.
+    origin.mirrors.look(&request, true).unwrap();
+    assert!(!origin.take_requests().is_empty());
+    for _ in 0..2 {
+        assert!(origin.mirrors.look(&other, false).is_err());
+        assert!(!origin.take_requests().is_empty(), "a failure is no answer");
+    }
+    let mut stranger = request;
+    stranger.auth = login(stranger.url.as_str(), &[("username", "u"), ("password", "p")]);
+    let _ = origin.mirrors.look(&stranger, false);
+    assert!(!origin.take_requests().is_empty());
+}
+
+#[test]
 fn files() {
     let origin = Origin::new();
     let work = origin.repository("r");

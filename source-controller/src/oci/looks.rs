@@ -1,0 +1,142 @@
+//! What a tag points to: asked once for all objects that want to know it at about the same time, by the same login.
+
+use super::OciError;
+use crate::lock::lock;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// So long an answer counts as current for those who did not ask for a look just now.
+const CURRENT: Duration = Duration::from_secs(5);
+/// So many tags are remembered between looks.
+const MOST: usize = 4096;
+
+/// Which tag of which repository, in which registry and by whose login.
+pub(super) type Id = [u8; 32];
+
+/// The looks of a moment ago. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Looks(Arc<Mutex<HashMap<Id, Arc<Slot>>>>);
+
+/// The last look. Whoever makes one holds the lock, and the others wait.
+type Slot = tokio::sync::Mutex<Option<Look>>;
+
+/// A look at the registry, and what it came to.
+#[derive(Debug)]
+struct Look {
+    began: Instant,
+    ended: Instant,
+    digest: Result<String, Arc<OciError>>,
+}
+
+impl Looks {
+    /// The digest that `ask` gives, or gave somebody else a moment ago; `now` is for those who want no look that began before
+    /// they came.
+    pub(super) async fn get(
+        &self,
+        id: Id,
+        now: bool,
+        ask: impl Future<Output = Result<String, OciError>>,
+    ) -> Result<String, OciError> {
+        let arrived = Instant::now();
+        let slot = self.slot(id);
+        let mut last = slot.lock().await;
+        let answer = match &*last {
+            Some(look) if look.answers(arrived, now) => look.digest.clone(),
+            _ => {
+                let began = Instant::now();
+                let digest = ask.await.map_err(Arc::new);
+                *last = Some(Look {
+                    began,
+                    ended: Instant::now(),
+                    digest: digest.clone(),
+                });
+                digest
+            }
+        };
+        answer.map_err(OciError::Shared)
+    }
+
+    fn slot(&self, id: Id) -> Arc<Slot> {
+        let mut slots = lock(&self.0);
+        if slots.len() >= MOST {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        slots.entry(id).or_default().clone()
+    }
+}
+
+impl Look {
+    /// Whether whoever arrived then may have what this look came to: who waited for it, or came a little later if there is an
+    /// answer.
+    fn answers(&self, arrived: Instant, now: bool) -> bool {
+        if now {
+            return self.began >= arrived;
+        }
+        self.ended >= arrived || (self.digest.is_ok() && self.began + CURRENT >= arrived)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn one_question_for_all_who_ask_at_once_and_each_its_own_who_wants_it() {
+        let (looks, asked) = (Looks::default(), AtomicUsize::new(0));
+        let get = |id: u8, now: bool, good: bool| {
+            let (looks, asked) = (looks.clone(), &asked);
+            async move {
+                let ask = async {
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                    let no = || OciError::Reference("no".into());
+                    good.then(|| "digest".to_owned()).ok_or_else(no)
+                };
+                looks.get([id; 32], now, ask).await.map_err(|e| e.to_string())
+            }
+        };
+        let count = || asked.swap(0, Ordering::Relaxed);
+        let (a, b, other) = tokio::join!(get(1, false, true), get(1, false, true), get(2, false, true));
+        assert_eq!(
+            (a.is_ok(), b.is_ok(), other.is_ok(), count()),
+            (true, true, true, 2)
+        );
+        // A moment later the answer is still good, but not for who wants a new one.
+        assert!(get(1, false, false).await.is_ok() && count() == 0);
+        assert!(get(1, true, false).await.is_err() && count() == 1);
+        // Nobody is told of a failure that was over before; who waited is.
+        assert!(get(1, false, true).await.is_ok() && count() == 1);
+        let (failed, waited) = tokio::join!(get(3, false, false), get(3, false, true));
+        assert_eq!(
+            (failed.clone(), waited, count()),
+            (failed, Err("'no' is no tag or digest".into()), 1)
+        );
+        // Of many who each want a new one, those who wait for their turn have the one that began meanwhile.
+        tokio::join!(
+            get(4, true, true),
+            get(4, true, true),
+            get(4, true, true),
+            get(4, true, true)
+        )
+        .0
+        .unwrap();
+        assert_eq!(count(), 2);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let looks = Looks::default();
+        let held = looks.slot([255; 32]);
+        for number in 0..3 * MOST as u64 {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            looks.slot(id);
+        }
+        assert!(lock(&looks.0).len() <= MOST);
+        assert!(Arc::ptr_eq(&held, &looks.slot([255; 32])), "somebody is at it");
+    }
+}
