@@ -289,7 +289,16 @@ mod tests {
         for name in ["a", "web-1", "a.b_c", &"a".repeat(63)] {
             assert!(is_label(name), "{name}");
         }
-        for name in ["", "a,b", "a,owner!=helm", "a)", "-a", "a b", "a/b", &"a".repeat(64)] {
+        for name in [
+            "",
+            "a,b",
+            "a,owner!=helm",
+            "a)",
+            "-a",
+            "a b",
+            "a/b",
+            &"a".repeat(64),
+        ] {
             assert!(!is_label(name), "{name}");
         }
     }

@@ -149,7 +149,9 @@ impl Live {
             name: name.into(),
         };
         if let Some((field, value)) = object.elsewhere() {
-            return Err(format!("lookup of {kind} {namespace}/{name}: {field} {value:?} is not a name"));
+            return Err(format!(
+                "lookup of {kind} {namespace}/{name}: {field} {value:?} is not a name"
+            ));
         }
         let resource = self.discovery.resource(&object).await.map_err(|e| {
             format!(
