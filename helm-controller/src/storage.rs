@@ -60,6 +60,12 @@ pub enum StorageError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// A name that would be another question to the API server.
+    #[error(
+        "query: invalid label value: {0:?}: a valid label must be at most 63 alphanumeric characters, '-', '_' or '.', and \
+         must start and end with an alphanumeric character"
+    )]
+    Label(String),
     /// A record of that revision exists: somebody else is at work on the same release.
     #[error("release: already exists")]
     Exists,
@@ -102,6 +108,9 @@ impl Storage {
     /// # Errors
     /// When the API server refuses or does not answer.
     pub async fn entries(&self, name: &str) -> Result<Vec<Entry>, StorageError> {
+        if !is_label(name) {
+            return Err(StorageError::Label(name.to_owned()));
+        }
         let selector = format!("name={name},owner=helm");
         let found = self
             .secrets
@@ -255,6 +264,14 @@ fn surplus(entries: &[Entry], max: usize) -> Vec<i64> {
     old.take(entries.len().saturating_sub(max)).collect()
 }
 
+/// A label's value as Kubernetes has it.
+fn is_label(text: &str) -> bool {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    let inner = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+    bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner)
+}
+
 fn name_of(secret: &Secret) -> String {
     secret.metadata.name.clone().unwrap_or_default()
 }
@@ -266,6 +283,25 @@ fn now() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_no_other_question() {
+        for name in ["a", "web-1", "a.b_c", &"a".repeat(63)] {
+            assert!(is_label(name), "{name}");
+        }
+        for name in [
+            "",
+            "a,b",
+            "a,owner!=helm",
+            "a)",
+            "-a",
+            "a b",
+            "a/b",
+            &"a".repeat(64),
+        ] {
+            assert!(!is_label(name), "{name}");
+        }
+    }
 
     #[test]
     fn the_newest_deployed_revision_is_kept() {

@@ -148,6 +148,11 @@ impl Live {
             namespace: namespace.into(),
             name: name.into(),
         };
+        if let Some((field, value)) = object.elsewhere() {
+            return Err(format!(
+                "lookup of {kind} {namespace}/{name}: {field} {value:?} is not a name"
+            ));
+        }
         let resource = self.discovery.resource(&object).await.map_err(|e| {
             format!(
                 "unable to get apiresource from unstructured: {group}/{version}, Kind={kind}: {}",

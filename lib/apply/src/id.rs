@@ -21,17 +21,32 @@ pub struct ObjectRef {
 
 /// A manifest that does not name an object.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("an object without {missing}: {hint}")]
-pub struct Nameless {
-    missing: &'static str,
-    hint: String,
+pub enum Nameless {
+    /// A part of the name is not there.
+    #[error("an object without {missing}: {hint}")]
+    Missing {
+        /// The part.
+        missing: &'static str,
+        /// The beginning of the manifest.
+        hint: String,
+    },
+    /// A part of the name would be another path at the API server.
+    #[error("{field} {value:?} may not hold '/', '%', '?' or '#', nor be '.' or '..': {hint}")]
+    Elsewhere {
+        /// The part.
+        field: &'static str,
+        /// What it holds.
+        value: String,
+        /// The beginning of the manifest.
+        hint: String,
+    },
 }
 
 impl ObjectRef {
     /// The name of the object in a manifest.
     ///
     /// # Errors
-    /// [`Nameless`] when `apiVersion`, `kind` or `metadata.name` is missing.
+    /// [`Nameless`] when `apiVersion`, `kind` or `metadata.name` is missing, or one of them cannot be asked for.
     pub fn of(object: &Value) -> Result<Self, Nameless> {
         let text = |path: &str| {
             object
@@ -39,13 +54,13 @@ impl ObjectRef {
                 .and_then(Value::as_str)
                 .filter(|t| !t.is_empty())
         };
-        let missing = |missing| Nameless {
+        let missing = |missing| Nameless::Missing {
             missing,
             hint: hint(object),
         };
         let api_version = text("/apiVersion").ok_or_else(|| missing("apiVersion"))?;
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        Ok(Self {
+        let named = Self {
             group: group.into(),
             version: version.into(),
             kind: text("/kind").ok_or_else(|| missing("kind"))?.into(),
@@ -53,7 +68,28 @@ impl ObjectRef {
             name: text("/metadata/name")
                 .ok_or_else(|| missing("metadata.name"))?
                 .into(),
-        })
+        };
+        match named.elsewhere() {
+            None => Ok(named),
+            Some((field, value)) => Err(Nameless::Elsewhere {
+                field,
+                value: value.into(),
+                hint: hint(object),
+            }),
+        }
+    }
+
+    /// The part of the name that would lead a request to another object. Kubernetes allows no such names, but whoever
+    /// puts them into a path asks before it is told so. (`client-go` has the same rule for the parts of a path.)
+    pub fn elsewhere(&self) -> Option<(&'static str, &str)> {
+        let parts = [
+            ("apiVersion", self.group.as_str()),
+            ("apiVersion", &self.version),
+            ("metadata.namespace", &self.namespace),
+            ("metadata.name", &self.name),
+        ];
+        let leads = |part: &str| matches!(part, "." | "..") || part.contains(['/', '%', '?', '#', '\\']);
+        parts.into_iter().find(|(_, part)| leads(part))
     }
 
     /// The `apiVersion` of a manifest of this object.
@@ -126,6 +162,26 @@ mod tests {
         assert_eq!(ObjectRef::from_entry(role.id(), "v1"), role);
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}});
         assert_eq!(ObjectRef::of(&namespace).unwrap().to_string(), "Namespace/n");
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for (api_version, namespace, name) in [
+            ("v1", "n", "../../other/secrets/a"),
+            ("v1", "n", ".."),
+            ("v1", "n", "a/status"),
+            ("v1", "n", "a?fieldManager=x"),
+            ("v1", "n", "a#b"),
+            ("v1", "n", "%2e%2e"),
+            ("v1", "../x", "a"),
+            ("..", "n", "a"),
+            ("../api/v1", "n", "a"),
+            ("apps/v1/../x", "n", "a"),
+        ] {
+            let object = json!({"apiVersion": api_version, "kind": "Secret", "metadata": {"namespace": namespace, "name": name}});
+            let error = ObjectRef::of(&object).unwrap_err().to_string();
+            assert!(error.contains("may not hold '/'"), "{object}: {error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub use archive::Limits as ArchiveLimits;
 pub(crate) use fields::{Fields, kind_of};
 pub use metadata::{Dependency, Maintainer, Metadata};
 
-use crate::Error;
+use crate::{Error, values};
 use artifact::Tree;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -209,6 +209,13 @@ impl Chart {
         for file in files {
             chart.place(file, &mut metadata, &mut subcharts)?;
         }
+        let values = chart.values.values().map(values::count).sum();
+        limits.values = limits.values.checked_sub(values).ok_or_else(|| {
+            let most = ArchiveLimits::default().values;
+            Error::Load(format!(
+                "the values of the chart and its dependencies are more than {most}"
+            ))
+        })?;
         let Some(mut metadata) = metadata else {
             return Err(Error::Load("Chart.yaml file is missing".to_string()));
         };
@@ -245,7 +252,7 @@ impl Chart {
             "Chart.yaml" => self.modified = file.modified,
             "Chart.lock" => self.lock = Some(yaml_of(&file.data).map_err(loading)?),
             "values.yaml" => {
-                self.values = crate::values::read_documents(&file.data).map_err(loading)?;
+                self.values = values::read_documents(&file.data).map_err(loading)?;
                 self.values_file = Some(file);
             }
             "values.schema.json" => {

@@ -19,8 +19,10 @@ pub const SECRET_TYPE: &str = "helm.sh/release.v1";
 pub const SECRET_KEY: &str = "release";
 /// The most bytes that a Secret may hold.
 pub const MAX_SECRET: usize = 1 << 20;
-/// A record may not become larger than that when it is unpacked.
-const MAX_UNPACKED: u64 = 256 << 20;
+/// A record may not become larger than that when it is unpacked: 85 times what a Secret holds.
+const MAX_UNPACKED: u64 = 64 << 20;
+/// Values that a record may hold: each takes much more memory than the two bytes that it needs as text.
+const MAX_VALUES: usize = 1_000_000;
 /// Labels that Helm sets itself; nobody else's may have these names.
 pub const SYSTEM_LABELS: [&str; 6] = ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
 
@@ -97,6 +99,24 @@ pub fn decode(text: &str) -> Result<Release, Error> {
     } else {
         bytes
     };
+    if values(&json) > MAX_VALUES {
+        return Err(failed(format!("it has more than {MAX_VALUES} values")));
+    }
     let json: serde_json::Value = serde_json::from_slice(&json).map_err(|e| failed(e.to_string()))?;
     Release::from_json(&json).map_err(failed)
+}
+
+/// About how many values a JSON text has: what opens one, and what comes after another.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut text, mut escaped) = (1, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = text,
+            b'"' => text = !text,
+            b',' | b'[' | b'{' if !text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }

@@ -93,6 +93,20 @@ pub fn merge(lower: &mut Map<String, Json>, upper: Map<String, Json>) {
 }
 
 /// The documents of a YAML text, merged; integers stay integers.
+/// How many values there are in one.
+pub(crate) fn count(value: &Json) -> u64 {
+    let (mut count, mut left) = (0, vec![value]);
+    while let Some(value) = left.pop() {
+        count += 1;
+        match value {
+            Json::Array(items) => left.extend(items),
+            Json::Object(map) => left.extend(map.values()),
+            _ => {}
+        }
+    }
+    count
+}
+
 pub(crate) fn read_documents(data: &[u8]) -> Result<Map<String, Json>, String> {
     let mut values = Map::new();
     for document in documents(data) {

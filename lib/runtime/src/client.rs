@@ -9,6 +9,8 @@ pub use kubeconfig::{KubeconfigError, Permits};
 pub use per_cluster::PerCluster;
 pub use remote::{Federated, Remote, RemoteError};
 
+mod path;
+
 use crate::metrics::Metrics;
 use http::HeaderValue;
 use kube::{
@@ -151,6 +153,10 @@ impl Clients {
         let counted = tower::service_fn(move |request: http::Request<Body>| {
             let (http, metrics) = (http.clone(), counter.clone());
             async move {
+                if !path::is_plain(request.uri().path()) {
+                    let path = request.uri().path().to_owned();
+                    return Err(kube::Error::Service(Box::new(ElsewhereError(path))));
+                }
                 let method = request.method().as_str().to_owned();
                 let answer = http.send(request).await;
                 metrics.requested(&method, answer.as_ref().map_or(0, |r| r.status().as_u16()));
@@ -180,6 +186,11 @@ impl Clients {
         Client::new(impersonating, self.own.default_namespace())
     }
 }
+
+/// A name that would lead to another object, or to none. The request is not sent.
+#[derive(Debug, Error)]
+#[error("'{0}' is not the path of an object: a name may not hold '/' or '%', nor be '.' or '..'")]
+struct ElsewhereError(String);
 
 /// Why the cluster cannot be reached at all.
 #[derive(Debug, Error)]

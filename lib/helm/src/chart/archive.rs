@@ -16,15 +16,18 @@ pub struct Limits {
     pub files: u64,
     /// Bytes of one file. Helm's limit is 5 MiB.
     pub file: u64,
+    /// Values in all `values.yaml`: three bytes of text may be one, which takes much more memory.
+    pub values: u64,
 }
 
 impl Default for Limits {
-    /// 100 MiB, 100 000 files, 5 MiB a file.
+    /// 100 MiB, 100 000 files, 5 MiB a file, two million values.
     fn default() -> Self {
         Limits {
             bytes: 100 << 20,
             files: 100_000,
             file: 5 << 20,
+            values: 2_000_000,
         }
     }
 }
@@ -105,6 +108,10 @@ pub(super) fn read_some(
             modified,
             ..File::new(name, data)
         });
+    }
+    // What was not read is not left out without a word.
+    if archive.into_inner().limit() == 0 {
+        return Err(too_large());
     }
     if !any {
         return Err(load("no files in chart archive"));

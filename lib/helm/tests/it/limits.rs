@@ -17,13 +17,13 @@ impl Environment for Nothing {
     }
 }
 
-fn chart(files: &[(&str, &str)]) -> Result<Chart, Error> {
+pub fn chart(files: &[(&str, &str)]) -> Result<Chart, Error> {
     let mut all = vec![File::new("Chart.yaml", "name: c\nversion: 1.0.0\n")];
     all.extend(files.iter().map(|(name, text)| File::new(*name, text)));
     Chart::from_files(all)
 }
 
-fn render(files: &[(&str, &str)], given: Value) -> Result<String, Error> {
+pub fn render(files: &[(&str, &str)], given: Value) -> Result<String, Error> {
     let limits = Limits {
         steps: 3_000_000,
         bytes: 64 << 20,

@@ -17,3 +17,4 @@ mod index;
 mod limits;
 mod package;
 mod release;
+mod threats;

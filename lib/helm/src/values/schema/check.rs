@@ -6,16 +6,23 @@ mod scalars;
 use super::resolve::{Document, Target};
 use super::words::{Failure, Kind, shown, single};
 use serde_json::{Map, Value as Json};
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 
 /// Schemas that may be tried in all.
 const MAX_STEPS: u32 = 2_000_000;
 /// Deepest nesting of schemas being tried: references may go in circles.
 const MAX_DEPTH: usize = 500;
+/// Values that may be compared in all.
+const MAX_COMPARED: u32 = 20_000_000;
+/// Bytes of complaints in all: each may name all that a list of options allows.
+const MAX_SAID: usize = 16 << 20;
 
 pub(super) struct Validator<'d, 's> {
     document: &'d Document<'s>,
     steps: u32,
+    compared: u32,
+    said: Cell<usize>,
     place: Vec<String>,
     depth: usize,
     patterns: HashMap<String, regex::Regex>,
@@ -43,6 +50,8 @@ impl<'s> Validator<'_, 's> {
         Validator {
             document,
             steps: 0,
+            compared: 0,
+            said: Cell::new(0),
             place: Vec::new(),
             depth: 0,
             patterns: HashMap::new(),
@@ -54,9 +63,12 @@ impl<'s> Validator<'_, 's> {
     }
 
     fn failure(&self, words: impl Into<String>, causes: Vec<Failure>) -> Failure {
+        let words = words.into();
+        let place: usize = self.place.iter().map(String::len).sum();
+        self.said.set(self.said.get().saturating_add(words.len() + place));
         Failure {
             place: self.place.clone(),
-            words: words.into(),
+            words,
             causes,
             kind: Kind::Plain,
         }
@@ -68,6 +80,11 @@ impl<'s> Validator<'_, 's> {
         if self.steps > MAX_STEPS || self.depth > MAX_DEPTH {
             return Err("schema takes too long to check: references may go in circles".to_string());
         }
+        if self.said.get() > MAX_SAID {
+            return Err(format!(
+                "values have more complaints than fit into {MAX_SAID} bytes"
+            ));
+        }
         let checked = match schema {
             Json::Bool(true) => Ok(Ok(Seen::default())),
             Json::Bool(false) => Ok(Err(self.failure("false schema", Vec::new()))),
@@ -76,6 +93,45 @@ impl<'s> Validator<'_, 's> {
         };
         self.depth -= 1;
         checked
+    }
+
+    fn is_among(&mut self, value: &Json, options: &[Json]) -> Result<bool, String> {
+        for option in options {
+            if self.equal(value, option)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Equality of JSON: numbers by value.
+    fn equal(&mut self, a: &Json, b: &Json) -> Result<bool, String> {
+        self.compared += 1;
+        if self.compared > MAX_COMPARED {
+            return Err("schema takes too long to check: it compares too much".to_string());
+        }
+        match (a, b) {
+            (Json::Number(a), Json::Number(b)) => Ok(a.as_f64() == b.as_f64()),
+            (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
+                for (a, b) in a.iter().zip(b) {
+                    if !self.equal(a, b)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Json::Object(a), Json::Object(b)) if a.len() == b.len() => {
+                for (key, a) in a {
+                    let Some(b) = b.get(key) else { return Ok(false) };
+                    if !self.equal(a, b)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Json::Array(_) | Json::Object(_), _) => Ok(false),
+            (a, b) => Ok(a == b),
+        }
     }
 
     fn keywords(&mut self, schema: &'s Map<String, Json>, value: &Json) -> Checked {
@@ -94,7 +150,7 @@ impl<'s> Validator<'_, 's> {
             }
         }
         if let Some(wanted) = schema.get("const").filter(|_| self.document.draft >= 6)
-            && !equal(value, wanted)
+            && !self.equal(value, wanted)?
         {
             let words = match wanted {
                 Json::Array(_) | Json::Object(_) => "'const' failed".to_string(),
@@ -103,7 +159,7 @@ impl<'s> Validator<'_, 's> {
             return Ok(Err(self.failure(words, Vec::new())));
         }
         if let Some(Json::Array(options)) = schema.get("enum")
-            && !options.iter().any(|option| equal(value, option))
+            && !self.is_among(value, options)?
         {
             let plain = !options
                 .iter()
@@ -333,16 +389,4 @@ fn type_of(value: &Json) -> &'static str {
 
 fn is_integer(value: &Json) -> bool {
     value.as_f64().is_some_and(|value| value.fract() == 0.0)
-}
-
-/// Equality of JSON: numbers by value.
-fn equal(a: &Json, b: &Json) -> bool {
-    match (a, b) {
-        (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
-        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
-        (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)))
-        }
-        (a, b) => a == b,
-    }
 }

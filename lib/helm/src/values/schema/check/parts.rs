@@ -1,6 +1,6 @@
 //! Objects and lists: their sizes and their parts.
 
-use super::{MAX_STEPS, Seen, Validator, collect, equal, size};
+use super::{MAX_STEPS, Seen, Validator, collect, size};
 use crate::values::schema::words::{Failure, count, single, singles};
 use serde_json::{Map, Value as Json};
 
@@ -197,8 +197,10 @@ impl<'s> Validator<'_, 's> {
             if self.steps > MAX_STEPS {
                 return Err("schema takes too long to check".to_string());
             }
-            if let Some(j) = (0..i).find(|&j| equal(&items[i], &items[j])) {
-                return Ok(Some((j, i)));
+            for j in 0..i {
+                if self.equal(&items[i], &items[j])? {
+                    return Ok(Some((j, i)));
+                }
             }
         }
         Ok(None)
