@@ -153,10 +153,7 @@ impl Clients {
         let counted = tower::service_fn(move |request: http::Request<Body>| {
             let (http, metrics) = (http.clone(), counter.clone());
             async move {
-                if !path::is_plain(request.uri().path()) {
-                    let path = request.uri().path().to_owned();
-                    return Err(kube::Error::Service(Box::new(ElsewhereError(path))));
-                }
+                path::check(request.uri().path()).map_err(|e| kube::Error::Service(Box::new(e)))?;
                 let method = request.method().as_str().to_owned();
                 let answer = http.send(request).await;
                 metrics.requested(&method, answer.as_ref().map_or(0, |r| r.status().as_u16()));
@@ -186,11 +183,6 @@ impl Clients {
         Client::new(impersonating, self.own.default_namespace())
     }
 }
-
-/// A name that would lead to another object, or to none. The request is not sent.
-#[derive(Debug, Error)]
-#[error("'{0}' is not the path of an object: a name may not hold '/' or '%', nor be '.' or '..'")]
-struct ElsewhereError(String);
 
 /// Why the cluster cannot be reached at all.
 #[derive(Debug, Error)]

@@ -4,12 +4,30 @@
 //! if not at the API server then at a proxy before it that cleans paths (go-git CVE-2026-71556 and its kin, and
 //! `client-go`'s rule for path segments).
 
+use thiserror::Error;
+
+/// A name that would lead to another object, or to none. The request is not sent.
+#[derive(Debug, Error)]
+#[error("'{0}' is not the path of an object: a name may not hold '/' or '%', nor be '.' or '..'")]
+pub struct ElsewhereError(String);
+
+/// Holds that a request's path is plain.
+///
+/// # Errors
+/// That it is not.
+pub fn check(path: &str) -> Result<(), ElsewhereError> {
+    match is_plain(path) {
+        true => Ok(()),
+        false => Err(ElsewhereError(path.to_owned())),
+    }
+}
+
 /// The parts below an object that we ask for.
 const BELOW: [&str; 4] = ["status", "token", "log", "scale"];
 
 /// Whether a path has the shape of those that the API server knows: a version, perhaps a namespace, a resource, perhaps a
 /// name and a part of the object; each a plain word.
-pub fn is_plain(path: &str) -> bool {
+fn is_plain(path: &str) -> bool {
     let Some(path) = path.strip_prefix('/') else {
         return false;
     };

@@ -6,6 +6,7 @@ use super::{
     Clients, Identity, ServiceAccount,
     bounds::{BEGIN, Bounded},
     kubeconfig::{self, KubeconfigError, Permits},
+    path,
 };
 use crate::{metrics::Metrics, telemetry::chain};
 use breaker::Breaker;
@@ -208,6 +209,7 @@ fn bounded(
         let (http, tokens, metrics, breaker) =
             (http.clone(), tokens.clone(), metrics.clone(), breaker.clone());
         async move {
+            path::check(request.uri().path())?;
             breaker.check()?;
             if let Some(tokens) = tokens {
                 request.headers_mut().insert(AUTHORIZATION, tokens.get().await?);
