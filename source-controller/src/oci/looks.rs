@@ -1,7 +1,8 @@
 //! What a tag points to: asked once for all objects that want to know it at about the same time, by the same login.
 
-use super::OciError;
+use super::{OciError, Reference, Registry, Repository};
 use crate::lock::lock;
+use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -29,6 +30,31 @@ struct Look {
     began: Instant,
     ended: Instant,
     digest: Result<String, Arc<OciError>>,
+}
+
+impl Registry {
+    /// As [`Registry::resolve`]; objects that want to know the same at about the same time ask once, except those that want
+    /// their own look `now`.
+    ///
+    /// # Errors
+    /// See [`OciError`].
+    pub async fn look(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        now: bool,
+    ) -> Result<String, OciError> {
+        if let Reference::Digest(digest) = reference {
+            return Ok(digest.clone());
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.id);
+        hash.update((repository.path.len() as u64).to_be_bytes());
+        hash.update(&repository.path);
+        hash.update(reference.as_str());
+        let ask = self.resolve(repository, reference);
+        self.looks.get(hash.finalize().into(), now, ask).await
+    }
 }
 
 impl Looks {

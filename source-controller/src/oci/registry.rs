@@ -46,7 +46,7 @@ pub struct Registry {
     /// Equal only for equal host, trust, proxy and login.
     pub(super) id: [u8; 32],
     pub(super) layers: Layers,
-    looks: Looks,
+    pub(super) looks: Looks,
 }
 
 impl Registry {
@@ -106,29 +106,6 @@ impl Registry {
             }),
             _ => Ok(digest),
         }
-    }
-
-    /// As [`Registry::resolve`]; objects that want to know the same at about the same time ask once, except those that want
-    /// their own look `now`.
-    ///
-    /// # Errors
-    /// See [`OciError`].
-    pub async fn look(
-        &self,
-        repository: &Repository,
-        reference: &Reference,
-        now: bool,
-    ) -> Result<String, OciError> {
-        if let Reference::Digest(digest) = reference {
-            return Ok(digest.clone());
-        }
-        let mut hash = Sha256::new();
-        hash.update(self.id);
-        hash.update((repository.path.len() as u64).to_be_bytes());
-        hash.update(&repository.path);
-        hash.update(reference.as_str());
-        let ask = self.resolve(repository, reference);
-        self.looks.get(hash.finalize().into(), now, ask).await
     }
 
     /// The manifest with a digest.

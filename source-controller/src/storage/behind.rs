@@ -6,6 +6,7 @@ use artifact::{Algorithm, Digest};
 use crds::meta::Artifact;
 use std::{
     fs, io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
     time::Duration,
@@ -85,10 +86,11 @@ impl Storage {
         }
     }
 
-    /// Removes what was fetched from the object store so long ago.
+    /// Removes what was fetched from the object store so long ago, or by processes that are no more.
     pub fn forget(&self, age: Duration) {
         if let Some(remote) = &self.0.remote {
             remote.prune(age);
+            remote.sweep();
         }
     }
 
@@ -183,7 +185,7 @@ fn links(path: &Path) -> io::Result<Vec<String>> {
 /// Gives a file a second name, which is there at once or not at all. Both are on the shelf's disk.
 fn place(from: &Path, to: &Path) -> io::Result<()> {
     let dir = to.parent().unwrap_or(to);
-    fs::create_dir_all(dir)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let new = dir.join(".restored");
     match fs::remove_file(&new) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

@@ -35,7 +35,8 @@ impl Folder {
                 .prefix("")
                 .suffix(&format!(".{LOCK}"))
                 .tempfile_in(among)?;
-            lock.as_file().lock()?;
+            // Where files cannot be locked, nobody gets the lock to clear away with either.
+            let _ = lock.as_file().lock();
             // Whoever sweeps may have come before the lock.
             if lock.path().exists() {
                 let path = lock.path().with_extension("");
