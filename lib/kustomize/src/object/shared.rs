@@ -74,7 +74,8 @@ impl Object {
                 .places
                 .iter()
                 .filter_map(|place| scalar(&self.node, place))
-                .rfind(|value| **value != shared.value);
+                // How a value is written may change without anybody's having meant it.
+                .rfind(|value| (&value.text, value.tag) != (&shared.value.text, shared.value.tag));
             let Some(value) = changed.cloned() else {
                 continue;
             };
