@@ -120,24 +120,23 @@ impl Cluster {
             self.apply(definition).await?;
         }
         for definition in definitions {
-            let api = self.api_of(definition).await?;
-            let name = definition["metadata"]["name"].as_str().unwrap_or_default();
-            eventually(
-                &format!("{name} is served"),
-                Duration::from_secs(120),
-                async || {
-                    let live = api.get(name).await?;
-                    let conditions = live.data["status"]["conditions"]
-                        .as_array()
-                        .cloned()
-                        .unwrap_or_default();
-                    Ok(conditions
+            let spec = &definition["spec"];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (group, plural) = (text(&spec["group"]), text(&spec["names"]["plural"]));
+            let versions = spec["versions"].as_array().into_iter().flatten();
+            for version in versions.filter(|version| version["served"] == true) {
+                let api_version = format!("{group}/{}", text(&version["name"]));
+                let what = format!("{plural} of {api_version} are served");
+                eventually(&what, Duration::from_secs(120), async || {
+                    let served = self.client.list_api_group_resources(&api_version).await?;
+                    Ok(served
+                        .resources
                         .iter()
-                        .any(|c| c["type"] == "Established" && c["status"] == "True")
+                        .any(|resource| resource.name == plural)
                         .then_some(()))
-                },
-            )
-            .await?;
+                })
+                .await?;
+            }
         }
         Ok(())
     }

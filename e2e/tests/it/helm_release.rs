@@ -253,7 +253,7 @@ async fn what_is_missing_or_wrong_says_why() -> Result<()> {
             "remote",
             json!({"spec": {"kubeConfig": {"secretRef": {"name": "nope"}}}}),
             "RESTClientError",
-            "spec.kubeConfig",
+            "unable to read KubeConfig secret",
         ),
         (
             "bad-name",
