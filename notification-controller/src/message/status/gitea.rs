@@ -12,7 +12,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(super) const HOST: Host = Host {
+/// Gitea.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,

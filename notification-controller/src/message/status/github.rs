@@ -13,7 +13,8 @@ use crate::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-pub(super) const HOST: Host = Host {
+/// GitHub.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,
