@@ -54,6 +54,17 @@ pub enum State {
     Failure,
 }
 
+impl State {
+    /// In the words of GitHub and Gitea.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+}
+
 /// How a host is asked and told.
 pub struct Host {
     /// What asks for the statuses that the commit has.
