@@ -165,15 +165,23 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
             let token = git_token(service).await?.token;
             github_api::dispatch(service, &token, letter)?
         }
-        ProviderType::GitHub
-        | ProviderType::GitLab
-        | ProviderType::Gitea
-        | ProviderType::Bitbucket
-        | ProviderType::BitbucketServer
-        | ProviderType::AzureDevOps => return status::tell(service, letter).await,
-        ProviderType::GitHubPullRequestComment
-        | ProviderType::GitLabMergeRequestComment
-        | ProviderType::GiteaPullRequestComment => return comment::tell(service, letter).await,
+        ProviderType::GitHub => return status::tell(service, letter, &status::GITHUB).await,
+        ProviderType::GitLab => return status::tell(service, letter, &status::GITLAB).await,
+        ProviderType::Gitea => return status::tell(service, letter, &status::GITEA).await,
+        ProviderType::Bitbucket => return status::tell(service, letter, &status::BITBUCKET).await,
+        ProviderType::BitbucketServer => {
+            return status::tell(service, letter, &status::BITBUCKET_SERVER).await;
+        }
+        ProviderType::AzureDevOps => return status::tell(service, letter, &status::AZURE_DEVOPS).await,
+        ProviderType::GitHubPullRequestComment => {
+            return comment::tell(service, letter, comment::Host::GitHub).await;
+        }
+        ProviderType::GitLabMergeRequestComment => {
+            return comment::tell(service, letter, comment::Host::GitLab).await;
+        }
+        ProviderType::GiteaPullRequestComment => {
+            return comment::tell(service, letter, comment::Host::Gitea).await;
+        }
         ProviderType::GoogleChat => google_chat::request(service, letter)?,
         ProviderType::GooglePubSub => {
             let token = google_token(service).await?.token;

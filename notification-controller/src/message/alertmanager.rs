@@ -1,12 +1,9 @@
 //! Prometheus Alertmanager: an alert (Alertmanager API v2, `POST /api/v2/alerts`).
 
 use super::{DeliveryError, Letter, Request, request::address};
-use crate::provider::Service;
+use crate::{event::SUMMARY, provider::Service};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-
-/// The metadata that is told beside the labels.
-const SUMMARY: &str = "summary";
 
 /// An alert that ends when Alertmanager's `resolve_timeout` is over.
 ///
@@ -18,6 +15,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
     if let Some(summary) = event.metadata.get(SUMMARY) {
         annotations[SUMMARY] = summary.as_str().into();
     }
+    // That is told beside the labels.
     let metadata = event.metadata.iter().filter(|(key, _)| *key != SUMMARY);
     let mut labels: Map<String, Value> = metadata
         .map(|(key, value)| (key.clone(), value.as_str().into()))
@@ -42,12 +40,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
         "annotations": annotations,
         "startsAt": event.timestamp,
     });
-    let request = Request::json(Method::POST, address(service)?, &[alert])?;
-    match (&service.auth.login, &service.auth.token) {
-        (Some((user, password)), _) => request.basic(user, password.expose()),
-        (None, Some(token)) => request.authorize("Bearer", token),
-        (None, None) => Ok(request),
-    }
+    Request::json(Method::POST, address(service)?, &[alert])?.by_login_or_token(&service.auth)
 }
 
 /// The first letter of each word in upper case and the rest in lower case, as Go's `cases.Title` has it.

@@ -6,14 +6,14 @@ use super::{
     github_api::{api, authorized},
     markdown,
 };
-use crate::provider::{Secret, Service, git_token, send, send_up_to};
-use crds::notification::ProviderType;
+use crate::{
+    event::CHANGE_REQUEST,
+    provider::{Secret, Service, git_token, send, send_up_to},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-/// The metadata with the number of the request.
-const CHANGE_REQUEST: &str = "change_request";
 /// The longest comment, in characters: GitHub takes 65,536.
 const MOST: usize = 60_000;
 /// So much of a list of comments is read, in bytes: a hundred of the longest.
@@ -21,9 +21,12 @@ const LIST: usize = 16 << 20;
 
 /// A host of repositories with comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Host {
+pub enum Host {
+    /// Its issues have comments.
     GitHub,
+    /// Its merge requests have notes.
     GitLab,
+    /// Its issues have comments.
     Gitea,
 }
 
@@ -31,13 +34,7 @@ enum Host {
 ///
 /// # Errors
 /// What failed, and whether to try again.
-pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
-    let host = match service.kind {
-        ProviderType::GitHubPullRequestComment => Host::GitHub,
-        ProviderType::GitLabMergeRequestComment => Host::GitLab,
-        ProviderType::GiteaPullRequestComment => Host::Gitea,
-        _ => return Err(DeliveryError::never("the Provider is none for comments".into())),
-    };
+pub async fn tell(service: &Service, letter: Letter<'_>, host: Host) -> Result<Sent, DeliveryError> {
     let marker = marker(host, service, letter);
     let body = json!({"body": format!("{marker}\n\n{}", markdown::post(letter.event, MOST))});
     let place = Place::of(host, service, letter)?;
@@ -136,15 +133,11 @@ impl Place {
     }
 
     fn authorized(&self, request: Request, token: &Secret) -> Result<Request, DeliveryError> {
-        place_authorized(self.host, request, token)
-    }
-}
-
-fn place_authorized(host: Host, request: Request, token: &Secret) -> Result<Request, DeliveryError> {
-    match host {
-        Host::GitHub => authorized(request, token),
-        Host::GitLab => request.secret_header("PRIVATE-TOKEN", token.expose()),
-        Host::Gitea => request.authorize("token", token),
+        match self.host {
+            Host::GitHub => authorized(request, token),
+            Host::GitLab => request.secret_header("PRIVATE-TOKEN", token.expose()),
+            Host::Gitea => request.authorize("token", token),
+        }
     }
 }
 
@@ -211,6 +204,7 @@ mod tests {
         event::Severity,
         message::example::{event, service, with_letter},
     };
+    use crds::notification::ProviderType;
 
     #[test]
     fn the_marker_is_of_the_object() {

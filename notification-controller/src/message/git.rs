@@ -1,12 +1,15 @@
 //! PURE: the repository that a Provider names, and the commit that an event is about.
 
 use super::DeliveryError;
-use crate::{event::Event, provider::Service};
+use crate::{
+    event::{COMMIT, Event},
+    provider::Service,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 /// Where the commit stands, the most telling first (fluxcd/pkg, `apis/event/v1beta1`).
-const REVISIONS: [&str; 3] = ["commit", "originRevision", "revision"];
+const REVISIONS: [&str; 3] = [COMMIT, "originRevision", "revision"];
 /// What a segment of a path may have unchanged (RFC 3986, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')

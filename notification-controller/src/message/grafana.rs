@@ -23,12 +23,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
     tags.push(format!("name: {}", event.name()));
     tags.push(format!("namespace: {}", event.namespace()));
     let body = json!({"when": event.timestamp.0.as_second(), "text": object(event), "tags": tags});
-    let request = Request::json(Method::POST, address(service)?, &body)?;
-    match (&service.auth.token, &service.auth.login) {
-        (Some(token), _) => request.authorize("Bearer", token),
-        (None, Some((user, password))) => request.basic(user, password.expose()),
-        (None, None) => Ok(request),
-    }
+    Request::json(Method::POST, address(service)?, &body)?.by_token_or_login(&service.auth)
 }
 
 #[cfg(test)]

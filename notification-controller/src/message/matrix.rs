@@ -2,11 +2,11 @@
 
 use super::{
     DeliveryError, Letter, Request,
+    git::below,
     request::{address, token},
     text::{by_severity, cut, fit, object},
 };
 use crate::provider::Service;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
@@ -26,12 +26,18 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
             "spec.channel is missing, which names the room".into(),
         ));
     }
-    let mut url = address(service)?;
-    let room = utf8_percent_encode(&service.channel, NON_ALPHANUMERIC);
-    let base = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&format!(
-        "{base}/_matrix/client/r0/rooms/{room}/send/m.room.message/{transaction}"
-    ));
+    let room = &service.channel;
+    let path = [
+        "_matrix",
+        "client",
+        "r0",
+        "rooms",
+        room,
+        "send",
+        "m.room.message",
+        &transaction,
+    ];
+    let url = below(&address(service)?, &path);
     Request::json(Method::PUT, url, &fit(MOST, |limit| body(letter, limit)))?
         .authorize("Bearer", token(service)?)
 }

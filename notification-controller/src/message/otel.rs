@@ -26,11 +26,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
     if request.headers.contains_key(AUTHORIZATION) {
         return Ok(request);
     }
-    match (&service.auth.login, &service.auth.token) {
-        (Some((user, password)), _) => request.basic(user, password.expose()),
-        (None, Some(token)) => request.authorize("Bearer", token),
-        (None, None) => Ok(request),
-    }
+    request.by_login_or_token(&service.auth)
 }
 
 fn payload(letter: Letter<'_>) -> Value {

@@ -1,7 +1,7 @@
 //! PURE: a request to a service, as a value.
 
 use super::DeliveryError;
-use crate::provider::{Secret, Service};
+use crate::provider::{Auth, Secret, Service};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{
     Method,
@@ -140,6 +140,29 @@ impl Request {
         let pair = [user.as_bytes(), b":", password].concat();
         let value = format!("Basic {}", STANDARD.encode(pair));
         self.secret_header(AUTHORIZATION.as_str(), value.as_bytes())
+    }
+
+    /// `Authorization` by a login, or else by a token, or neither.
+    ///
+    /// # Errors
+    /// A token that no header can have.
+    pub fn by_login_or_token(self, auth: &Auth) -> Result<Self, DeliveryError> {
+        match (&auth.login, &auth.token) {
+            (Some((user, password)), _) => self.basic(user, password.expose()),
+            (None, Some(token)) => self.authorize("Bearer", token),
+            (None, None) => Ok(self),
+        }
+    }
+
+    /// `Authorization` by a token, or else by a login, or neither.
+    ///
+    /// # Errors
+    /// A token that no header can have.
+    pub fn by_token_or_login(self, auth: &Auth) -> Result<Self, DeliveryError> {
+        match &auth.token {
+            Some(token) => self.authorize("Bearer", token),
+            None => self.by_login_or_token(auth),
+        }
     }
 
     /// Whether it holds something that must stay with the host that it is for.

@@ -12,10 +12,16 @@ use crate::{
     event::{Event, SUMMARY, Severity},
     provider::{Secret, Service, VARIABLES, git_token, send, send_up_to},
 };
-use crds::notification::ProviderType;
 use expr::Expression;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+
+pub use azure_devops::HOST as AZURE_DEVOPS;
+pub use bitbucket::HOST as BITBUCKET;
+pub use bitbucket_server::HOST as BITBUCKET_SERVER;
+pub use gitea::HOST as GITEA;
+pub use github::HOST as GITHUB;
+pub use gitlab::HOST as GITLAB;
 
 /// So much of a list of statuses is read, in bytes.
 const LIST: usize = 4 << 20;
@@ -48,8 +54,19 @@ pub enum State {
     Failure,
 }
 
+impl State {
+    /// In the words of GitHub and Gitea.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+}
+
 /// How a host is asked and told.
-struct Host {
+pub struct Host {
     /// What asks for the statuses that the commit has.
     list: fn(&Service, &Secret, &Status) -> Result<Request, DeliveryError>,
     /// Whether the latest of them is this one already.
@@ -64,12 +81,7 @@ struct Host {
 ///
 /// # Errors
 /// What failed, and whether to try again.
-pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
-    let Some(host) = host(service.kind) else {
-        return Err(DeliveryError::never(
-            "the Provider is none for commit statuses".into(),
-        ));
-    };
+pub async fn tell(service: &Service, letter: Letter<'_>, host: &Host) -> Result<Sent, DeliveryError> {
     let status = status(letter.event, id(service, letter).await?)?;
     let token = git_token(service).await?.token;
     let list = (host.list)(service, &token, &status)?;
@@ -88,18 +100,6 @@ pub async fn tell(service: &Service, letter: Letter<'_>) -> Result<Sent, Deliver
         true => Ok(Sent::Delivered),
         false if host.misses_commits => Err(answer.refused_for_good(service, &set)),
         false => Err(answer.refused(service, &set)),
-    }
-}
-
-fn host(kind: ProviderType) -> Option<Host> {
-    match kind {
-        ProviderType::AzureDevOps => Some(azure_devops::HOST),
-        ProviderType::Bitbucket => Some(bitbucket::HOST),
-        ProviderType::BitbucketServer => Some(bitbucket_server::HOST),
-        ProviderType::Gitea => Some(gitea::HOST),
-        ProviderType::GitHub => Some(github::HOST),
-        ProviderType::GitLab => Some(gitlab::HOST),
-        _ => None,
     }
 }
 
@@ -186,14 +186,7 @@ pub(super) fn everything(
         Ok(status) => status,
         Err(error) => return vec![Err(error)],
     };
-    let hosts = [
-        azure_devops::HOST,
-        bitbucket::HOST,
-        bitbucket_server::HOST,
-        gitea::HOST,
-        github::HOST,
-        gitlab::HOST,
-    ];
+    let hosts = [AZURE_DEVOPS, BITBUCKET, BITBUCKET_SERVER, GITEA, GITHUB, GITLAB];
     let requests = hosts.iter().flat_map(|host| [host.list, host.set]);
     requests
         .map(|request| request(service, token, &status).map(|request| vec![request]))
@@ -207,6 +200,7 @@ mod tests {
         Again,
         example::{event, provider, service_of, with_letter},
     };
+    use crds::notification::ProviderType;
 
     #[test]
     fn what_an_event_means() {

@@ -6,7 +6,10 @@ use super::{
     request::address,
     text::{by_severity, cut, defused, escape_html, fit, object},
 };
-use crate::provider::{Answer, Service};
+use crate::{
+    event::SUMMARY,
+    provider::{Answer, Service},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,8 +17,6 @@ use serde_json::{Value, json};
 const MOST: usize = 27_000;
 /// Of a fact, in characters.
 const FACT: usize = 300;
-/// The metadata that is shown before all other.
-const SUMMARY: &str = "summary";
 
 /// A card.
 ///
@@ -36,6 +37,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
 fn adaptive_card(letter: Letter<'_>, limit: usize) -> Value {
     let event = letter.event;
     let mut facts: Vec<(&String, &String)> = event.metadata.iter().collect();
+    // It is shown before all other.
     facts.sort_by_key(|(key, _)| (key.as_str() != SUMMARY, *key));
     let fact = |(key, value): (&String, &String)| json!({"title": key, "value": cut(value, limit.min(FACT))});
     let mut message =

@@ -2,18 +2,13 @@
 
 use super::Letter;
 use crate::event::Severity;
-use crds::notification::ProviderType;
+use crds::notification::ProviderType::{self, *};
 
 /// Whether a type puts statuses to commits.
 pub fn is_commit_status(kind: ProviderType) -> bool {
     matches!(
         kind,
-        ProviderType::GitHub
-            | ProviderType::GitLab
-            | ProviderType::Gitea
-            | ProviderType::BitbucketServer
-            | ProviderType::Bitbucket
-            | ProviderType::AzureDevOps
+        GitHub | GitLab | Gitea | BitbucketServer | Bitbucket | AzureDevOps
     )
 }
 
@@ -21,27 +16,26 @@ pub fn is_commit_status(kind: ProviderType) -> bool {
 pub fn wants(kind: ProviderType, letter: Letter<'_>) -> Option<&'static str> {
     let Letter { event, marks, .. } = letter;
     let reports_progress = event.reason == "Progressing";
+    // Who was told of a failure is told of its end, which Flux keeps to commit statuses.
+    let is_status_only = marks.update && !letter.ends_failure;
     match kind {
-        ProviderType::Generic | ProviderType::GenericHmac => None,
-        kind if is_commit_status(kind) => {
+        Generic | GenericHmac => None,
+        GitHub | GitLab | Gitea | Bitbucket | BitbucketServer | AzureDevOps => {
             if !marks.commit && !marks.update && event.severity != Severity::Error {
                 return Some("it is no event for a commit status");
             }
             // Gitea has a state for it.
-            (reports_progress && kind != ProviderType::Gitea).then_some("a commit has no status for progress")
+            (reports_progress && kind != Gitea).then_some("a commit has no status for progress")
         }
-        // Who was told of a failure is told of its end, which Flux keeps to commit statuses.
-        _ if marks.update && !letter.ends_failure => Some("it is an event for commit statuses only"),
-        ProviderType::GitHubPullRequestComment
-        | ProviderType::GitLabMergeRequestComment
-        | ProviderType::GiteaPullRequestComment => {
+        _ if is_status_only => Some("it is an event for commit statuses only"),
+        GitHubPullRequestComment | GitLabMergeRequestComment | GiteaPullRequestComment => {
             (!marks.change_request).then_some("it names no change request")
         }
-        ProviderType::PagerDuty | ProviderType::IncidentIo => {
-            reports_progress.then_some("progress is no incident")
-        }
-        ProviderType::Otel => (event.kind() == "HelmRepository").then_some("a HelmRepository has no trace"),
-        _ => None,
+        PagerDuty | IncidentIo => reports_progress.then_some("progress is no incident"),
+        Otel => (event.kind() == "HelmRepository").then_some("a HelmRepository has no trace"),
+        Alertmanager | AzureEventHub | Datadog | Discord | GitHubDispatch | GoogleChat | GooglePubSub
+        | Grafana | Lark | Matrix | MsTeams | Nats | Opsgenie | Rocket | Sentry | Slack | Telegram
+        | Webex | Zoom | Zulip => None,
     }
 }
 
@@ -51,9 +45,6 @@ mod tests {
     use crate::{
         event::{Event, Marks},
         message::example::{event, with_letter},
-    };
-    use ProviderType::{
-        Generic, GenericHmac, GitHub, GitHubPullRequestComment, Gitea, IncidentIo, Otel, PagerDuty, Slack,
     };
 
     fn told(kind: ProviderType, event: &Event, marks: Marks, ends_failure: bool) -> Option<&'static str> {

@@ -12,7 +12,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(super) const HOST: Host = Host {
+/// Azure DevOps.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,

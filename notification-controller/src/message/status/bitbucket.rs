@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use url::Url;
 
-pub(super) const HOST: Host = Host {
+/// Bitbucket Cloud.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,

@@ -12,7 +12,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(super) const HOST: Host = Host {
+/// Bitbucket Server.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,
@@ -58,14 +59,11 @@ fn url(service: &Service, status: &Status) -> Result<Url, DeliveryError> {
     ))
 }
 
-fn authorized(request: Request, service: &Service, token: &Secret) -> Result<Request, DeliveryError> {
-    let request = request
+fn authorized(request: Request, service: &Service) -> Result<Request, DeliveryError> {
+    request
         .header("X-Atlassian-Token", "no-check")?
-        .header("X-Requested-With", "XMLHttpRequest")?;
-    match (&service.auth.token, &service.auth.login) {
-        (None, Some((user, password))) => request.basic(user, password.expose()),
-        _ => request.authorize("Bearer", token),
-    }
+        .header("X-Requested-With", "XMLHttpRequest")?
+        .by_token_or_login(&service.auth)
 }
 
 /// What people see is the name.
@@ -73,10 +71,10 @@ fn name(status: &Status) -> String {
     format!("{} [{}]", status.name, status.words)
 }
 
-fn list(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
+fn list(service: &Service, _: &Secret, status: &Status) -> Result<Request, DeliveryError> {
     let mut url = url(service, status)?;
     url.query_pairs_mut().append_pair("key", &key(status));
-    authorized(Request::get(url), service, token)
+    authorized(Request::get(url), service)
 }
 
 fn is_there(known: &Value, status: &Status) -> bool {
@@ -86,7 +84,7 @@ fn is_there(known: &Value, status: &Status) -> bool {
         && known["name"] == name(status)
 }
 
-fn set(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
+fn set(service: &Service, _: &Secret, status: &Status) -> Result<Request, DeliveryError> {
     let mut shown = address(service)?;
     // Neither can fail for a URL that has a host.
     let _ = shown.set_username("").and(shown.set_password(None));
@@ -100,6 +98,5 @@ fn set(service: &Service, token: &Secret, status: &Status) -> Result<Request, De
     authorized(
         Request::json(Method::POST, url(service, status)?, &body)?,
         service,
-        token,
     )
 }

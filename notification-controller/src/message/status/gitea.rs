@@ -1,6 +1,6 @@
 //! Gitea and Forgejo (API v1, commit statuses).
 
-use super::{Host, State, Status, latest};
+use super::{Host, Status, latest};
 use crate::{
     message::{
         DeliveryError, Request,
@@ -12,21 +12,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(super) const HOST: Host = Host {
+/// Gitea.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,
     // Of a commit that it does not know it says 500.
     misses_commits: false,
 };
-
-fn state(status: &Status) -> &'static str {
-    match status.state {
-        State::Pending => "pending",
-        State::Success => "success",
-        State::Failure => "failure",
-    }
-}
 
 fn url(service: &Service, status: &Status) -> Result<Url, DeliveryError> {
     let repository = Repository::of(service)?;
@@ -46,12 +39,11 @@ fn list(service: &Service, token: &Secret, status: &Status) -> Result<Request, D
 fn is_there(list: &Value, status: &Status) -> bool {
     let ours = |known: &Value| known["context"] == *status.id;
     latest(list, ours, |known| {
-        known["status"] == state(status) && known["description"] == *status.words
+        known["status"] == status.state.word() && known["description"] == *status.words
     })
 }
 
 fn set(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
-    let body =
-        json!({"state": state(status), "context": status.id, "description": status.words, "target_url": ""});
+    let body = json!({"state": status.state.word(), "context": status.id, "description": status.words, "target_url": ""});
     Request::json(Method::POST, url(service, status)?, &body)?.authorize("token", token)
 }

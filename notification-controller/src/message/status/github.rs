@@ -1,6 +1,6 @@
 //! GitHub (REST API, commit statuses).
 
-use super::{Host, State, Status, latest};
+use super::{Host, Status, latest};
 use crate::{
     message::{
         DeliveryError, Request,
@@ -13,7 +13,8 @@ use crate::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-pub(super) const HOST: Host = Host {
+/// GitHub.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,
@@ -23,14 +24,6 @@ pub(super) const HOST: Host = Host {
 
 /// The longest description.
 const DESCRIPTION: usize = 140;
-
-fn state(status: &Status) -> &'static str {
-    match status.state {
-        State::Pending => "pending",
-        State::Success => "success",
-        State::Failure => "failure",
-    }
-}
 
 fn list(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
     let repository = Repository::of(service)?;
@@ -46,7 +39,7 @@ fn list(service: &Service, token: &Secret, status: &Status) -> Result<Request, D
 fn is_there(list: &Value, status: &Status) -> bool {
     let ours = |known: &Value| known["context"] == *status.id;
     latest(list, ours, |known| {
-        known["state"] == state(status) && known["description"] == cut(&status.words, DESCRIPTION)
+        known["state"] == status.state.word() && known["description"] == cut(&status.words, DESCRIPTION)
     })
 }
 
@@ -57,7 +50,6 @@ fn set(service: &Service, token: &Secret, status: &Status) -> Result<Request, De
         &api(&repository),
         &["repos", owner, name, "statuses", &status.commit],
     );
-    let body =
-        json!({"state": state(status), "context": status.id, "description": cut(&status.words, DESCRIPTION)});
+    let body = json!({"state": status.state.word(), "context": status.id, "description": cut(&status.words, DESCRIPTION)});
     authorized(Request::json(Method::POST, url, &body)?, token)
 }

@@ -12,7 +12,8 @@ use crate::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-pub(super) const HOST: Host = Host {
+/// GitLab.
+pub const HOST: Host = Host {
     list,
     is_there,
     set,
