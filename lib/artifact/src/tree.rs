@@ -1,6 +1,11 @@
 //! Files as a value: an immutable directory tree in memory, cheap to clone and to overlay.
 
-use std::collections::BTreeMap;
+mod builder;
+#[cfg(test)]
+mod tests;
+
+pub use builder::TreeBuilder;
+
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -31,18 +36,6 @@ pub enum Node<'a> {
     Directory,
     /// A regular file.
     File(&'a File),
-}
-
-/// Collects files and directories in any order, then becomes a [`Tree`].
-#[derive(Debug, Default)]
-pub struct TreeBuilder {
-    root: BTreeMap<Arc<str>, Draft>,
-}
-
-#[derive(Debug)]
-enum Draft {
-    Directory(BTreeMap<Arc<str>, Draft>),
-    File(File),
 }
 
 #[derive(Debug, Default)]
@@ -212,80 +205,6 @@ impl std::fmt::Debug for File {
     }
 }
 
-impl TreeBuilder {
-    /// Adds or replaces a file, and the directories above it.
-    ///
-    /// # Errors
-    /// A path that [`clean_path`] refuses, that is already a directory, or that leads through a file.
-    pub fn file(&mut self, path: &str, bytes: Vec<u8>, executable: bool) -> Result<(), PathError> {
-        self.put(path, File::new(bytes, executable))
-    }
-
-    /// Adds or replaces a file of another tree, as [`TreeBuilder::file`] does; its content is shared.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn put(&mut self, path: &str, file: File) -> Result<(), PathError> {
-        let clean = clean_path(path)?;
-        let (parents, name) = match clean.rsplit_once('/') {
-            Some((parents, name)) => (parents, name),
-            None if clean.is_empty() => return Err(PathError::Root(path.to_owned())),
-            None => ("", clean.as_str()),
-        };
-        let directory = self.descend(parents)?;
-        if let Some(Draft::Directory(_)) = directory.get(name) {
-            return Err(PathError::IsDirectory(clean));
-        }
-        directory.insert(name.into(), Draft::File(file));
-        Ok(())
-    }
-
-    /// What is at a path so far; the root is a directory.
-    #[must_use]
-    pub fn node(&self, path: &str) -> Option<Node<'_>> {
-        let mut directory = &self.root;
-        let mut segments = segments(path).peekable();
-        while let Some(segment) = segments.next() {
-            match directory.get(segment)? {
-                Draft::Directory(next) => directory = next,
-                Draft::File(file) => return segments.peek().is_none().then_some(Node::File(file)),
-            }
-        }
-        Some(Node::Directory)
-    }
-
-    /// Adds a directory, which stays even if nothing is put into it, and the directories above it.
-    ///
-    /// # Errors
-    /// A path that [`clean_path`] refuses or that leads through a file.
-    pub fn directory(&mut self, path: &str) -> Result<(), PathError> {
-        let clean = clean_path(path)?;
-        self.descend(&clean).map(|_| ())
-    }
-
-    /// The tree of all that was added.
-    #[must_use]
-    pub fn build(self) -> Tree {
-        Tree {
-            root: Arc::new(freeze(self.root)),
-        }
-    }
-
-    fn descend(&mut self, clean: &str) -> Result<&mut BTreeMap<Arc<str>, Draft>, PathError> {
-        let mut directory = &mut self.root;
-        for segment in segments(clean) {
-            if !directory.contains_key(segment) {
-                directory.insert(segment.into(), Draft::Directory(BTreeMap::new()));
-            }
-            directory = match directory.get_mut(segment) {
-                Some(Draft::Directory(next)) => next,
-                _ => return Err(PathError::ThroughFile(clean.to_owned())),
-            };
-        }
-        Ok(directory)
-    }
-}
-
 impl Directory {
     fn new(children: Vec<(Arc<str>, Child)>) -> Directory {
         let size = children
@@ -368,104 +287,4 @@ impl<'a> Iterator for Walk<'a> {
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter(|segment| !segment.is_empty() && *segment != ".")
-}
-
-/// Bounded by `MAX_DEPTH`: every path was cleaned.
-fn freeze(draft: BTreeMap<Arc<str>, Draft>) -> Directory {
-    let children = draft.into_iter().map(|(name, draft)| match draft {
-        Draft::File(file) => (name, Child::File(file)),
-        Draft::Directory(inner) => (name, Child::Directory(Arc::new(freeze(inner)))),
-    });
-    Directory::new(children.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree(paths: &[&str]) -> Tree {
-        Tree::from_files(
-            paths
-                .iter()
-                .map(|path| (path.to_string(), path.as_bytes().to_vec())),
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn finds_files_and_directories() {
-        let tree = tree(&["a/b/c", "a/d", "./e//f", "a-b"]);
-        let file = |path| tree.file(path).map(File::bytes);
-        assert_eq!(file("a/b/c"), Some(&b"a/b/c"[..]));
-        assert_eq!(file("./a/d"), Some(&b"a/d"[..]));
-        assert_eq!(file("e/f"), Some(&b"./e//f"[..]));
-        assert_eq!(file("a/b"), None);
-        assert_eq!(file("a/d/x"), None);
-        assert_eq!(file(""), None);
-        assert_eq!(file("a/../a/d"), None);
-        let dirs = ["", ".", "a", "a/b", "a/b/", "e"].map(|path| tree.is_dir(path));
-        assert_eq!(dirs, [true; 6]);
-        assert!(!tree.is_dir("a/d") && !tree.is_dir("nope"));
-        assert_eq!(
-            tree.entries(".").collect::<Vec<_>>(),
-            [("a", true), ("a-b", false), ("e", true)]
-        );
-        assert_eq!(tree.entries("a").collect::<Vec<_>>(), [("b", true), ("d", false)]);
-        assert_eq!(tree.entries("a/d").count(), 0);
-        let files: Vec<String> = tree.files().map(|(path, _)| path).collect();
-        assert_eq!(files, ["a/b/c", "a/d", "a-b", "e/f"]);
-        let digest = Sha256::digest(b"a/d");
-        assert_eq!(
-            tree.file("a/d").map(|file| file.digest().as_slice()),
-            Some(digest.as_slice())
-        );
-    }
-
-    #[test]
-    fn refuses_contradictions() {
-        let from =
-            |paths: &[&str]| Tree::from_files(paths.iter().map(|path| (path.to_string(), vec![]))).err();
-        assert_eq!(from(&["a", "a/b"]), Some(PathError::ThroughFile("a".into())));
-        assert_eq!(from(&["a/b", "a"]), Some(PathError::IsDirectory("a".into())));
-        assert_eq!(from(&["a/.."]), Some(PathError::Root("a/..".into())));
-        assert_eq!(from(&["../a"]), Some(PathError::Outside("../a".into())));
-    }
-
-    #[test]
-    fn overlays_share_and_leave_the_original() {
-        let old = tree(&["a/b", "a/c", "z"]);
-        let new = old
-            .with_file("a/b", "new")
-            .unwrap()
-            .with_file("n/m", "deep")
-            .unwrap();
-        assert_eq!(old.file("a/b").map(File::bytes), Some(&b"a/b"[..]));
-        assert_eq!(new.file("a/b").map(File::bytes), Some(&b"new"[..]));
-        assert_eq!(
-            new.entries("").collect::<Vec<_>>(),
-            [("a", true), ("n", true), ("z", false)]
-        );
-        assert!(std::ptr::eq(
-            old.file("a/c").unwrap().bytes(),
-            new.file("a/c").unwrap().bytes()
-        ));
-        assert_eq!(
-            old.with_file("a", "x").err(),
-            Some(PathError::IsDirectory("a".into()))
-        );
-        assert_eq!(
-            old.with_file("z/x", "x").err(),
-            Some(PathError::ThroughFile("z/x".into()))
-        );
-        assert_eq!(new.size() - old.size(), 1 + 1 + 4 + 2 * ENTRY_OVERHEAD);
-    }
-
-    #[test]
-    fn empty_directories_stay() {
-        let mut builder = TreeBuilder::default();
-        builder.directory("x/y").unwrap();
-        let tree = builder.build();
-        assert!(tree.is_dir("x/y"));
-        assert_eq!(tree.files().count(), 0);
-    }
 }
