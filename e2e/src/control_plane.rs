@@ -37,6 +37,7 @@ struct Ports {
     etcd: u16,
     peer: u16,
     api: u16,
+    kubelet: u16,
 }
 
 const START: Duration = Duration::from_secs(240);
@@ -52,6 +53,7 @@ impl ControlPlane {
             etcd: free_port()?,
             peer: free_port()?,
             api: free_port()?,
+            kubelet: free_port()?,
         };
         let admin_token = hex::encode(rand::random::<[u8; 16]>());
         let mut plane = Self {
@@ -199,7 +201,15 @@ impl ControlPlane {
             pki.join("tokens.csv"),
             format!("{},admin,admin,\"system:masters\"\n", self.admin_token),
         )?;
-        std::fs::write(self.dir().join("stages.yaml"), include_str!("stages.yaml"))?;
+        // All pods print the same two lines, in the form in which a container runtime keeps them.
+        let printed = self.dir().join("printed.log");
+        let lines = ["stdout F hello from the container", "stderr F goodbye"];
+        std::fs::write(
+            &printed,
+            lines.map(|l| format!("2026-01-01T00:00:00Z {l}\n")).concat(),
+        )?;
+        let stages = include_str!("stages.yaml").replace("PRINTED", &printed.display().to_string());
+        std::fs::write(self.dir().join("stages.yaml"), stages)?;
         Ok(())
     }
 
@@ -259,6 +269,18 @@ impl ControlPlane {
                 kubeconfig,
                 "--manage-all-nodes=true".into(),
                 "--node-lease-duration-seconds=40".into(),
+                // The kubelet's own port, for `logs`; with the certificate that the API server made itself.
+                "--node-ip=127.0.0.1".into(),
+                format!("--node-port={}", self.ports.kubelet),
+                format!("--server-address=127.0.0.1:{}", self.ports.kubelet),
+                format!(
+                    "--tls-cert-file={}",
+                    self.dir().join("pki/apiserver.crt").display()
+                ),
+                format!(
+                    "--tls-private-key-file={}",
+                    self.dir().join("pki/apiserver.key").display()
+                ),
                 format!("--config={}", self.dir().join("stages.yaml").display()),
             ],
         )?);

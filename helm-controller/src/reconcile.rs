@@ -202,6 +202,7 @@ impl Helm {
     async fn wanted(&self, object: &Arc<HelmRelease>, draft: &mut Draft<'_>) -> Result<Wanted, Stop> {
         let context = &*self.context;
         resolve::one_chart(object)?;
+        resolve::names(object)?;
         let health = Arc::new(resolve::health_expressions(object)?);
         let templated = template::run(context, object, &draft.status).await?;
         draft.status.helm_chart = templated.chart.as_ref().map(ToString::to_string);

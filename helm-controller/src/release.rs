@@ -3,9 +3,11 @@
 pub mod apply;
 pub mod client_side;
 pub mod crds;
+pub mod hook_output;
 pub mod hooks;
 pub mod install;
 pub mod job;
+pub mod legacy;
 pub mod objects;
 pub mod post_render;
 pub mod render;

@@ -2,6 +2,7 @@
 
 use crds::helm::{
     ActionStrategyName, AttemptedAction, DriftMode, HelmRelease, HelmReleaseStatus, RemediationStrategy,
+    WaitStrategyName,
 };
 use crds::meta;
 use kube::ResourceExt as _;
@@ -74,6 +75,14 @@ pub fn max_history(object: &HelmRelease) -> usize {
 pub fn drift_mode(object: &HelmRelease) -> DriftMode {
     let detection = object.spec.drift_detection.as_ref();
     detection.and_then(|d| d.mode).unwrap_or_default()
+}
+
+/// Whether objects are waited for as Helm 3 did; also by default, where Helm 3's defaults are asked for.
+pub fn waits_as_helm_3(object: &HelmRelease, helm3_defaults: bool) -> bool {
+    match &object.spec.wait_strategy {
+        Some(strategy) => strategy.name == WaitStrategyName::Legacy,
+        None => helm3_defaults,
+    }
 }
 
 /// Whether the chart's tests are run.

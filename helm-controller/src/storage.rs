@@ -265,7 +265,7 @@ fn surplus(entries: &[Entry], max: usize) -> Vec<i64> {
 }
 
 /// A label's value as Kubernetes has it.
-fn is_label(text: &str) -> bool {
+pub fn is_label(text: &str) -> bool {
     let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     let inner = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);

@@ -263,3 +263,80 @@ async fn tests_run_and_decide() -> Result<()> {
     space.helm_release("web", json!({"spec": {"test": null}})).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_hook_prints_is_logged_where_it_is_asked_for() -> Result<()> {
+    let world = World::shared().await?;
+    let space = world.space("hr-hook-output").await?;
+    let policy = |policy: &str| {
+        format!(
+            ", helm.sh/hook-delete-policy: \"hook-succeeded,hook-failed\", helm.sh/hook-output-log-policy: {policy}"
+        )
+    };
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: told-pod, annotations: {{helm.sh/hook: pre-install, e2e/ends: well{}}}}}\n\
+         spec: {{restartPolicy: Never, containers: [{{name: c, image: busybox}}]}}\n",
+        policy("hook-succeeded")
+    );
+    let hooks = [
+        (
+            "templates/told.yaml",
+            job("told", "pre-install", &policy("hook-succeeded"), "well"),
+        ),
+        ("templates/told-pod.yaml", pod),
+        (
+            "templates/silent.yaml",
+            job("silent", "pre-install", &policy("hook-failed"), "well"),
+        ),
+        ("templates/plain.yaml", job("plain", "pre-install", "", "well")),
+        (
+            "templates/bad.yaml",
+            job("bad", "post-install", &policy("hook-failed"), "badly"),
+        ),
+    ];
+    let files: Vec<(&str, &str)> = hooks.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let _charts = Charts::offer(&space, &files).await?;
+    space.helm_release("web", json!({})).await?;
+    space
+        .says(
+            HELM,
+            "HelmRelease",
+            "web",
+            "InstallFailed",
+            "failed post-install: ",
+        )
+        .await?;
+    let mut told = std::collections::BTreeMap::new();
+    for controller in world.suite.controllers() {
+        let log = std::fs::read_to_string(controller.log())?;
+        for line in log
+            .lines()
+            .filter(|l| l.contains("hr-hook-output") && l.contains("the hook"))
+        {
+            ensure!(!line.contains("no output of the hook"), "{line}");
+        }
+        for line in log
+            .lines()
+            .filter(|l| l.contains("hr-hook-output") && l.contains("hook output: "))
+        {
+            let line: Value = serde_json::from_str(line)?;
+            let hook = line["hook"].as_str().unwrap_or_default().to_owned();
+            told.entry(hook)
+                .or_insert_with(Vec::new)
+                .push(line["msg"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    let lines = ["hook output: hello from the container", "hook output: goodbye"]
+        .map(str::to_owned)
+        .to_vec();
+    let expected = [
+        "web/templates/bad.yaml",
+        "web/templates/told-pod.yaml",
+        "web/templates/told.yaml",
+    ]
+    .map(|hook| (hook.to_owned(), lines.clone()));
+    ensure!(told == expected.clone().into(), "{told:?}");
+    let events = serde_json::to_string(&space.events().await?)?;
+    ensure!(!events.contains("hello from the container"), "{events}");
+    Ok(())
+}

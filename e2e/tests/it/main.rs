@@ -26,6 +26,8 @@ mod helm_release_failure;
 mod helm_release_hooks;
 mod helm_release_options;
 mod helm_release_tenancy;
+mod helm_release_threats;
+mod helm_release_wait;
 mod helm_sources;
 mod ignore;
 mod layers;

@@ -8,6 +8,7 @@ use crate::{
         job::{ActionError, Ended, Job, Session},
         wait::Waits,
     },
+    spec,
 };
 use runtime::Key;
 use std::{
@@ -41,6 +42,7 @@ pub fn begin(helm: &Helm, key: &Key, memory: &Arc<Mutex<Memory>>, job: Job) {
     let (key, memory) = (key.clone(), memory.clone());
     tokio::spawn(async move {
         let lost = job.clone();
+        let helm3_defaults = context.settings.helm3_defaults;
         let work = tokio::spawn(async move {
             let mut waits = Waits {
                 context: context.clone(),
@@ -48,6 +50,7 @@ pub fn begin(helm: &Helm, key: &Key, memory: &Arc<Mutex<Memory>>, job: Job) {
                 bell,
                 cancel: canceled,
                 place: None,
+                legacy: spec::waits_as_helm_3(&job.object, helm3_defaults),
             };
             waits.work().await;
             Session::new(context, job, waits).run().await

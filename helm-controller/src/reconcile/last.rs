@@ -63,7 +63,7 @@ fn newest(context: &Context, namespace: &str, name: &str, revision: i64) -> Opti
         context.records.get(&Key::new(namespace, secret))
     };
     let stored = seen(revision)?;
-    match seen(revision + 1) {
+    match revision.checked_add(1).and_then(seen) {
         None => stored.resource_version(),
         Some(_) => None,
     }

@@ -1,7 +1,7 @@
 //! PURE over what was last seen: the chart's source, the dependencies and the rules for health.
 
 use super::step::Stop;
-use crate::{context::Context, spec};
+use crate::{context::Context, spec, storage};
 use crds::{
     helm::{ChartReferenceKind, HelmRelease, reason as hr},
     meta::{Artifact, ConditionStatus, ObjectStatus as _, READY, reason},
@@ -15,6 +15,26 @@ pub fn one_chart(object: &HelmRelease) -> Result<(), Stop> {
         true => Err(terminal("invalid Chart reference")),
         false => Ok(()),
     }
+}
+
+/// That the names in the spec can be names: they become parts of requests, and of the status that a deletion goes by.
+pub fn names(object: &HelmRelease) -> Result<(), Stop> {
+    let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let namespace = |name: &str| !name.is_empty() && name.bytes().all(label);
+    let wrong = if !storage::is_label(&spec::release_name(object)) {
+        ("releaseName", spec::release_name(object))
+    } else if !namespace(&spec::storage_namespace(object)) {
+        ("storageNamespace", spec::storage_namespace(object))
+    } else if !namespace(&spec::release_namespace(object)) {
+        ("targetNamespace", spec::release_namespace(object))
+    } else {
+        return Ok(());
+    };
+    Err(Stop::Terminal {
+        reason: hr::STATE_ERROR,
+        message: format!("{TERMINAL}: spec.{}: '{}' cannot be a name", wrong.0, wrong.1),
+        observed: true,
+    })
 }
 
 /// Reads the spec's own rules for health; a rule that is no rule is for the user to mend.

@@ -1,7 +1,7 @@
 //! I/O: hooks, one after the other: made, awaited, and deleted as their policies say.
 
 use super::{
-    apply,
+    apply, hook_output,
     job::{ActionError, Session, now},
     objects::{self, Item},
     wait::{Awaited, WaitError},
@@ -42,6 +42,7 @@ pub async fn run(
         if let Err(error) = one(session, record, *at, event, server_side, timeout).await {
             // What went well is still put away as its policy says; the failure is what is told.
             if record.release.hooks[*at].last_run.phase == "Failed" {
+                output(session, &record.release.hooks[*at], FAILED).await;
                 let _ = delete(session, &record.release.hooks[*at], FAILED, timeout).await;
                 for before in &order[..done] {
                     delete(session, &record.release.hooks[*before], SUCCEEDED, timeout).await?;
@@ -51,6 +52,7 @@ pub async fn run(
         }
     }
     for at in order.iter().rev() {
+        output(session, &record.release.hooks[*at], SUCCEEDED).await;
         delete(session, &record.release.hooks[*at], SUCCEEDED, timeout).await?;
     }
     Ok(())
@@ -113,6 +115,16 @@ async fn one(
     last.completed_at = Some(now());
     last.phase = "Succeeded".to_owned();
     Ok(())
+}
+
+/// Logs what a hook printed, if its policies for that say so.
+async fn output(session: &Session, run: &HookRun, policy: &str) {
+    if !run.hook.output_log_policies.iter().any(|p| p == policy) {
+        return;
+    }
+    if let Ok(items) = build(session, run, "logging").await {
+        hook_output::log(session, &run.hook.path, &items).await;
+    }
 }
 
 /// Deletes a hook's object if its policies say so, and waits until it is gone. Definitions stay.

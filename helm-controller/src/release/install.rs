@@ -3,7 +3,7 @@
 use super::{
     apply::{self, Mode},
     crds, hooks,
-    job::{ActionError, Session, now},
+    job::{ActionError, Session, next_revision, now},
     objects::{self, Item},
     render::{self, Output},
 };
@@ -107,7 +107,7 @@ fn revision(entries: &[crate::storage::Entry], replace: bool) -> Result<i64, Act
     match entries.last() {
         None => Ok(1),
         Some(last) if replace && matches!(last.status, Status::Uninstalled | Status::Failed) => {
-            Ok(last.version + 1)
+            next_revision(last.version)
         }
         Some(_) => Err(ActionError::helm(
             "release name check failed: cannot reuse a name that is still in use",

@@ -125,6 +125,15 @@ impl ActionError {
     }
 }
 
+/// The revision after one.
+///
+/// # Errors
+/// After the last there is none: somebody else has written that record.
+pub fn next_revision(last: i64) -> Result<i64, ActionError> {
+    last.checked_add(1)
+        .ok_or_else(|| ActionError::Helm(format!("there is no revision after {last}")))
+}
+
 impl From<StorageError> for ActionError {
     fn from(error: StorageError) -> Self {
         Self::Helm(chain(&error))

@@ -4,7 +4,7 @@ use super::{
     apply::{self, Mode},
     hooks,
     install::{clean_up, own},
-    job::{ActionError, Session, now},
+    job::{ActionError, Session, next_revision, now},
     objects::Item,
     upgrade::is_server_side,
 };
@@ -29,7 +29,7 @@ pub async fn run(session: &mut Session, to: i64) -> Result<(), ActionError> {
     session.job.namespace = current.release.namespace.clone();
     let mut record = target;
     record.release.namespace = current.release.namespace.clone();
-    record.release.version = current.release.version + 1;
+    record.release.version = next_revision(current.release.version)?;
     record.release.apply_method = if server_side { "ssa" } else { "csa" }.to_owned();
     record.release.info = Info {
         first_deployed: current.release.info.first_deployed.clone(),

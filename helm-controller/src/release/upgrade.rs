@@ -4,7 +4,7 @@ use super::{
     apply::{self, Mode},
     crds, hooks,
     install::{clean_up, own, refuse_foreign, release, rendered},
-    job::{ActionError, Session},
+    job::{ActionError, Session, next_revision},
     objects::Item,
 };
 use crate::{spec, storage::Record};
@@ -32,7 +32,7 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
     }
     // The release stays where it is.
     session.job.namespace = current.release.namespace.clone();
-    let revision = last.release.version + 1;
+    let revision = next_revision(last.release.version)?;
     let output = rendered(session, revision, true, options.disable_schema_validation).await?;
     let mut record = Record {
         release: release(session, &output, revision, server_side, Status::PendingUpgrade)?,

@@ -1,6 +1,6 @@
 //! How an action waits: on the live view, without a place among those that work, until a deadline or something newer.
 
-use super::{job::with_status, objects::Item};
+use super::{job::with_status, legacy, objects::Item};
 use crate::context::Context;
 use ::apply::{
     discovery::Resource,
@@ -9,7 +9,8 @@ use ::apply::{
     view::{Scope, State, Watch},
 };
 use expr::{HealthExpressions, Judgement};
-use kube::Client;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use kube::{Api, Client, api::ListParams};
 use runtime::{Key, client::Identity, telemetry::chain};
 use serde_json::Value;
 use std::{future::Future, sync::Arc, time::Duration};
@@ -73,6 +74,35 @@ pub struct Waits {
     pub cancel: watch::Receiver<bool>,
     /// The place among those that work; given up while waiting.
     pub place: Option<OwnedSemaphorePermit>,
+    /// Objects are ready when they were for Helm 3.
+    pub legacy: bool,
+}
+
+/// By what rules an object is ready.
+#[derive(Debug, Clone, Copy)]
+enum Rules<'e> {
+    /// Those of `kstatus`, and the spec's own.
+    Status(&'e HealthExpressions),
+    /// Helm 3's.
+    Legacy,
+}
+
+impl Rules<'_> {
+    /// Whether an object is ready by what the API server answered when it was written: that may be all there is to know.
+    fn holds_of(self, target: &Awaited) -> bool {
+        let health = match self {
+            Self::Status(own)
+                if own
+                    .for_object(&target.object.group, &target.object.kind)
+                    .is_some() =>
+            {
+                return false;
+            }
+            Self::Status(_) => health::of(&target.written),
+            Self::Legacy => legacy::of(&target.written, &[]),
+        };
+        health == Health::Current
+    }
 }
 
 impl Waits {
@@ -102,11 +132,11 @@ impl Waits {
             !paused && (jobs || !is("batch", "Job"))
         };
         let mut left: Vec<Awaited> = targets.into_iter().filter(counts).collect();
-        // What the API server answered may be all there is to know.
-        left.retain(|t| {
-            expressions.for_object(&t.object.group, &t.object.kind).is_some()
-                || health::of(&t.written) != Health::Current
-        });
+        let rules = match self.legacy {
+            true => Rules::Legacy,
+            false => Rules::Status(expressions),
+        };
+        left.retain(|target| !rules.holds_of(target));
         if left.is_empty() {
             return Ok(());
         }
@@ -124,7 +154,7 @@ impl Waits {
             loop {
                 let mut states = Vec::new();
                 for (target, watch) in &left {
-                    states.push(judge(&client, expressions, target, watch).await);
+                    states.push(judge(&client, rules, target, watch).await);
                 }
                 let failed: Vec<String> = left
                     .iter()
@@ -257,31 +287,59 @@ async fn pause(bell: &Notify, cancel: &mut watch::Receiver<bool>, until: Instant
     }
 }
 
-async fn judge(client: &Client, expressions: &HealthExpressions, target: &Awaited, watch: &Watch) -> Health {
-    let custom = expressions.for_object(&target.object.group, &target.object.kind);
+async fn judge(client: &Client, rules: Rules<'_>, target: &Awaited, watch: &Watch) -> Health {
+    let custom = match rules {
+        Rules::Status(own) => own.for_object(&target.object.group, &target.object.kind),
+        Rules::Legacy => None,
+    };
     let live = watch.get(&Key::new(&target.object.namespace, &target.object.name));
     let state = watch.ready(FIRST_SIGHT).await;
-    match (custom, live, state) {
-        (None, Some(live), State::Synced) => return live.health.clone(),
-        (None, None, State::Synced) => return absent(target),
+    match (rules, custom, live, state) {
+        (_, _, None, State::Synced) if custom.is_none() => return absent(target),
+        (Rules::Status(_), None, Some(live), State::Synced) => return live.health.clone(),
         _ => {}
     }
-    // An expression wants the whole object, and a watch that is not allowed shows nothing.
+    // An expression and Helm 3 want the whole object, and a watch that is not allowed shows nothing.
     let api = target.resource.api(client.clone(), &target.object.namespace);
-    match api.get_opt(&target.object.name).await {
-        Ok(None) => absent(target),
-        Err(error) => Health::Unknown(chain(&error)),
-        Ok(Some(live)) => {
-            let live = serde_json::to_value(live).unwrap_or_default();
-            match custom.map(|c| c.judge(&live)) {
-                None => health::of(&live),
-                Some(Judgement::Current) => Health::Current,
-                Some(Judgement::InProgress) => Health::InProgress(String::new()),
-                Some(Judgement::Failed) => Health::Failed(String::new()),
-                Some(Judgement::Unknown(text)) => Health::Unknown(text),
-            }
-        }
+    let live = match api.get_opt(&target.object.name).await {
+        Ok(None) => return absent(target),
+        Err(error) => return Health::Unknown(chain(&error)),
+        Ok(Some(live)) => serde_json::to_value(live).unwrap_or_default(),
+    };
+    match (rules, custom.map(|c| c.judge(&live))) {
+        (Rules::Legacy, _) => match replica_sets(client, &live).await {
+            Ok(sets) => legacy::of(&live, &sets),
+            Err(error) => Health::Unknown(chain(&error)),
+        },
+        (Rules::Status(_), None) => health::of(&live),
+        (_, Some(Judgement::Current)) => Health::Current,
+        (_, Some(Judgement::InProgress)) => Health::InProgress(String::new()),
+        (_, Some(Judgement::Failed)) => Health::Failed(String::new()),
+        (_, Some(Judgement::Unknown(text))) => Health::Unknown(text),
     }
+}
+
+/// The ReplicaSets among which those of a Deployment are, if they matter.
+async fn replica_sets(client: &Client, live: &Value) -> kube::Result<Vec<Value>> {
+    if !legacy::wants_replica_sets(live) {
+        return Ok(Vec::new());
+    }
+    let namespace = live["metadata"]["namespace"].as_str().unwrap_or_default();
+    let labels = live["spec"]["selector"]["matchLabels"].as_object();
+    let labels: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
+        .collect();
+    let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), namespace);
+    let found = sets
+        .list(&ListParams::default().labels(&labels.join(",")))
+        .await?;
+    Ok(found
+        .items
+        .iter()
+        .map(|set| serde_json::to_value(set).unwrap_or_default())
+        .collect())
 }
 
 /// A Job that cleans up after itself has ended when it is gone.

@@ -25,6 +25,7 @@ const ATTEMPT: Duration = Duration::from_secs(120);
 pub struct Artifacts {
     http: reqwest::Client,
     retries: u32,
+    most: u64,
     kept: Mutex<Kept>,
 }
 
@@ -67,10 +68,12 @@ pub enum FetchError {
         status: u16,
     },
     /// More bytes than an artifact may have.
-    #[error("the artifact at '{url}' is larger than {MAX_DOWNLOAD} bytes")]
+    #[error("the artifact at '{url}' is larger than {most} bytes")]
     TooLarge {
         /// Where from.
         url: String,
+        /// How many it may have.
+        most: u64,
     },
     /// The digest named is no digest.
     #[error("failed to verify archive: '{digest}' is no digest")]
@@ -112,6 +115,7 @@ impl Artifacts {
         Ok(Self {
             http,
             retries,
+            most: MAX_DOWNLOAD,
             kept: Mutex::default(),
         })
     }
@@ -186,8 +190,9 @@ impl Artifacts {
         let mut body = answer.bytes_stream();
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(http)?;
-            if bytes.len() as u64 + chunk.len() as u64 > MAX_DOWNLOAD {
-                return Err(FetchError::TooLarge { url: url.to_owned() });
+            if bytes.len() as u64 + chunk.len() as u64 > self.most {
+                let (url, most) = (url.to_owned(), self.most);
+                return Err(FetchError::TooLarge { url, most });
             }
             hasher.update(&chunk);
             bytes.extend_from_slice(&chunk);
@@ -267,4 +272,61 @@ fn localhost(url: &str) -> String {
         .map_or((host.as_str(), None), |(n, p)| (n, p.parse().ok()));
     let changed = parsed.set_host(Some(name)).is_ok() && parsed.set_port(port).is_ok();
     if changed { parsed.into() } else { url.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    /// A server whose answers have no end, but for those at `/short`.
+    async fn endless() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut peer, _)) = listener.accept().await {
+                let mut head = [0; 1024];
+                let read = peer.read(&mut head).await.unwrap_or(0);
+                let short = head[..read].starts_with(b"GET /short");
+                let _ = peer
+                    .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nchart")
+                    .await;
+                while !short && peer.write_all(&[0; 4096]).await.is_ok() {}
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn what_is_served_is_read_to_a_limit_and_believed_by_its_digest() {
+        let server = endless().await;
+        let artifacts = Artifacts {
+            most: 1 << 20,
+            ..Artifacts::new(0).unwrap()
+        };
+        let mut hasher = Hasher::new(artifact::Algorithm::Sha256);
+        hasher.update(b"chart");
+        let right = hasher.finish().to_string();
+        let wrong = format!("sha256:{}", "0".repeat(64));
+        for (path, digest, told) in [
+            ("long", &right, Some("larger than 1048576 bytes")),
+            ("short", &wrong, Some("computed digest doesn't match")),
+            ("short", &"sha256:x".to_owned(), Some("is no digest")),
+            ("short", &right, None),
+        ] {
+            let artifact = serde_json::json!({"digest": digest, "lastUpdateTime": "2026-01-01T00:00:00Z", "path": "p", "revision": "r", "url": format!("{server}/{path}")});
+            let artifact: Artifact = serde_json::from_value(artifact).unwrap();
+            let answer = artifacts.bytes(&artifact).await.map_err(|e| e.to_string());
+            match told {
+                None => assert_eq!(answer.as_deref(), Ok(&b"chart"[..])),
+                Some(told) => assert!(
+                    answer.clone().is_err_and(|e| e.contains(told)),
+                    "{path} {answer:?}"
+                ),
+            }
+        }
+    }
 }

@@ -227,7 +227,18 @@ impl Draft<'_> {
             // Of a release that nobody recorded, there is only a failure to tell.
             return match &ended.result {
                 Ok(()) | Err(ActionError::NotFound(_) | ActionError::AlreadyDeleted(_)) => None,
-                Err(error) => Some(error.to_string()),
+                Err(error) => {
+                    let (text, job) = (error.to_string(), &ended.job);
+                    let message = format!(
+                        "Helm uninstall failed for release {}/{}: {}",
+                        job.namespace,
+                        job.name,
+                        text.trim()
+                    );
+                    let event = Event::warning(hr::UNINSTALL_FAILED, with_log(&message, &ended.log));
+                    self.events.push(event);
+                    Some(text)
+                }
             };
         };
         let (name, chart) = (history::full_name(&latest), history::versioned_chart(&latest));
