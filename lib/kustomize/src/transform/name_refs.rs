@@ -8,7 +8,7 @@ use crate::id::{Gvk, Id};
 use crate::object::Object;
 use crate::objects::Objects;
 use std::collections::HashMap;
-use yaml::Node;
+use yaml::{Node, Style};
 
 /// Rewrites every reference of the table `references`.
 ///
@@ -157,6 +157,14 @@ impl Referrer {
     }
 }
 
+/// A name in the place of another is written as that was: without quotes, what it is is up to itself.
+fn rename(node: &mut Node, name: &str) {
+    match node {
+        Node::Scalar(scalar) if scalar.style == Style::Plain => *scalar = super::bare_key(name),
+        other => super::set_string(other, name),
+    }
+}
+
 /// One reference field of one object.
 struct Search<'a> {
     targets: &'a Targets,
@@ -187,7 +195,7 @@ impl Search<'_> {
         if let Some(target) = self.select(old, None, false, ambiguous)?
             && target.id.name != old
         {
-            super::set_string(node, &target.id.name);
+            rename(node, &target.id.name);
         }
         Ok(())
     }
