@@ -40,6 +40,7 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
         release: release(session, &output, revision, server_side, Status::PendingInstall)?,
         labels: BTreeMap::new(),
     };
+    drop(output);
     record.release.info.description = "Initial install underway".to_owned();
     let mut items = session
         .build(&record.release.manifest, "release manifest")
@@ -55,7 +56,7 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
         supersede(session, &entries).await?;
     }
     session.create(&record, 0).await?;
-    let done = perform(session, &mut record, &items, &options, server_side).await;
+    let done = perform(session, &mut record, items, &options, server_side).await;
     if let Err(error) = done {
         record.release.info.status = Status::Failed;
         record.release.info.description = format!("Release \"{}\" failed: {error}", record.release.name);
@@ -71,7 +72,7 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
 async fn perform(
     session: &mut Session,
     record: &mut Record,
-    items: &[Item],
+    items: Vec<Item>,
     options: &Install,
     server_side: bool,
 ) -> Result<(), ActionError> {
@@ -85,15 +86,14 @@ async fn perform(
         replace: false,
         three_way: !options.disable_take_ownership && !server_side,
     };
-    let written = apply::update(session, &[], items, mode, false).await;
+    let written = apply::update(session, &[], &items, mode, false).await;
     let written = written.map_err(|e| ActionError::Helm(e.error))?;
     session.say(format!("{} object(s) written", written.live.len()));
+    // Many may wait, for long: what is not needed again goes now.
+    drop(items);
     if !options.disable_wait {
-        let (health, timeout) = (session.job.health.clone(), session.timeout());
-        session
-            .waits
-            .ready(written.live, !options.disable_wait_for_jobs, &health, timeout)
-            .await?;
+        let jobs = !options.disable_wait_for_jobs;
+        session.ready([record], written.live, jobs).await?;
     }
     if !options.disable_hooks {
         let hooks = hooks::run(session, record, Event::PostInstall, server_side, |_| true).await;

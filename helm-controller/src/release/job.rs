@@ -1,6 +1,6 @@
 //! An action on a release: what it is to do, what it holds while it runs, and what it came to.
 
-use super::wait::Waits;
+use super::wait::{Awaited, Waits};
 use crate::{
     context::Context,
     ledger::Last,
@@ -338,6 +338,30 @@ impl Session {
                 chain(&e)
             ))
         })
+    }
+}
+
+impl Session {
+    /// Waits until what was written is ready, as the spec says. The charts of the records are folded up meanwhile.
+    ///
+    /// # Errors
+    /// In Helm's words.
+    pub async fn ready<const N: usize>(
+        &mut self,
+        records: [&mut Record; N],
+        written: Vec<Awaited>,
+        jobs: bool,
+    ) -> Result<(), ActionError> {
+        let (health, timeout) = (self.job.health.clone(), self.timeout());
+        let mut records = records.map(|record| (record.release.fold(), record));
+        let ready = self.waits.ready(written, jobs, &health, timeout).await;
+        for (chart, record) in &mut records {
+            record
+                .release
+                .unfold(chart)
+                .map_err(|e| ActionError::Helm(chain(&e)))?;
+        }
+        Ok(ready?)
     }
 }
 

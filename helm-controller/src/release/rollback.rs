@@ -116,11 +116,14 @@ async fn perform(
     };
     let written = apply::update(session, &originals, &targets, mode, options.cleanup_on_fail).await;
     let written = written.map_err(|f| Failure::Apply(ActionError::Helm(f.error), f.created))?;
+    // Many may wait, for long: what is not needed again goes now.
+    drop((originals, targets));
     if !options.disable_wait {
-        let (health, timeout) = (session.job.health.clone(), session.timeout());
         let jobs = !options.disable_wait_for_jobs;
-        let ready = session.waits.ready(written.live, jobs, &health, timeout).await;
-        ready.map_err(|e| Failure::Wait(e.into()))?;
+        let ready = session
+            .ready([&mut *record, &mut *current], written.live, jobs)
+            .await;
+        ready.map_err(Failure::Wait)?;
     }
     if !options.disable_hooks {
         let hooks = hooks::run(session, record, Event::PostRollback, server_side, |_| true).await;

@@ -38,6 +38,7 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
         release: release(session, &output, revision, server_side, Status::PendingUpgrade)?,
         labels: last.labels.clone(),
     };
+    drop((last, output));
     record.release.info.first_deployed = current.release.info.first_deployed.clone();
     record.release.info.description = "Preparing upgrade".to_owned();
     let originals = session
@@ -59,8 +60,8 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
         session,
         &mut record,
         &mut current,
-        &originals,
-        &targets,
+        originals,
+        targets,
         &options,
         server_side,
     )
@@ -87,8 +88,8 @@ async fn perform(
     session: &mut Session,
     record: &mut Record,
     current: &mut Record,
-    originals: &[Item],
-    targets: &[Item],
+    originals: Vec<Item>,
+    targets: Vec<Item>,
     options: &Upgrade,
     server_side: bool,
 ) -> Result<(), Failure> {
@@ -102,7 +103,7 @@ async fn perform(
         replace: options.force && !server_side,
         three_way: false,
     };
-    let written = match apply::update(session, originals, targets, mode, options.cleanup_on_fail).await {
+    let written = match apply::update(session, &originals, &targets, mode, options.cleanup_on_fail).await {
         Ok(written) => written,
         Err(failed) => {
             session.record(current).await;
@@ -110,12 +111,16 @@ async fn perform(
         }
     };
     session.say(format!("{} object(s) written", written.live.len()));
+    // Many may wait, for long: what is not needed again goes now.
+    drop((originals, targets));
     if !options.disable_wait {
-        let (health, timeout) = (session.job.health.clone(), session.timeout());
         let jobs = !options.disable_wait_for_jobs;
-        if let Err(error) = session.waits.ready(written.live, jobs, &health, timeout).await {
+        let ready = session
+            .ready([&mut *record, &mut *current], written.live, jobs)
+            .await;
+        if let Err(error) = ready {
             session.record(current).await;
-            return Err((error.into(), written.created));
+            return Err((error, written.created));
         }
     }
     if !options.disable_hooks {

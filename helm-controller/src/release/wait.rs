@@ -12,7 +12,7 @@ use expr::{HealthExpressions, Judgement};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::{Api, Client, api::ListParams};
 use runtime::{Key, client::Identity, telemetry::chain};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{future::Future, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{
@@ -60,6 +60,25 @@ pub struct Awaited {
     /// As the API server answered when it was written.
     pub written: Value,
 }
+
+impl Awaited {
+    /// Whether it may clean itself up once it has done its work.
+    fn cleans_up(&self) -> bool {
+        self.object.kind == "Job" && self.written.pointer(TTL).is_some()
+    }
+
+    /// Lets go of what need not be known while it is awaited: many may be, for long.
+    fn forget(&mut self) {
+        let ttl = self.written.pointer(TTL).cloned();
+        self.written = ttl.map_or(
+            Value::Null,
+            |ttl| json!({"spec": {"ttlSecondsAfterFinished": ttl}}),
+        );
+    }
+}
+
+/// The field by which a Job cleans itself up.
+const TTL: &str = "/spec/ttlSecondsAfterFinished";
 
 /// The means to wait.
 #[derive(Debug)]
@@ -144,8 +163,9 @@ impl Waits {
             .iter()
             .map(|t| self.watch(&t.resource, &t.object, false))
             .collect();
-        for (target, watch) in left.iter().zip(&watches) {
+        for (target, watch) in left.iter_mut().zip(&watches) {
             watch.put(&target.written);
+            target.forget();
         }
         let client = self.context.clients.of(&self.identity);
         let mut left: Vec<(Awaited, Arc<Watch>)> = left.into_iter().zip(watches).collect();
@@ -344,9 +364,7 @@ async fn replica_sets(client: &Client, live: &Value) -> kube::Result<Vec<Value>>
 
 /// A Job that cleans up after itself has ended when it is gone.
 fn absent(target: &Awaited) -> Health {
-    let cleans_up =
-        target.object.kind == "Job" && target.written.pointer("/spec/ttlSecondsAfterFinished").is_some();
-    if cleans_up {
+    if target.cleans_up() {
         Health::Current
     } else {
         Health::NotFound

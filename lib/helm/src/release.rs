@@ -79,6 +79,32 @@ pub fn encode(release: &Release) -> Result<String, Error> {
     Ok(text)
 }
 
+/// The chart of a record, folded up: a chart can be large, and many releases may wait for long.
+#[derive(Debug)]
+pub struct Folded(Vec<u8>);
+
+impl Release {
+    /// Takes the chart out of a record. It has to be given back before the record is encoded.
+    pub fn fold(&mut self) -> Folded {
+        let chart = std::mem::take(&mut self.chart);
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        // Neither can fail: JSON is written to memory.
+        let _ = serde_json::to_writer(&mut encoder, &chart);
+        Folded(encoder.finish().unwrap_or_default())
+    }
+
+    /// Gives the chart back.
+    ///
+    /// # Errors
+    /// When it is not what [`Release::fold`] made.
+    pub fn unfold(&mut self, folded: &Folded) -> Result<(), Error> {
+        let decoder = MultiGzDecoder::new(folded.0.as_slice());
+        self.chart = serde_json::from_reader(std::io::BufReader::new(decoder))
+            .map_err(|e| Error::Release(format!("release {}: {e}", self.name)))?;
+        Ok(())
+    }
+}
+
 /// Reads the value of the Secret's key; what was stored without compression is read too.
 ///
 /// # Errors
