@@ -142,8 +142,6 @@ impl Object {
 
     /// Keeps the current id as a past one, before a change.
     pub(crate) fn remember_id(&mut self) {
-        // kustomize notes it in the annotations.
-        self.unshare(&["metadata", "annotations"]);
         let id = self.id();
         let namespace = id.effective_namespace().to_string();
         self.past.push(PastId {
