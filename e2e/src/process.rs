@@ -94,8 +94,18 @@ impl Process {
 
     /// Peak resident memory in bytes (`VmHWM` of proc(5)), while it runs.
     pub fn peak_memory(&self) -> Option<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory it has resident now, in bytes.
+    pub fn resident_memory(&self) -> Option<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// A line of proc(5) `status`, in bytes.
+    fn memory(&self, field: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+        let line = status.lines().find(|l| l.starts_with(field))?;
         line.split_whitespace()
             .nth(1)?
             .parse::<u64>()

@@ -73,7 +73,7 @@ pub async fn measure(count: usize) -> Result<Value> {
         json!({"requestsPerSecond": round((requests().await? - before) / seconds), "cores": round(cores)});
 
     let ratio = |a: Duration, b: Duration| round(a.as_secs_f64() / b.as_secs_f64());
-    let memory = world.suite.helm.peak_memory();
+    let mebibytes = |bytes: Option<u64>| bytes.map(|bytes| round(bytes as f64 / f64::from(1 << 20)));
     Ok(json!({
         "releases": count,
         "objects": count * OBJECTS,
@@ -85,7 +85,8 @@ pub async fn measure(count: usize) -> Result<Value> {
         "installRatio": ratio(install_took, bare_install),
         "upgradeRatio": ratio(upgrade_took, bare_upgrade),
         "atRest": rest,
-        "peakMiB": memory.map(|bytes| round(bytes as f64 / f64::from(1 << 20))),
+        "peakMiB": mebibytes(world.suite.helm.peak_memory()),
+        "residentMiB": mebibytes(world.suite.helm.resident_memory()),
     }))
 }
 
