@@ -16,7 +16,7 @@ use crds::notification::{Provider, ProviderType};
 use expr::Expression;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client};
-use runtime::{Key, telemetry::chain};
+use runtime::{Key, telemetry::said};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use url::Url;
 
@@ -133,11 +133,10 @@ async fn read(
     name: &str,
 ) -> Result<BTreeMap<String, Vec<u8>>, DeliveryError> {
     let failed = |error: kube::Error| {
-        let cause = match error {
-            kube::Error::Api(status) => status.message,
-            other => chain(&other),
-        };
-        DeliveryError::later(format!("failed to get secret '{namespace}/{name}': {cause}"))
+        DeliveryError::later(format!(
+            "failed to get secret '{namespace}/{name}': {}",
+            said(&error)
+        ))
     };
     let api = Api::<KubeSecret>::namespaced(client.clone(), namespace);
     let data = api.get(name).await.map_err(failed)?.data.unwrap_or_default();

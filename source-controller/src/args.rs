@@ -1,7 +1,6 @@
 //! The flags of source-controller, with Flux's names and defaults.
 
 use crate::{
-    cloud,
     context::ChartLimits,
     git, helm_remote,
     storage::{self, Retention},
@@ -112,6 +111,7 @@ impl Args {
     /// Whose identities are used at cloud providers, and how long what they are exchanged for is kept.
     pub fn identities(&self) -> cloud::Settings {
         cloud::Settings {
+            controller: crate::NAMES.controller,
             object_level: self.common.feature("ObjectLevelWorkloadIdentity", false),
             default_account: self.default_service_account.clone(),
             most: self.common.token_cache_max_size,

@@ -94,7 +94,7 @@ async fn within<T>(object: &Bucket, step: impl Future<Output = T>) -> Result<T, 
         let text = format!(
             "the bucket '{}' at '{}' did not answer within the timeout of {}",
             object.spec.bucket_name,
-            crate::http::without_queries(&object.spec.endpoint),
+            peer::http::without_queries(&object.spec.endpoint),
             crds::meta::format_go(limit)
         );
         Failure::fetch(reason::BUCKET_OPERATION_FAILED, text)

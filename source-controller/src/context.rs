@@ -2,12 +2,12 @@
 
 use crate::{
     bucket::KnownBuckets,
-    cloud::Cloud,
     git::Mirrors,
     helm_remote::{Indexes, Remotes},
     oci::Registries,
     storage::{OnMissing, Storage},
 };
+use cloud::Cloud;
 use crds::source::{Bucket, GitRepository, HelmRepository};
 use kube::Client;
 use runtime::watch::Store;

@@ -5,7 +5,6 @@ mod record;
 use crate::{
     context::Context,
     helm_remote::{Access, Failed, Fetched, is_oci, is_static, normalized},
-    http::shown,
     record::{Failure, asked},
     shelf::{self, blocking},
     storage::{Offer, Storage, Stored},
@@ -15,6 +14,7 @@ use crds::{
     meta::reason,
     source::{HelmRepository, HelmRepositoryStatus, Source as _, reason as source},
 };
+use peer::http::shown;
 use record::End;
 use runtime::{
     Key,

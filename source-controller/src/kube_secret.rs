@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
-use runtime::telemetry::chain;
+use runtime::telemetry::said;
 use std::collections::BTreeMap;
 
 /// The data of a Secret.
@@ -26,14 +26,11 @@ pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<(Strin
 /// Why it cannot be read, in the API server's words.
 pub async fn get(client: &Client, namespace: &str, name: &str) -> Result<Data, String> {
     let api = Api::<Secret>::namespaced(client.clone(), namespace);
-    let data = api.get(name).await.map_err(cause)?.data.unwrap_or_default();
+    let data = api
+        .get(name)
+        .await
+        .map_err(|e| said(&e))?
+        .data
+        .unwrap_or_default();
     Ok(data.into_iter().map(|(key, value)| (key, value.0)).collect())
-}
-
-/// Why the API server refused, in its own words.
-pub fn cause(error: kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message,
-        other => chain(&other),
-    }
 }

@@ -3,7 +3,6 @@
 mod args;
 mod artifact_generator;
 mod bucket;
-mod cloud;
 mod context;
 mod files;
 pub mod git;
@@ -11,7 +10,6 @@ mod git_repository;
 mod helm_chart;
 mod helm_remote;
 mod helm_repository;
-mod http;
 pub mod ignore;
 mod kind;
 mod kube_secret;
@@ -19,9 +17,7 @@ mod lock;
 mod objects;
 mod oci;
 mod oci_repository;
-mod pem;
 mod record;
-mod secret;
 mod shelf;
 mod storage;
 mod tag;
@@ -41,6 +37,7 @@ use helm_chart::{HelmCharts, Triggers};
 use helm_repository::HelmRepositories;
 use kind::{Healer, Kind};
 use oci_repository::OciRepositories;
+use peer::pem;
 use runtime::{
     Key,
     client::Identity,

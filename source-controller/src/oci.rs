@@ -7,6 +7,7 @@
 
 mod challenge;
 mod error;
+mod identity;
 mod keychain;
 mod layers;
 mod looks;
@@ -16,6 +17,7 @@ mod registries;
 mod registry;
 
 pub use error::OciError;
+pub use identity::login;
 pub use keychain::{CONFIG as DOCKER_CONFIG, Keychain, Login};
 pub use layers::{Layer, Layers};
 pub use manifest::Descriptor;

@@ -14,8 +14,8 @@ pub use publish::{Offer, Published};
 pub use remote::RemoteError;
 pub use serve::{OnMissing, serve};
 
-use crate::cloud::Cloud;
 use artifact::{Algorithm, Digest, Hasher};
+use cloud::Cloud;
 use crds::meta::Artifact;
 use remote::Remote;
 use runtime::Key;

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Clients, Federated, Identity, IdentityError, Permits, RemoteError, ServiceAccount},
-    telemetry::chain,
+    telemetry::{chain, said},
 };
 use crds::meta::{KubeConfigReference, SecretKeyReference};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -144,7 +144,7 @@ async fn read_secret(
         .map_err(|error| ActingError::Secret {
             name: name.to_owned(),
             gone: is_gone(&error),
-            problem: told(error),
+            problem: said(&error),
         })?;
     let mut data = secret.data.unwrap_or_default();
     let key = reference.key.as_deref().filter(|key| !key.is_empty());
@@ -171,7 +171,7 @@ async fn read_map(
     let map = api.get(name).await.map_err(|error| ActingError::ConfigMap {
         name: full.to_owned(),
         gone: is_gone(&error),
-        problem: told(error),
+        problem: said(&error),
     })?;
     let content = |problem: String| ActingError::Content {
         kind: "ConfigMap",
@@ -239,13 +239,6 @@ fn wrong(kind: &'static str, name: String, error: RemoteError) -> ActingError {
 
 fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
-}
-
-fn told(error: kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message,
-        other => chain(&other),
-    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,14 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// Why the API server refused, in its own words; else why it was not asked.
+pub fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => chain(other),
+    }
+}
+
 struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines

@@ -5,19 +5,21 @@ mod gcs;
 mod s3;
 
 use crate::{
-    cloud::{CloudError, Who},
     context::Context,
-    http::{self, Proxy, Tls},
     kube_secret,
     objects::{ObjectsError, Store},
     record::Failure,
-    secret::Credentials,
 };
+use cloud::{CloudError, Who};
 use crds::{
     meta::{LocalReference, reason},
     source::{Bucket, BucketProvider},
 };
 use kube::{Client, ResourceExt as _};
+use peer::{
+    http::{self, Proxy, Tls},
+    secret::Credentials,
+};
 use runtime::telemetry::chain;
 use std::{collections::BTreeMap, time::Duration};
 

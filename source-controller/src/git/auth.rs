@@ -10,9 +10,9 @@ use url::Url;
 
 pub use super::identity::Identity;
 use super::identity::IdentityError;
-pub use crate::http::{Proxy, Tls};
-pub use crate::secret::{Credentials, Secret};
 pub use error::AuthError;
+pub use peer::http::{Proxy, Tls};
+pub use peer::secret::{Credentials, Secret};
 
 /// `spec.provider` of a GitRepository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -13,9 +13,9 @@ use super::auth::{Auth, GitHubApp, HttpAuth, Installation, Login, Proxy};
 use super::deadline::{Deadline, runtime};
 use super::error::{GitError, MirrorError, TokenError};
 use super::http::{bare, client};
-use crate::http::retry_after;
 use crate::lock::lock;
-use crate::secret::Secret;
+use peer::http::retry_after;
+use peer::secret::Secret;
 
 /// The user name that goes with an installation token.
 const USER: &str = "x-access-token";

@@ -18,11 +18,11 @@ use super::deadline::runtime;
 use super::error::MirrorError;
 use super::greeting::{Greeting, LONGEST, Meeting};
 use super::remote::Call;
-pub(super) use crate::http::{bare, client};
-use crate::http::{basic, bearer, policy_telling};
 use exchange::Exchange;
 pub(super) use line::Failure;
 use line::Line;
+pub(super) use peer::http::{bare, client};
+use peer::http::{basic, bearer, policy_telling};
 
 /// What the answer to the first request is, of a server that speaks the smart protocol.
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";

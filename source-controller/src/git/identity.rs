@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use russh::keys::{PrivateKey, decode_secret_key};
 
-use crate::secret::Secret;
+use peer::secret::Secret;
 use sha2::Sha256;
 use std::fmt;
 use std::sync::Arc;

@@ -5,15 +5,15 @@ use crate::git::{
     Request, parse_url,
 };
 use crate::{
-    cloud::{
-        CloudError, Way, Who,
-        azure::{DEVOPS, for_git, for_theirs},
-        is_loopback,
-    },
     context::Context,
     kube_secret::{self, Data},
     record::Failure,
     shelf::blocking,
+};
+use cloud::{
+    CloudError, Way, Who,
+    azure::{DEVOPS, for_git, for_theirs},
+    is_loopback,
 };
 use crds::{
     meta::{LocalReference, reason},

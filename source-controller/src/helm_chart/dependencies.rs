@@ -7,11 +7,11 @@ use super::{
 use crate::{
     context::Context,
     helm_remote::{Access, is_oci, normalized},
-    http::shown,
 };
 use crds::source::HelmRepository;
 use helm::{ArchiveLimits, Chart, Dependency};
 use kube::ResourceExt as _;
+use peer::http::shown;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use versions::{Range, Version};
 

@@ -2,10 +2,10 @@
 
 use super::repository::{Chosen, Missing};
 use crate::{
-    cloud::Who,
     context::Context,
-    oci::{Access, Keychain, OciError, Reference, Registry, Repository},
+    oci::{self, Access, Keychain, OciError, Reference, Registry, Repository},
 };
+use cloud::Who;
 use crds::source::OciProvider;
 use helm::index;
 use runtime::telemetry::chain;
@@ -69,9 +69,7 @@ async fn with_identity(
             account: None,
             proxy: access.proxy.as_ref(),
         };
-        let login = context
-            .cloud
-            .registry(provider, &who, place, &access)
+        let login = oci::login(&context.cloud, provider, &who, place, &access)
             .await
             .map_err(|error| {
                 let text = format!(

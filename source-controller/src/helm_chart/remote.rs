@@ -8,7 +8,6 @@ use super::{
 use crate::{
     context::Context,
     helm_remote::{Access, is_oci, is_static},
-    http::shown,
     record::Failure,
     shelf::blocking,
     verify::{Asked, Policy},
@@ -19,6 +18,7 @@ use crds::{
 };
 use helm::{ArchiveLimits, Chart, Metadata};
 use kube::ResourceExt as _;
+use peer::http::shown;
 use runtime::telemetry::chain;
 use std::sync::Arc;
 

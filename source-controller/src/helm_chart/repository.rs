@@ -4,7 +4,6 @@ use super::registry;
 use crate::{
     context::Context,
     helm_remote::{self, Access, Failed, Id, Remote, TableError},
-    http::shown,
     oci::{Reference, Registry, Repository as Place},
     shelf::blocking,
     verify::{self, Policy, Verdict, VerifyError},
@@ -14,6 +13,7 @@ use crds::{
     source::{HelmRepository, OciProvider, Source as _},
 };
 use helm::index::{ChooseError, Listed};
+use peer::http::shown;
 use runtime::telemetry::chain;
 use std::{sync::Arc, time::Duration};
 use url::Url;

@@ -1,12 +1,12 @@
 //! Over what was last seen: the source of a chart. I/O only for one that was not seen yet.
 
-use crate::{context::Context, helm_remote::is_static, kube_secret, record::Failure};
+use crate::{context::Context, helm_remote::is_static, record::Failure};
 use crds::{
     meta::{Artifact, FluxObject},
     source::{ChartSourceKind, HelmChart, HelmRepository, Source as _, condition::FETCH_FAILED, reason},
 };
 use kube::{Api, ResourceExt as _};
-use runtime::{Key, watch::Store};
+use runtime::{Key, telemetry::said, watch::Store};
 use std::sync::Arc;
 
 /// The source of a chart, with something to give.
@@ -95,6 +95,6 @@ async fn get<K: FluxObject>(context: &Context, store: &Store<K>, key: &Key) -> R
             let text = format!("{}.{} \"{}\" not found", K::KIND, K::GROUP, key.name);
             Err(unavailable(text))
         }
-        Err(error) => Err(unavailable(kube_secret::cause(error))),
+        Err(error) => Err(unavailable(said(&error))),
     }
 }

@@ -1,16 +1,18 @@
 //! I/O: the Secrets that a HelmRepository names, and how it is spoken to with them.
 
 use crate::{
-    http::{Tls, shown},
     kube_secret::{self, Data},
     oci::{self, Keychain, Repository},
-    secret::{Credentials, Secret},
 };
 use crds::{
     meta::LocalReference,
     source::{HelmRepository, HelmRepositoryType, OciProvider},
 };
 use kube::{Client, ResourceExt as _};
+use peer::{
+    http::{Tls, shown},
+    secret::{Credentials, Secret},
+};
 use runtime::telemetry::chain;
 use sha2::Sha256;
 use std::time::Duration;

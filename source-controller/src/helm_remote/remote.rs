@@ -1,8 +1,8 @@
 //! A client of one repository: its index if it changed, and its charts, each under bounds.
 
 use super::{Access, url};
-use crate::http;
 use ::url::Url;
+use peer::http;
 use reqwest::{
     Client, Response, StatusCode,
     header::{ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED},

@@ -1,7 +1,6 @@
 //! PURE: what a pass over a HelmRepository came to → the status, what to tell, and when to look again.
 
 use crate::{
-    http,
     record::{self, Failure},
     storage::{Published, Urls},
 };
@@ -10,6 +9,7 @@ use crds::{
     source::{HelmRepository, HelmRepositoryStatus, reason as source},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use peer::http;
 use runtime::{events::Event, reconciler::Outcome, requeue::Requeue};
 use std::time::Duration;
 

@@ -4,9 +4,11 @@ use super::{
     Content, Found, Listed, ObjectsError, Page,
     send::{self, Refusal, header, send, xml},
 };
-use crate::{cloud::sigv4, http::bearer, secret::Secret};
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use cloud::sigv4;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use peer::{http::bearer, secret::Secret};
 use percent_encoding::percent_decode_str;
 use reqwest::{
     Client, Method, Response,
@@ -99,7 +101,7 @@ impl Azure {
         container: &str,
         login: AzureLogin,
     ) -> Result<Self, ObjectsError> {
-        let odd = || ObjectsError::Endpoint(crate::http::without_queries(endpoint));
+        let odd = || ObjectsError::Endpoint(peer::http::without_queries(endpoint));
         let mut base = Url::parse(endpoint).map_err(|_| odd())?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(odd());

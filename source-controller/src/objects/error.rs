@@ -82,7 +82,7 @@ impl ObjectsError {
             .map(|c| if c.is_control() { ' ' } else { c })
             .take(MAX_TOLD)
             .collect();
-        let clean = crate::http::without_queries(clean.trim());
+        let clean = peer::http::without_queries(clean.trim());
         let reason = status.canonical_reason().unwrap_or_default();
         let problem = match (clean.as_str(), code.as_str()) {
             ("", "") => format!("unexpected status code {} {reason}", status.as_u16()),

@@ -4,7 +4,9 @@ use super::{
     Content, Found, Listed, ObjectsError, Page,
     send::{self, Refusal, send},
 };
-use crate::{cloud::sigv4, secret::Secret};
+
+use cloud::sigv4;
+use peer::secret::Secret;
 use reqwest::{Client, Method, Response, StatusCode, header::CONTENT_LENGTH};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
@@ -164,7 +166,7 @@ impl Gcs {
             let login = self
                 .token
                 .as_ref()
-                .and_then(|token| crate::http::bearer(token.expose()));
+                .and_then(|token| peer::http::bearer(token.expose()));
             Ok(match login {
                 Some(login) => request.header(reqwest::header::AUTHORIZATION, login),
                 None => request,

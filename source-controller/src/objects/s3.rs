@@ -4,10 +4,8 @@ use super::{
     Content, Found, Listed, ObjectsError, Page,
     send::{self, Refusal, header, send, xml},
 };
-use crate::{
-    cloud::sigv4::{self, Keys, Request, Scope},
-    lock::lock,
-};
+use crate::lock::lock;
+use cloud::sigv4::{self, Keys, Request, Scope};
 use percent_encoding::percent_decode_str;
 use reqwest::{Client, Method, header::CONTENT_LENGTH};
 use serde::Deserialize;

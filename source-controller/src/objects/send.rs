@@ -1,7 +1,7 @@
 //! I/O: requests to a store, tried again a little where it is only busy, and bodies under a limit.
 
 use super::ObjectsError;
-use crate::http::{retry_after, without_query};
+use peer::http::{retry_after, without_query};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{io::Write, time::Duration};

@@ -1,8 +1,8 @@
 //! PURE: logins for registries, from Secrets of the type `kubernetes.io/dockerconfigjson`.
 
 use super::name::Repository;
-use crate::secret::{Credentials, Secret};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use peer::secret::{Credentials, Secret};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;

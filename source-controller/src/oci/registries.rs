@@ -1,10 +1,8 @@
 //! The clients of all registries: one for all who share registry, trust and login, so that connections and tokens are shared.
 
 use super::{Keychain, Layers, Login, OciError, Registry, Repository, looks::Looks};
-use crate::{
-    http::{Proxy, Tls},
-    lock::lock,
-};
+use crate::lock::lock;
+use peer::http::{Proxy, Tls};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,

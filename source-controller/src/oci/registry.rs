@@ -12,7 +12,7 @@ use super::{
     name::{Reference, Repository},
     registries::Access,
 };
-use crate::http::{bare, builder, retry_after};
+use peer::http::{bare, builder, retry_after};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
     header::{ACCEPT, HeaderValue, LINK, WWW_AUTHENTICATE},

@@ -2,23 +2,25 @@
 
 use super::told;
 use crate::{
-    cloud::{CloudError, Who},
     context::Context,
-    http::{Proxy, Tls},
     kube_secret::{self, Data},
-    oci::{Access, Keychain, Reference, Registry, Repository},
+    oci::{self, Access, Keychain, Reference, Registry, Repository},
     record::Failure,
-    secret::Credentials,
     tag,
 };
+use cloud::{CloudError, Who};
 use crds::{
     meta::{LocalReference, reason},
     source::{OCIRepository, OciLayerOperation, OciProvider, reason as source},
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client, ResourceExt as _};
+use peer::{
+    http::{Proxy, Tls},
+    secret::Credentials,
+};
 use regex::Regex;
-use runtime::telemetry::chain;
+use runtime::telemetry::{chain, said};
 use std::time::Duration;
 use versions::{Range, Version};
 
@@ -201,7 +203,7 @@ async fn access(
             account,
             proxy: access.proxy.as_ref(),
         };
-        let login = context.cloud.registry(provider, &who, repository, &access).await;
+        let login = oci::login(&context.cloud, provider, &who, repository, &access).await;
         let login = login.map_err(|e| no_identity(provider, &e))?;
         access.keychain = Keychain::only(&repository.registry, login);
     }
@@ -227,7 +229,7 @@ async fn pull_secrets(client: &Client, namespace: &str, account: &str) -> Result
     let found = api.get(account).await.map_err(|error| {
         let text = format!(
             "failed to get service account '{namespace}/{account}': {}",
-            kube_secret::cause(error)
+            said(&error)
         );
         Failure::fetch(reason::AUTHENTICATION_FAILED, text)
     })?;

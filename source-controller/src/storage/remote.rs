@@ -13,14 +13,14 @@ use super::{
     place::Place,
 };
 use crate::{
-    cloud::{Cloud, CloudError},
-    http::{self, Tls},
     lock::lock,
     objects::{Found, ObjectsError, Store},
 };
 use artifact::{Digest, DigestWriter};
+use cloud::{Cloud, CloudError};
 use folder::Folder;
 use known::Known;
+use peer::http::{self, Tls};
 use std::{
     collections::HashMap,
     fs,

@@ -179,7 +179,8 @@ fn no_path_leads_out() {
 /// Somebody to ask for logins, and no way to any.
 fn nobody() -> Cloud {
     let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-    let settings = crate::cloud::Settings {
+    let settings = cloud::Settings {
+        controller: "source-controller",
         object_level: false,
         default_account: String::new(),
         most: 1,

@@ -3,17 +3,16 @@
 use super::{Given, Named, credentials, invalid, short, unusable};
 use crate::{
     bucket::failed,
-    cloud::{
-        CloudError, Who,
-        azure::{Application, BLOBS, Proof, for_ours, for_theirs},
-    },
     context::Context,
-    http::Tls,
     objects::{Azure, AzureLogin, Store},
     record::Failure,
-    secret::Secret,
+};
+use cloud::{
+    CloudError, Who,
+    azure::{Application, BLOBS, Proof, for_ours, for_theirs},
 };
 use crds::{meta::reason, source::Bucket};
+use peer::{http::Tls, secret::Secret};
 use runtime::telemetry::chain;
 
 /// The store.

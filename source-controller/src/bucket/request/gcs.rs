@@ -3,12 +3,11 @@
 use super::{Given, invalid, unusable};
 use crate::{
     context::Context,
-    http::Tls,
     objects::{Gcs, Store},
     record::Failure,
-    secret::Secret,
 };
 use crds::source::Bucket;
+use peer::{http::Tls, secret::Secret};
 
 /// The store.
 pub(super) async fn store(context: &Context, object: &Bucket, given: &Given) -> Result<Store, Failure> {

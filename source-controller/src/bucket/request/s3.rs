@@ -2,17 +2,16 @@
 
 use super::{Given, Named, credentials, invalid, short, unusable};
 use crate::{
-    cloud::{aws, sigv4::Keys},
     context::Context,
-    http,
     objects::{S3, Store},
     record::Failure,
-    secret::Secret,
 };
+use cloud::{aws, sigv4::Keys};
 use crds::{
     meta::reason,
     source::{Bucket, BucketProvider, StsProvider, reason as source},
 };
+use peer::{http, secret::Secret};
 use runtime::telemetry::chain;
 
 /// The store; what of the spec does not go together is said before anything is asked.

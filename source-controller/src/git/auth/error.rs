@@ -1,6 +1,6 @@
 //! PURE: why a Secret does not fit its source, in Flux's words.
 
-use crate::{http::ProxyError, secret::NotText};
+use peer::{http::ProxyError, secret::NotText};
 
 /// Why the Secret does not fit. Display has Flux's words for conditions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,8 +8,8 @@ use reqwest::{Method, Response};
 
 use super::line::Line;
 use crate::git::error::RemoteError;
-use crate::http::bare;
 use crate::lock::lock;
+use peer::http::bare;
 
 /// One request and its answer. The answer is fetched when someone first reads it, because only then is the request complete.
 enum State {

@@ -9,8 +9,8 @@ use tokio::runtime::Runtime;
 
 use crate::git::deadline::{Deadline, Elapsed};
 use crate::git::error::RemoteError;
-use crate::http::{RefusedRedirect, address, bare, retry_after, source_of};
 use crate::lock::lock;
+use peer::http::{RefusedRedirect, address, bare, retry_after, source_of};
 
 /// How much of an error page goes into a message, in bytes.
 const MAX_REASON: usize = 512;

@@ -8,7 +8,7 @@ use super::{
     },
     MAX_MANIFEST, MAX_PAGE, Registry, following, manifest_path, read,
 };
-use crate::http::bare;
+use peer::http::bare;
 use reqwest::{Method, StatusCode, header::LINK};
 
 /// So many referrers are looked at.

@@ -2,10 +2,8 @@
 
 use super::super::{challenge::Challenge, error::OciError, keychain::Login};
 use super::read;
-use crate::{
-    http::{bare, basic, bearer},
-    lock::lock,
-};
+use crate::lock::lock;
+use peer::http::{bare, basic, bearer};
 use reqwest::{Client, Url, header::HeaderValue};
 use serde::Deserialize;
 use std::{

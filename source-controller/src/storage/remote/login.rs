@@ -2,12 +2,12 @@
 
 use super::{Remote, RemoteError, Trouble};
 use crate::{
-    cloud::{Who, azure::BLOBS},
     lock::lock,
     objects::{Azure, AzureLogin, Gcs, S3, Store},
-    secret::Secret,
     storage::place::Provider,
 };
+use cloud::{Who, azure::BLOBS};
+use peer::secret::Secret;
 use std::sync::Arc;
 
 impl Remote {

@@ -8,16 +8,16 @@ pub mod azure;
 mod call;
 pub mod gcp;
 mod kept;
+mod registry;
 pub mod sigv4;
 mod way;
 
-use crate::{
+use kept::Kept;
+use peer::{
     http::{Proxy, Tls},
-    oci::{Access, Login, Repository},
     secret::Secret,
 };
-use crds::source::OciProvider;
-use kept::Kept;
+pub use registry::{Login, Service};
 use reqwest::{Client, ClientBuilder, redirect};
 use sigv4::Keys;
 use std::time::Duration;
@@ -38,9 +38,11 @@ pub struct Cloud {
     logins: Kept<Login>,
 }
 
-/// What flags say of identities.
+/// What is fixed, or flags say, of identities.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Who we are, where a session must have a name.
+    pub controller: &'static str,
     /// Whether objects may name a ServiceAccount (feature `ObjectLevelWorkloadIdentity`).
     pub object_level: bool,
     /// The ServiceAccount of objects that name none (Flux flag `--default-service-account`).
@@ -122,33 +124,6 @@ impl Cloud {
         }
     }
 
-    /// A login for a registry of a provider's, which goes there with this access; other registries get none.
-    ///
-    /// # Errors
-    /// See [`CloudError`]; [`CloudError::Setup`] if the registry is not the provider's, or others could hear the login.
-    pub async fn registry(
-        &self,
-        provider: OciProvider,
-        who: &Who<'_>,
-        repository: &Repository,
-        access: &Access,
-    ) -> Result<Login, CloudError> {
-        if provider != OciProvider::Generic {
-            let way = Way {
-                trusts: access.tls.as_ref().is_some_and(|tls| tls.ca.is_some()),
-                plain: access.insecure || repository.is_local(),
-                local: repository.is_local(),
-            };
-            way.check(who)?;
-        }
-        match provider {
-            OciProvider::Generic => Ok(Login::Anonymous),
-            OciProvider::Aws => self.ecr(who, &repository.registry).await,
-            OciProvider::Azure => self.acr(who, repository).await,
-            OciProvider::Gcp => self.gar(who, &repository.registry).await,
-        }
-    }
-
     /// Whether an object may name a ServiceAccount.
     pub fn object_level(&self) -> bool {
         self.settings.object_level
@@ -163,7 +138,7 @@ impl std::fmt::Debug for Cloud {
 
 /// A client for token services that an object's owner names. They are spoken to where they are: no redirect is followed.
 fn client(tls: &Tls, proxy: Option<&Proxy>) -> Result<Client, CloudError> {
-    finished(crate::http::builder(tls, proxy).map_err(CloudError::Client)?)
+    finished(peer::http::builder(tls, proxy).map_err(CloudError::Client)?)
 }
 
 /// A client for the providers' token services. Without TLS a proxy that an object names would hear what an identity that is
@@ -172,7 +147,7 @@ fn client_of(who: &Who<'_>) -> Result<Client, CloudError> {
     if who.is_its_own() {
         return client(&Tls::default(), who.proxy);
     }
-    let mut builder = crate::http::builder(&Tls::default(), None).map_err(CloudError::Client)?;
+    let mut builder = peer::http::builder(&Tls::default(), None).map_err(CloudError::Client)?;
     if let Some(proxy) = who.proxy {
         builder = builder.proxy(proxy.for_tls().map_err(CloudError::Client)?);
     }
@@ -182,7 +157,7 @@ fn client_of(who: &Who<'_>) -> Result<Client, CloudError> {
 /// A client for the services of the machine and the container that we run in, which tell everything to whoever asks. No
 /// proxy leads to them: neither one that an object names, to which it would all be told, nor the environment's.
 fn direct() -> Result<Client, CloudError> {
-    let builder = crate::http::builder(&Tls::default(), None).map_err(CloudError::Client)?;
+    let builder = peer::http::builder(&Tls::default(), None).map_err(CloudError::Client)?;
     finished(builder.no_proxy())
 }
 

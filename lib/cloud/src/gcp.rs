@@ -3,9 +3,10 @@
 mod exchange;
 
 use super::{Cloud, CloudError, Who, account::Account, call, client_of, direct, env, is_safe};
-use crate::{oci::Login, secret::Secret};
+use crate::registry::Login;
 use exchange::Exchange;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use peer::secret::Secret;
 use regex::Regex;
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
@@ -152,7 +153,7 @@ impl Cloud {
             let text = format!("invalid GCP registry: '{registry}'. must match {REGISTRIES}");
             return Err(CloudError::Setup(text));
         }
-        Ok(Login::Basic {
+        Ok(Login {
             username: "oauth2accesstoken".into(),
             password: self.gcp(who).await?,
         })

@@ -1,11 +1,9 @@
 //! I/O: logins for Azure's container registries: a token of Entra ID is exchanged for one of the registry.
 
 use super::{Cloud, CloudError, Who, call, client_of, env};
-use crate::{
-    oci::{Login, Repository},
-    secret::Secret,
-};
+use crate::registry::Login;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use peer::secret::Secret;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -41,13 +39,13 @@ struct Claims {
 }
 
 impl Cloud {
-    /// A login for a registry of Azure's.
+    /// A login for a registry of Azure's; one that is on this machine is spoken to without TLS.
     pub(in super::super) async fn acr(
         &self,
         who: &Who<'_>,
-        repository: &Repository,
+        registry: &str,
+        local: bool,
     ) -> Result<Login, CloudError> {
-        let registry = repository.registry.as_str();
         let scope = scope(registry, environment()?.as_ref())?;
         let nobody =
             || CloudError::Setup("no Azure identity: neither the environment nor the machine has one".into());
@@ -55,7 +53,7 @@ impl Cloud {
         let token = String::from_utf8_lossy(token.expose()).into_owned();
         let question = ["acr", registry, token.as_str()];
         let ask = async {
-            let scheme = if repository.is_local() { "http" } else { "https" };
+            let scheme = if local { "http" } else { "https" };
             let url = format!("{scheme}://{registry}/oauth2/exchange");
             let pairs = [
                 ("grant_type", "access_token"),
@@ -65,7 +63,7 @@ impl Cloud {
             let http = client_of(who)?;
             let exchanged: Exchanged = call::json(call::form(&http, &url, &pairs)).await?;
             let life = life(&exchanged.refresh_token).ok_or(CloudError::Answer(url))?;
-            let login = Login::Basic {
+            let login = Login {
                 username: USER.into(),
                 password: Secret::new(exchanged.refresh_token),
             };

@@ -6,7 +6,7 @@ mod machine;
 mod sts;
 
 use super::{Cloud, CloudError, Who, client_of, env, sigv4::Keys};
-use crate::secret::Secret;
+use peer::secret::Secret;
 use regex::Regex;
 use std::time::Duration;
 pub use sts::ldap;
@@ -53,7 +53,10 @@ impl Cloud {
             })?;
             let question = ["aws", region.as_str(), endpoint.unwrap_or_default(), via.as_str()];
             let http = client_of(who)?;
-            return self.keys.get(&question, own(&http, &region, endpoint)).await;
+            return self
+                .keys
+                .get(&question, own(self.settings.controller, &http, &region, endpoint))
+                .await;
         };
         let region = region.ok_or_else(|| {
             CloudError::Setup(
@@ -88,6 +91,7 @@ impl Cloud {
 
 /// The controller's own keys.
 async fn own(
+    controller: &str,
     http: &reqwest::Client,
     region: &str,
     endpoint: Option<&str>,
@@ -102,7 +106,7 @@ async fn own(
     }
     if let (Some(file), Some(role)) = (env("AWS_WEB_IDENTITY_TOKEN_FILE"), env("AWS_ROLE_ARN")) {
         let token = read(&file)?;
-        let session = env("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| "source-controller".into());
+        let session = env("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| controller.into());
         return sts::web_identity(http, region, endpoint, &role, &session, &token).await;
     }
     machine::keys().await

@@ -1,8 +1,8 @@
 //! PURE: AWS Signature Version 4, for requests whose body is known beforehand (AWS "Signing AWS API requests").
 
-use crate::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
+use peer::secret::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 use url::Url;

@@ -1,7 +1,7 @@
 //! I/O: tokens of others, exchanged for one of Google's (workload identity federation).
 
 use super::{CloudError, Issued, SCOPES, call};
-use crate::secret::Secret;
+use peer::secret::Secret;
 use reqwest::Client;
 use serde::Deserialize;
 use std::time::Duration;

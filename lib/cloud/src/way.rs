@@ -41,7 +41,7 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Proxy;
+    use peer::http::Proxy;
 
     #[test]
     fn a_tenant_hears_no_login_but_its_own() {

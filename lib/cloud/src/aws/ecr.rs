@@ -2,14 +2,12 @@
 
 use super::{Cloud, CloudError, Who, client_of};
 use crate::{
-    cloud::{
-        call, env,
-        sigv4::{self, Request, Scope},
-    },
-    oci::Login,
-    secret::Secret,
+    call, env,
+    registry::Login,
+    sigv4::{self, Request, Scope},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use peer::secret::Secret;
 use regex::Regex;
 use serde_json::Value;
 use std::time::Duration;
@@ -100,7 +98,7 @@ fn login(data: &Value) -> Option<(Login, Duration)> {
     let (username, password) = token.split_once(':')?;
     let end = data["expiresAt"].as_f64()?;
     let now = jiff::Timestamp::now().as_second() as f64;
-    let login = Login::Basic {
+    let login = Login {
         username: username.to_owned(),
         password: Secret::new(password),
     };

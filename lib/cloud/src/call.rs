@@ -1,7 +1,7 @@
 //! I/O: one request to a token service, and its answer under a limit.
 
 use super::CloudError;
-use crate::http::{without_queries, without_query};
+use peer::http::{without_queries, without_query};
 use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;

@@ -4,9 +4,9 @@ mod acr;
 mod places;
 
 use super::{Cloud, CloudError, Way, Who, call, client_of, direct, env, is_loopback, is_safe, sigv4};
-use crate::secret::Secret;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use peer::secret::Secret;
 pub use places::{for_git, for_ours, for_theirs};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
@@ -236,13 +236,13 @@ impl Application {
 
     /// A statement about ourselves, signed with the certificate's key (RFC 7523).
     fn statement(&self, url: &str, pem: &Secret, send_chain: bool) -> Result<String, CloudError> {
-        let certificates: Vec<Vec<u8>> = crate::pem::blocks(pem.expose(), "CERTIFICATE");
+        let certificates: Vec<Vec<u8>> = peer::pem::blocks(pem.expose(), "CERTIFICATE");
         let Some(first) = certificates.first() else {
             let text =
                 "'clientCertificate' holds no certificate in PEM; certificates in PKCS #12 are not supported";
             return Err(CloudError::Setup(text.into()));
         };
-        let key = crate::pem::private_key(pem.expose())
+        let key = peer::pem::private_key(pem.expose())
             .ok_or_else(|| CloudError::Setup("'clientCertificate' holds no private key in PEM".into()))?;
         let key = EncodingKey::from_rsa_pem(key.as_bytes()).map_err(CloudError::Key)?;
         let mut header = Header::new(Algorithm::RS256);

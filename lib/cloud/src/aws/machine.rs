@@ -1,10 +1,8 @@
 //! I/O: keys from the container that we run in (EKS Pod Identity, ECS), or from the machine (IMDSv2).
 
 use super::{CloudError, Keys, read, until};
-use crate::{
-    cloud::{call, direct, env, is_safe},
-    secret::Secret,
-};
+use crate::{call, direct, env, is_safe};
+use peer::secret::Secret;
 use reqwest::Client;
 use serde::Deserialize;
 use std::{net::IpAddr, time::Duration};

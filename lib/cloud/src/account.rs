@@ -1,12 +1,13 @@
 //! I/O: the ServiceAccount that acts for an object, and a token of it for a provider.
 
 use super::{Cloud, CloudError, Who};
-use crate::{kube_secret::cause, secret::Secret};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::ServiceAccount,
 };
 use kube::{Api, api::PostParams};
+use peer::secret::Secret;
+use runtime::telemetry::said;
 use std::collections::BTreeMap;
 
 /// A ServiceAccount.
@@ -50,7 +51,7 @@ impl Cloud {
         let found = api.get(&name).await.map_err(|error| {
             let text = format!(
                 "failed to get service account '{namespace}/{name}': {}",
-                cause(error)
+                said(&error)
             );
             CloudError::Setup(text)
         })?;
@@ -77,7 +78,7 @@ impl Cloud {
             let text = format!(
                 "failed to create kubernetes token for service account '{}': {}",
                 account.full(),
-                cause(error)
+                said(&error)
             );
             CloudError::Setup(text)
         })?;
@@ -90,7 +91,7 @@ impl Cloud {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::Settings;
+    use crate::Settings;
     use std::time::Duration;
 
     #[tokio::test]
@@ -98,6 +99,7 @@ mod tests {
         let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let settings = Settings {
             object_level: true,
+            controller: "source-controller",
             default_account: "reader".to_owned(),
             most: 1,
             life: Duration::from_secs(60),

@@ -22,7 +22,7 @@ impl Secret {
     }
 
     /// A fingerprint: equal for equal secrets, and says nothing else.
-    pub(crate) fn fingerprint(&self, into: &mut Sha256) {
+    pub fn fingerprint(&self, into: &mut Sha256) {
         into.update((self.0.len() as u64).to_be_bytes());
         into.update(&self.0);
     }
@@ -39,7 +39,7 @@ pub struct Credentials<'a> {
 
 impl<'a> Credentials<'a> {
     /// Whether a key is there with a value.
-    pub(crate) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.data.get(key).is_some_and(|value| !value.is_empty())
     }
 
@@ -47,7 +47,7 @@ impl<'a> Credentials<'a> {
     ///
     /// # Errors
     /// A value that is not UTF-8.
-    pub(crate) fn text(&self, key: &str) -> Result<Option<&'a str>, NotText> {
+    pub fn text(&self, key: &str) -> Result<Option<&'a str>, NotText> {
         let Some(bytes) = self.data.get(key) else {
             return Ok(None);
         };

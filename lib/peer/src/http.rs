@@ -1,4 +1,4 @@
-//! HTTP as all sources speak it: whom to trust, through which proxy, and where to let oneself be sent.
+//! HTTP as sources and identities speak it: whom to trust, through which proxy, and where to let oneself be sent.
 
 mod proxy;
 
@@ -37,7 +37,7 @@ pub struct Tls {
 
 impl Tls {
     /// Reads `ca.crt` (or `caFile`), and `tls.crt` with `tls.key`.
-    pub(crate) fn from_secret(secret: Credentials<'_>) -> Tls {
+    pub fn from_secret(secret: Credentials<'_>) -> Tls {
         let value = |key: &str| secret.data.get(key).filter(|value| !value.is_empty()).cloned();
         Tls {
             ca: value("ca.crt").or_else(|| value("caFile")),
@@ -46,7 +46,7 @@ impl Tls {
     }
 
     /// Equal for equal material.
-    pub(crate) fn fingerprint(&self, into: &mut Sha256) {
+    pub fn fingerprint(&self, into: &mut Sha256) {
         Secret::new(self.ca.clone().unwrap_or_default()).fingerprint(into);
         if let Some((certificate, key)) = &self.identity {
             Secret::new(certificate.clone()).fingerprint(into);
@@ -56,13 +56,13 @@ impl Tls {
 }
 
 /// The value of `Authorization` for a name and a password (RFC 7617).
-pub(crate) fn basic(username: &str, password: &Secret) -> Option<HeaderValue> {
+pub fn basic(username: &str, password: &Secret) -> Option<HeaderValue> {
     let pair = [username.as_bytes(), b":", password.expose()].concat();
     sensitive(format!("Basic {}", STANDARD.encode(pair)).as_bytes())
 }
 
 /// The value of `Authorization` for a token (RFC 6750).
-pub(crate) fn bearer(token: &[u8]) -> Option<HeaderValue> {
+pub fn bearer(token: &[u8]) -> Option<HeaderValue> {
     sensitive(&[b"Bearer ", token.trim_ascii()].concat())
 }
 
@@ -73,16 +73,12 @@ fn sensitive(text: &[u8]) -> Option<HeaderValue> {
 }
 
 /// A client with the given trust. It gives up on silence; for the whole of an answer whoever uses it waits with a deadline.
-pub(crate) fn client(
-    tls: &Tls,
-    proxy: Option<&Proxy>,
-    redirects: redirect::Policy,
-) -> reqwest::Result<Client> {
+pub fn client(tls: &Tls, proxy: Option<&Proxy>, redirects: redirect::Policy) -> reqwest::Result<Client> {
     builder(tls, proxy)?.redirect(redirects).build()
 }
 
 /// As [`client`], for whoever has more to say of it.
-pub(crate) fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<ClientBuilder> {
+pub fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<ClientBuilder> {
     let mut builder = Client::builder().connect_timeout(CONNECT).read_timeout(IDLE);
     if let Some(ca) = &tls.ca {
         builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(ca)?);
@@ -99,12 +95,12 @@ pub(crate) fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<Clien
 
 /// Redirects on one host are followed, from https to http never. To another host only if there is no login to lose:
 /// an answer from elsewhere is then as good as a URL that names it.
-pub(crate) fn policy(has_login: bool) -> redirect::Policy {
+pub fn policy(has_login: bool) -> redirect::Policy {
     policy_telling(has_login, |_, _| {})
 }
 
 /// As [`policy`]; `followed` is told the status of each redirect that is followed, and whether it stays on its host.
-pub(crate) fn policy_telling(
+pub fn policy_telling(
     has_login: bool,
     followed: impl Fn(StatusCode, bool) + Send + Sync + 'static,
 ) -> redirect::Policy {
@@ -127,12 +123,13 @@ pub(crate) fn policy_telling(
     })
 }
 
+/// A redirect that is not followed, and the host that it leads to.
 #[derive(Debug, thiserror::Error)]
 #[error("refused to follow a redirect to '{0}'")]
-pub(crate) struct RefusedRedirect(pub(crate) String);
+pub struct RefusedRedirect(pub String);
 
 /// How long a peer asks to be left alone: `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3), but an hour at most.
-pub(crate) fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
+pub fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
     pause(answer.headers().get(RETRY_AFTER)?, SystemTime::now())
 }
 
@@ -144,7 +141,7 @@ fn pause(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
 }
 
 /// A URL without user, password and fragment, as Go prints it in errors.
-pub(crate) fn bare(url: &str) -> String {
+pub fn bare(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {
         return String::new();
     };
@@ -156,7 +153,7 @@ pub(crate) fn bare(url: &str) -> String {
 }
 
 /// A URL for people: as it is written, unless there is a login in it.
-pub(crate) fn shown(url: &str) -> Cow<'_, str> {
+pub fn shown(url: &str) -> Cow<'_, str> {
     match url.contains('@') {
         true => Cow::Owned(bare(url)),
         false => Cow::Borrowed(url),
@@ -164,7 +161,7 @@ pub(crate) fn shown(url: &str) -> Cow<'_, str> {
 }
 
 /// The first error of a type among an error and its sources.
-pub(crate) fn source_of<'a, T: std::error::Error + 'static>(
+pub fn source_of<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a T> {
     let mut next = Some(error);
@@ -178,7 +175,7 @@ pub(crate) fn source_of<'a, T: std::error::Error + 'static>(
 }
 
 /// The host and port that a URL leads to.
-pub(crate) fn address(url: &str) -> String {
+pub fn address(url: &str) -> String {
     let parsed = reqwest::Url::parse(url).ok();
     let parts = parsed
         .as_ref()
@@ -189,14 +186,14 @@ pub(crate) fn address(url: &str) -> String {
 }
 
 /// A URL without its query: it may hold a login.
-pub(crate) fn without_query(url: &Url) -> String {
+pub fn without_query(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     bare(url.as_str())
 }
 
 /// A text whose URLs have no queries.
-pub(crate) fn without_queries(text: &str) -> String {
+pub fn without_queries(text: &str) -> String {
     let plain = |word: &str| {
         let at = word.find("http://").or_else(|| word.find("https://"));
         let query = at.and_then(|at| Some(at + word[at..].find('?')?));

@@ -26,7 +26,7 @@ pub struct ProxyError {
 
 impl Proxy {
     /// The way through the proxy for what is said over TLS alone: it hears to whom, and nothing else.
-    pub(crate) fn for_tls(&self) -> reqwest::Result<reqwest::Proxy> {
+    pub fn for_tls(&self) -> reqwest::Result<reqwest::Proxy> {
         Ok(self.with_login(reqwest::Proxy::https(self.address.clone())?))
     }
 
@@ -38,7 +38,7 @@ impl Proxy {
     }
 
     /// Equal for equal proxies.
-    pub(crate) fn fingerprint(&self, into: &mut Sha256) {
+    pub fn fingerprint(&self, into: &mut Sha256) {
         Secret::new(self.address.as_str()).fingerprint(into);
         if let Some((user, password)) = &self.login {
             Secret::new(user.as_str()).fingerprint(into);

@@ -1,9 +1,7 @@
 //! Passwords for Git at AWS CodeCommit, made of keys: a signature of the repository's path (as `git-remote-codecommit` makes it).
 
-use crate::{
-    cloud::{Cloud, CloudError, Who, sigv4},
-    secret::Secret,
-};
+use crate::{Cloud, CloudError, Who, sigv4};
+use peer::secret::Secret;
 use regex::Regex;
 use url::Url;
 

@@ -1,8 +1,8 @@
 //! I/O: temporary keys from Amazon's token service (API version 2011-06-15), or from MinIO's, which speaks alike.
 
 use super::{CloudError, Keys, until};
-use crate::{
-    cloud::{call, client, env},
+use crate::{call, client, env};
+use peer::{
     http::{Proxy, Tls},
     secret::Secret,
 };
@@ -113,7 +113,7 @@ pub async fn ldap(
 fn keys(answer: Answer, url: &str) -> Result<(Keys, Duration), CloudError> {
     let found = answer.result.credentials;
     if found.access_key_id.is_empty() || found.secret_access_key.is_empty() {
-        return Err(CloudError::Answer(crate::http::without_queries(url)));
+        return Err(CloudError::Answer(peer::http::without_queries(url)));
     }
     let keys = Keys {
         id: found.access_key_id,

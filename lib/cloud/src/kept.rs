@@ -1,10 +1,9 @@
 //! What was got for an identity, kept until shortly before it ends, and asked for once however many wait for it.
 
-use crate::lock::lock;
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -56,7 +55,8 @@ impl<T: Clone> Kept<T> {
             hash.update(part);
         }
         let key: [u8; 32] = hash.finalize().into();
-        let (mut places, now) = (lock(&self.places), Instant::now());
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
         if let Some(place) = places.get(&key) {
             return place.clone();
         }
