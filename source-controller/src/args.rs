@@ -4,6 +4,7 @@ use crate::{
     context::ChartLimits,
     git, helm_remote,
     storage::{self, Retention},
+    verify,
 };
 use artifact::Algorithm;
 use clap::Parser;
@@ -67,6 +68,16 @@ pub struct Args {
     /// The ServiceAccount that stands at a cloud provider for objects that name none.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
+    /// A folder for what is fetched from Sigstore's TUF repository, so that it outlives this process. A file
+    /// targets/trusted_root.json in it is trusted as it is, and nothing is fetched.
+    #[arg(long, env = "TUF_ROOT", default_value = "")]
+    pub tuf_root: String,
+    /// Another TUF repository than that of Sigstore's public instance.
+    #[arg(long, env = "TUF_MIRROR", default_value = "")]
+    pub tuf_mirror: String,
+    /// The file with the root that the TUF repository is believed from.
+    #[arg(long, env = "TUF_ROOT_JSON", default_value = "")]
+    pub tuf_root_json: String,
 }
 
 impl Args {
@@ -116,6 +127,16 @@ impl Args {
             default_account: self.default_service_account.clone(),
             most: self.common.token_cache_max_size,
             life: self.common.token_cache_max_duration,
+        }
+    }
+
+    /// Where Sigstore's trusted root comes from.
+    pub fn sigstore(&self) -> verify::Place {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        verify::Place {
+            folder: some(&self.tuf_root).map(PathBuf::from),
+            mirror: some(&self.tuf_mirror),
+            root: some(&self.tuf_root_json).map(PathBuf::from),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
     helm_remote::{Indexes, Remotes},
     oci::Registries,
     storage::{OnMissing, Storage},
+    verify::PublicRoot,
 };
 use cloud::Cloud;
 use crds::source::{Bucket, GitRepository, HelmRepository};
@@ -25,6 +26,8 @@ pub struct Context {
     pub registries: Registries,
     /// Identities at cloud providers.
     pub cloud: Cloud,
+    /// What signatures without keys are trusted by, for who names nothing else.
+    pub public_root: PublicRoot,
     /// What is in the artifacts of Buckets.
     pub known_buckets: KnownBuckets,
     /// The GitRepositories as last seen.

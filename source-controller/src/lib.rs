@@ -164,6 +164,7 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         indexes,
         charts: args.chart_limits(),
         cloud: cloud::Cloud::new(own.clone(), args.identities()),
+        public_root: verify::PublicRoot::new(args.sigstore()),
         known_buckets: bucket::KnownBuckets::default(),
         repositories: git.store.clone(),
         helm_repositories: repositories.store.clone(),

@@ -74,8 +74,7 @@ impl OciRepositories {
             Reference::Tag(tag) => format!("{tag}@{digest}"),
             Reference::Digest(digest) => digest.clone(),
         };
-        let verified =
-            verification::run(&self.0.client, object, request, &registry, &digest, &revision).await?;
+        let verified = verification::run(&self.0, object, request, &registry, &digest, &revision).await?;
         if kept && record::same(object, &revision) {
             let artifact = object.artifact().cloned();
             return Ok(End::UpToDate {

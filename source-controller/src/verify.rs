@@ -1,6 +1,6 @@
 //! Signatures of what is in registries: whose must be there, and whether one is.
 //!
-//! 1. [`Policy::read`] (I/O) reads the Secrets that a spec names, [`Policy`] is what they say.
+//! 1. [`Policy::read`] (I/O) reads the Secrets that a spec names, or asks [`PublicRoot`]; [`Policy`] is what they say.
 //! 2. [`verify`] (I/O) fetches what claims to be a signature; whether it is one is decided by pure code below.
 //!
 //! Nothing is verified unless something was found that is: every way out but one says so.
@@ -11,9 +11,11 @@ mod der;
 mod key;
 mod notation;
 mod policy;
+mod public_root;
 mod timestamp;
 
 pub use policy::{Asked, Policy};
+pub use public_root::{Place, PublicRoot};
 
 use crate::oci::{OciError, Registry, Repository};
 use jiff::Timestamp;

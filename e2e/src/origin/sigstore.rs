@@ -2,9 +2,11 @@
 //! log of signatures. What it makes is what cosign accepts, and each part can be made wrong.
 
 mod bundle;
+mod public;
 mod signing;
 
 pub use bundle::refer;
+pub use public::TufRepository;
 
 use anyhow::Result;
 use aws_lc_rs::{

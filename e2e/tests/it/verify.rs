@@ -3,6 +3,7 @@
 mod chart;
 mod cosign;
 mod notation;
+mod public;
 mod sigstore;
 mod timestamps;
 

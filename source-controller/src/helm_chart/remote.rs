@@ -90,7 +90,7 @@ async fn policy(
         trusted_root: None,
     };
     let namespace = object.namespace().unwrap_or_default();
-    let policy = Policy::read(&context.client, &namespace, asked).await;
+    let policy = Policy::read(&context.client, &context.public_root, &namespace, asked).await;
     policy.map(Some).map_err(|error| failed(chain(&error)))
 }
 

@@ -2,6 +2,7 @@
 
 use super::request::Request;
 use crate::{
+    context::Context,
     oci::Registry,
     record::Failure,
     verify::{self, Asked, Policy, Verdict, VerifyError},
@@ -9,12 +10,12 @@ use crate::{
 use crds::source::{
     OCIRepository, OciVerification, Source as _, VerificationProvider, condition::SOURCE_VERIFIED, reason,
 };
-use kube::{Client, ResourceExt as _};
+use kube::ResourceExt as _;
 use runtime::{conditions::is_true, telemetry::chain};
 
 /// Checks the artifact with a digest; `None` if there is nothing to check, or it was found right and nothing has changed.
 pub async fn run(
-    client: &Client,
+    context: &Context,
     object: &OCIRepository,
     request: &Request,
     registry: &Registry,
@@ -32,7 +33,7 @@ pub async fn run(
             trusted_root: wanted.trusted_root_secret_ref.as_ref(),
         };
         let namespace = object.namespace().unwrap_or_default();
-        let policy = Policy::read(client, &namespace, asked).await?;
+        let policy = Policy::read(&context.client, &context.public_root, &namespace, asked).await?;
         verify::verify(
             registry,
             &request.repository,

@@ -15,6 +15,7 @@ use super::{Verdict, VerifyError, key::PublicKey, reference};
 use crate::oci::{Descriptor, OciError, Registry, Repository};
 use bundle::Bundle;
 use simple::Signature;
+use std::sync::Arc;
 
 /// So many signatures of an artifact are looked at.
 const MAX_SIGNATURES: usize = 50;
@@ -29,7 +30,7 @@ pub enum Trust {
     /// By one of these identities (any, if there is none), as an instance of Sigstore attests.
     Root {
         /// The instance.
-        root: TrustedRoot,
+        root: Arc<TrustedRoot>,
         /// The identities.
         identities: Vec<Identity>,
     },

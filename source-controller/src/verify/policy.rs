@@ -5,14 +5,16 @@ use super::{
     cosign::{Identity, Trust, TrustedRoot},
     key::PublicKey,
     notation::{self, TrustPolicy},
+    public_root::PublicRoot,
 };
 use crate::kube_secret::{self, Data};
 use crds::{
     meta::LocalReference,
     source::{OidcIdentity, VerificationProvider},
 };
+use jiff::Timestamp;
 use kube::Client;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The key of a Secret with a trusted root of Sigstore.
 const TRUSTED_ROOT: &str = "trusted_root.json";
@@ -42,11 +44,16 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Reads what is named in a namespace.
+    /// Reads what is named in a namespace. Only who names no trusted root asks for the public one.
     ///
     /// # Errors
     /// [`VerifyError::Policy`], with what cannot be read and why.
-    pub async fn read(client: &Client, namespace: &str, asked: Asked<'_>) -> Result<Self, VerifyError> {
+    pub async fn read(
+        client: &Client,
+        public: &PublicRoot,
+        namespace: &str,
+        asked: Asked<'_>,
+    ) -> Result<Self, VerifyError> {
         let read = async |reference: &LocalReference| {
             let found = kube_secret::read(client, namespace, &reference.name).await;
             found.map_err(VerifyError::Policy)
@@ -66,13 +73,16 @@ impl Policy {
                             );
                             VerifyError::Policy(text)
                         };
-                        data.get(TRUSTED_ROOT).cloned().ok_or_else(missing)?
+                        let text = data.get(TRUSTED_ROOT).ok_or_else(missing)?;
+                        let root = TrustedRoot::parse(text).map_err(|problem| {
+                            VerifyError::Policy(format!("unable to parse trusted root: {problem}"))
+                        })?;
+                        Arc::new(root)
                     }
-                    None => public_root()?,
+                    None => public.get(Timestamp::now()).await.map_err(|problem| {
+                        VerifyError::Policy(format!("unable to initialize trusted root: {problem}"))
+                    })?,
                 };
-                let root = TrustedRoot::parse(&root).map_err(|problem| {
-                    VerifyError::Policy(format!("unable to parse trusted root: {problem}"))
-                })?;
                 let identities = asked
                     .identities
                     .iter()
@@ -109,20 +119,6 @@ fn keys(secret: &str, data: &Data) -> Result<Policy, VerifyError> {
         return Err(VerifyError::Policy(text));
     }
     Ok(Policy::Cosign(Box::new(Trust::Keys(keys))))
-}
-
-/// The trusted root of the public Sigstore instance, where the cache of Sigstore's tools has it. It is not fetched.
-fn public_root() -> Result<Vec<u8>, VerifyError> {
-    let folder = std::env::var_os("TUF_ROOT").map(PathBuf::from);
-    let places = folder.iter().flat_map(|folder| {
-        ["targets", "tuf-repo-cdn.sigstore.dev/targets"].map(|inner| folder.join(inner).join(TRUSTED_ROOT))
-    });
-    let found = places.into_iter().find_map(|path| std::fs::read(path).ok());
-    found.ok_or_else(|| {
-        let text = "unable to initialize trusted root: that of the public Sigstore instance is not fetched by this version; \
-                    name one in spec.verify.trustedRootSecretRef, or put it under $TUF_ROOT/targets/trusted_root.json";
-        VerifyError::Policy(text.into())
-    })
 }
 
 fn notation_policy(secret: &str, data: &Data) -> Result<Policy, VerifyError> {

@@ -70,7 +70,10 @@ async fn an_identity_of_sigstore_may_sign_and_each_flaw_is_found() -> Result<()>
             (by("odd", issuer, subject), "unable to parse trusted root"),
             (by("empty", issuer, subject), "'trusted_root.json' not found"),
             (by("ours", "(", subject), "malformed issuer in identity"),
-            (json!({"provider": "cosign"}), "spec.verify.trustedRootSecretRef"),
+            (
+                json!({"provider": "cosign"}),
+                "unable to initialize trusted root: ",
+            ),
         ] {
             again(&space, repository(&url, digest, &verify)).await?;
             refused(&space, part)
