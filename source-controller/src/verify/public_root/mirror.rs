@@ -1,6 +1,6 @@
 //! I/O: a TUF repository over HTTP.
 
-use crate::http::{self, Tls, bare};
+use peer::http::{self, Tls, bare};
 use reqwest::{Client, StatusCode};
 use runtime::telemetry::chain;
 use sigstore_tuf::{Error, Repository, transport::FetchFuture};
