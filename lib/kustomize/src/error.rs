@@ -346,6 +346,15 @@ pub enum Error {
         /// What does not fit.
         problem: String,
     },
+    /// A subject of a role binding that cannot be told from others.
+    #[error(
+        "setting namespace on (cluster)role binding subjects: looking up {field} on (cluster)role binding subject: wrong \
+         node kind: expected ScalarNode"
+    )]
+    Subject {
+        /// The field of it.
+        field: &'static str,
+    },
     /// A reference that cannot be followed.
     #[error("updating name reference in '{path}' field of '{id}': {problem}")]
     Reference {

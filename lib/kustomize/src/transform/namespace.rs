@@ -78,7 +78,7 @@ pub(crate) fn set(object: &mut Object, namespace: &Namespace) -> Result<(), Erro
     }
     let binding = matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding");
     if binding {
-        subjects(object, namespace);
+        subjects(object, namespace)?;
     }
     for spec in selected(object, &namespace.specs) {
         let special = match spec.path.as_str() {
@@ -98,16 +98,22 @@ pub(crate) fn set(object: &mut Object, namespace: &Namespace) -> Result<(), Erro
 }
 
 /// The subjects of a role binding that live in the namespace that everything moves to.
-fn subjects(object: &mut Object, namespace: &Namespace) {
+///
+/// # Errors
+/// What tells which they are is no leaf.
+fn subjects(object: &mut Object, namespace: &Namespace) -> Result<(), Error> {
     let (field, wanted) = match namespace.subjects {
-        Subjects::None => return,
+        Subjects::None => return Ok(()),
         Subjects::Default => ("name", "default"),
         Subjects::ServiceAccounts => ("kind", "ServiceAccount"),
     };
     let Some(Node::Seq(subjects)) = object.node.get_mut("subjects") else {
-        return;
+        return Ok(());
     };
     for subject in subjects {
+        if let Some(Node::Map(_) | Node::Seq(_)) = subject.get(field) {
+            return Err(Error::Subject { field });
+        }
         if subject.get(field).and_then(Node::as_text) == Some(wanted)
             && let Some(map) = subject.as_map_mut()
         {
@@ -117,6 +123,7 @@ fn subjects(object: &mut Object, namespace: &Namespace) {
             }
         }
     }
+    Ok(())
 }
 
 fn conflict(objects: &Objects) -> Result<(), Error> {
