@@ -3,6 +3,7 @@
 
 mod deliver;
 mod git_hosts;
+mod identities;
 mod queues;
 mod resolve;
 mod sink;
