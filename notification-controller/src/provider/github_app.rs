@@ -1,5 +1,5 @@
-//! I/O: what a Git host is shown: the Secret's token, that of an identity, or that of a GitHub App's installation, which is asked for with a
-//! signed statement of who the app is (GitHub, authenticating as a GitHub App installation).
+//! I/O: what a Git host is shown: the Secret's token, that of an identity, or that of a GitHub App's installation, which is asked
+//! for with a signed statement of who the app is (GitHub, authenticating as a GitHub App installation).
 
 use super::{Access, Secret, Service, identity::entra_token, send};
 use crate::message::{DeliveryError, Repository, Request};

@@ -2,12 +2,13 @@
 
 use super::{Access, Secret, Service, identity::google_identity, send};
 use crate::message::{Again, DeliveryError, Request};
+use cloud::is_loopback;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use url::{Host, Url};
+use url::Url;
 
 const SCOPE: &str = "https://www.googleapis.com/auth/pubsub";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -94,13 +95,7 @@ pub(crate) fn asked(key: &Secret, now: SystemTime) -> Result<Request, DeliveryEr
 
 /// Whether a statement that is as good as a password may go to a URL: over TLS, or to this machine.
 fn is_safe(url: &Url) -> bool {
-    let is_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && is_local)
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
 #[cfg(test)]
