@@ -44,7 +44,7 @@ pub struct Options {
     pub helm: Vec<String>,
     /// For notification-controller.
     pub notification: Vec<String>,
-    /// Variables of source-controller's environment.
+    /// Variables of the environment of source- and notification-controller, which act at cloud providers.
     pub env: Vec<(&'static str, String)>,
 }
 
@@ -79,8 +79,9 @@ impl Suite {
         let helm = options.helm.clone();
         let helm = Controller::new(plane, cluster, &folder, "helm-controller", helm).await?;
         let notification = options.notification.clone();
-        let notification =
+        let mut notification =
             Controller::new(plane, cluster, &folder, "notification-controller", notification).await?;
+        notification.env.extend(options.env.iter().cloned());
         let suite = Self {
             source,
             kustomize,

@@ -16,8 +16,9 @@ use prometheus_client::metrics::counter::Counter;
 use runtime::{
     Key,
     access::Access,
+    client::Identity,
     events,
-    metrics::Metrics,
+    process::Process,
     requeue::jitter,
     watch::{Change, Store},
 };
@@ -69,16 +70,15 @@ struct Counts {
 impl Dispatch {
     /// A dispatch that knows no alerts yet.
     pub fn new(
-        client: Client,
-        access: Access,
+        process: &Process,
         deadline: Duration,
         alerts: Arc<Store<Alert>>,
+        peers: Peers,
         outbox: Arc<Outbox>,
         standing: Arc<Standing>,
-        metrics: &Metrics,
     ) -> Arc<Self> {
         let counts = Counts::default();
-        metrics.register(|registry| {
+        process.tools.metrics.register(|registry| {
             let mut count = |name: &str, help: &str, counter: &Counter| {
                 registry.register(format!("sluice_messages_{name}"), help, counter.clone());
             };
@@ -91,14 +91,14 @@ impl Dispatch {
             count("given_up", "Messages that were given up", &counts.given_up);
         });
         Arc::new(Self {
-            client,
-            access,
+            client: process.tools.clients.of(&Identity::Controller),
+            access: process.args.access(),
             deadline,
             alerts,
             providers: Arc::default(),
             routes: RwLock::default(),
             services: Mutex::default(),
-            peers: Arc::default(),
+            peers: Arc::new(peers),
             outbox,
             standing,
             counts,
@@ -296,15 +296,15 @@ impl Dispatch {
     /// Sends a message, unless nobody wants it any more.
     async fn attempt(&self, key: &Key, item: &Item) -> Result<(), DeliveryError> {
         let alert = self.alerts.get(&item.alert());
-        let wanted = alert.is_some_and(|alert| {
+        let wanted = alert.filter(|alert| {
             !alert.spec.suspend
                 && alert.spec.provider_ref.name == key.name
                 && alert.uid().as_deref() == Some(&*item.alert_uid)
         });
-        if !wanted {
+        let Some(alert) = wanted else {
             debug!(key = item.key, "the alert wants it no more");
             return Ok(());
-        }
+        };
         let Some(provider) = self.providers.get(key) else {
             return Err(DeliveryError {
                 message: format!("Provider '{key}' not found"),
@@ -315,11 +315,9 @@ impl Dispatch {
             return Ok(());
         }
         let service = self.service(key, &provider).await?;
-        let alert = item.alert();
         let letter = Letter {
             event: &item.event,
             alert: &alert,
-            alert_uid: &item.alert_uid,
             idempotency_key: &item.key,
             ends_failure: item.ends_failure,
             marks: item.marks,

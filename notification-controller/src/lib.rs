@@ -41,6 +41,11 @@ const NAMES: Names = Names {
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
+    let identities = args.identities();
+    if !identities.default_account.is_empty() && !identities.object_level {
+        let text = "--default-service-account needs --feature-gates=ObjectLevelWorkloadIdentity=true";
+        return Err(ProcessError::Flag(text.into()));
+    }
     let beside = async |process: &Process| {
         let told = tell::Telling::begin(process, &args).await?;
         Ok((receive::serve(process, &args).await?, told))

@@ -37,13 +37,13 @@ mod zulip;
 
 use crate::{
     event::{COMMIT_STATUS, Event, Marks},
-    provider::{Answer, Service, git_token, google_token, send, send_nats},
+    provider::{Answer, Service, entra_token, git_token, google_token, send, send_nats},
 };
-use crds::notification::ProviderType;
-use runtime::Key;
+use cloud::azure::EVENT_HUBS;
+use crds::notification::{Alert, ProviderType};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub(crate) use git::below;
+pub(crate) use git::{Repository, below};
 pub(crate) use github_api::authorized;
 pub use request::Request;
 pub(crate) use text::{cut, masked};
@@ -55,9 +55,7 @@ pub struct Letter<'a> {
     /// What happened, with the metadata that the alert has put together (Flux `Alert`, precedence of metadata).
     pub event: &'a Event,
     /// The alert that wants it told.
-    pub alert: &'a Key,
-    /// The alert's uid.
-    pub alert_uid: &'a str,
+    pub alert: &'a Alert,
     /// The same for the same event and alert, however often it is sent; for services that take such a key.
     pub idempotency_key: &'a str,
     /// It ends a failure that was told before.
@@ -154,8 +152,12 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
     let request = match service.kind {
         ProviderType::Alertmanager => alertmanager::request(service, letter)?,
         ProviderType::AzureEventHub => {
+            let granted = match event_hub::asks_identity(service, event_hubs())? {
+                Some(namespace) => Some(entra_token(service, EVENT_HUBS, &namespace).await?),
+                None => None,
+            };
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            event_hub::request(service, letter, now.as_secs(), event_hubs())?
+            event_hub::request(service, granted.as_ref(), letter, now.as_secs(), event_hubs())?
         }
         ProviderType::Datadog => datadog::request(service, letter)?,
         ProviderType::Discord => chat::discord(service, letter)?,
@@ -184,7 +186,7 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
         }
         ProviderType::GoogleChat => google_chat::request(service, letter)?,
         ProviderType::GooglePubSub => {
-            let token = google_token(service).await?.token;
+            let token = google_token(service, &pubsub::api(service)?).await?.token;
             pubsub::request(service, &token, letter)?
         }
         ProviderType::Grafana => grafana::request(service, letter)?,

@@ -3,15 +3,17 @@
 mod assemble;
 mod github_app;
 mod google;
+mod identity;
+mod mask;
 mod nats;
 mod reach;
 mod recent;
-mod secret;
 mod send;
 mod tokens;
 mod transport;
 
 use crate::message::DeliveryError;
+use cloud::Cloud;
 use crds::notification::{Provider, ProviderType};
 use expr::Expression;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
@@ -20,14 +22,16 @@ use runtime::{Key, telemetry::said};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use url::Url;
 
-pub(crate) use assemble::VARIABLES;
 pub use assemble::{Held, assemble};
+pub(crate) use assemble::{VARIABLES, object};
 pub(crate) use github_app::git_token;
 #[cfg(test)]
 pub(crate) use google::asked;
 pub(crate) use google::google_token;
+pub(crate) use identity::entra_token;
+pub use mask::Mask;
 pub(crate) use nats::send_nats;
-pub use secret::{Mask, Secret};
+pub use peer::secret::Secret;
 pub use send::Answer;
 pub(crate) use send::{send, send_up_to};
 pub use tokens::Access;
@@ -43,9 +47,17 @@ pub struct Peers {
     tokens: tokens::Tokens,
     /// What stands for Google Pub/Sub.
     pub(crate) pubsub: Option<Url>,
+    /// Identities at cloud providers.
+    cloud: Option<Cloud>,
 }
 
 impl Peers {
+    /// With identities, which Providers that have no Secret act as.
+    pub fn with_cloud(mut self, cloud: Cloud) -> Self {
+        self.cloud = Some(cloud);
+        self
+    }
+
     /// With something that stands for Google Pub/Sub, such as its emulator.
     pub fn with_pubsub(mut self, url: Url) -> Self {
         self.pubsub = Some(url);
@@ -74,6 +86,8 @@ pub struct Service {
     pub timeout: Duration,
     /// The CEL expression for the name of a commit status.
     pub commit_status: Option<Arc<Expression>>,
+    /// The ServiceAccount that it acts as where the Secret holds nothing that proves who we are.
+    pub account: Option<String>,
     /// What proves who we are.
     pub auth: Auth,
     /// The way to it.
@@ -95,6 +109,14 @@ pub struct Auth {
     pub headers: BTreeMap<String, Secret>,
     /// All keys, for services that have some of their own.
     pub data: BTreeMap<String, Secret>,
+}
+
+impl Auth {
+    /// What a Git host is shown: `token`, else `password`.
+    pub fn git(&self) -> Option<&Secret> {
+        let password = self.login.as_ref().map(|(_, password)| password);
+        self.token.as_ref().or(password)
+    }
 }
 
 impl fmt::Debug for Service {

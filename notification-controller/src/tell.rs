@@ -2,10 +2,11 @@
 
 use crate::{
     Args, dispatch::Dispatch, endpoint::Endpoint, follow::Follow, memory::Memory, outbox::Outbox,
-    standing::Standing,
+    provider::Peers, standing::Standing,
 };
+use cloud::Cloud;
 use crds::{meta::FINALIZER, notification::Alert};
-use kube::{ResourceExt as _, runtime::watcher};
+use kube::{Client, ResourceExt as _, runtime::watcher};
 use prometheus_client::metrics::counter::Counter;
 use runtime::{
     Key,
@@ -19,6 +20,7 @@ use runtime::{
 };
 use std::sync::{Arc, OnceLock};
 use tracing::warn;
+use url::Url;
 
 /// The field manager of what is written here.
 const MANAGER: &str = crate::NAMES.manager;
@@ -46,13 +48,12 @@ impl Telling {
             process.tools.recorder.clone(),
         ));
         let dispatch = Dispatch::new(
-            client.clone(),
-            process.args.access(),
+            process,
             args.delivery_deadline,
             alerts.clone(),
+            peers(client.clone(), args)?,
             outbox.clone(),
             standing.clone(),
-            &process.tools.metrics,
         );
         let writer = client.clone();
         tokio::spawn(async move { standing.write(writer).await });
@@ -130,6 +131,16 @@ impl Telling {
         if let Some(memory) = self.memory.get() {
             memory.save().await;
         }
+    }
+}
+
+/// What services share: identities at cloud providers, and where Pub/Sub is, if not where it is for everybody (an override of
+/// Google's `gcloud`).
+fn peers(client: Client, args: &Args) -> Result<Peers, Failure> {
+    let peers = Peers::default().with_cloud(Cloud::new(client, args.identities()));
+    match std::env::var("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB") {
+        Ok(place) if !place.is_empty() => Ok(peers.with_pubsub(Url::parse(&place)?)),
+        _ => Ok(peers),
     }
 }
 

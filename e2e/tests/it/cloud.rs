@@ -1,6 +1,7 @@
 //! Identities at cloud providers: each protocol against a peer that plays the provider's part, and what they open.
 
 mod peer;
+mod providers;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
@@ -75,6 +76,10 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             "--feature-gates=ObjectLevelWorkloadIdentity=true".into(),
             "--log-level=trace".into(),
         ],
+        notification: vec![
+            "--feature-gates=ObjectLevelWorkloadIdentity=true".into(),
+            "--log-level=trace".into(),
+        ],
         env: vec![
             ("AWS_REGION", REGION.into()),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.clone()),
@@ -89,6 +94,7 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             ("GCE_METADATA_HOST", peer.address()),
             ("CLOUDSDK_API_ENDPOINT_OVERRIDES_STS", format!("{url}/gcpsts/")),
             ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", url.clone()),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB", url.clone()),
             ("STORAGE_EMULATOR_HOST", gcs.endpoint()),
         ],
         ..Options::default()
@@ -299,6 +305,7 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         .await?;
 
     git_repositories(&space, &world).await?;
+    providers::are_told(&space, &peer).await?;
 
     // Registries of the providers, over a proxy that leads to all of them.
     let through = json!({"insecure": true, "proxySecretRef": {"name": "proxy"}});
@@ -401,13 +408,19 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             .with_context(|| spec.to_string())?;
     }
     // Nothing of a secret is in the log, however much that tells.
-    let log = std::fs::read_to_string(world.suite.source.log())?;
+    let logs = [world.suite.source.log(), world.suite.notification.log()];
+    let log = logs
+        .map(std::fs::read_to_string)
+        .into_iter()
+        .collect::<Result<String, _>>()?;
     for word in [
         KEYS.1,
         "canary%2Fsas",
         "canary/sas",
         "google-key",
         GIT,
+        "google-machine",
+        "google-federated",
         "ecr-password",
         "BEGIN PRIVATE",
     ] {

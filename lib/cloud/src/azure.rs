@@ -7,7 +7,7 @@ use super::{Cloud, CloudError, Way, Who, call, client_of, direct, env, is_loopba
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use peer::secret::Secret;
-pub use places::{for_git, for_ours, for_theirs};
+pub use places::{for_event_hubs, for_git, for_ours, for_theirs};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +19,9 @@ pub const BLOBS: &str = "https://storage.azure.com/.default";
 
 /// What tokens for Azure DevOps are for.
 pub const DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798/.default";
+
+/// What tokens for Event Hubs are for (as Azure's libraries ask for them, with two slashes).
+pub const EVENT_HUBS: &str = "https://eventhubs.azure.net//.default";
 
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 const IMDS: &str = "http://169.254.169.254";

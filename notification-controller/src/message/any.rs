@@ -41,7 +41,7 @@ fn everything(service: &Service, letter: Letter<'_>) -> Vec<Result<Vec<Request>,
         webex::request,
         zoom::request,
         zulip::request,
-        |service, letter| event_hub::request(service, letter, 1, ".servicebus.windows.net"),
+        |service, letter| event_hub::request(service, None, letter, 1, ".servicebus.windows.net"),
     ];
     let mut all: Vec<_> = one
         .iter()

@@ -1,7 +1,7 @@
 //! Azure Event Hubs: the event as a message (Event Hubs REST API, send event; shared access signatures).
 
 use super::{DeliveryError, Letter, Request, git::below, request::token};
-use crate::provider::Service;
+use crate::provider::{Secret, Service};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
@@ -12,36 +12,23 @@ use url::{Url, form_urlencoded};
 const LIFE: u64 = 3600;
 
 /// A message at `now`, in seconds since 1970. The address is a connection string with `EntityPath`, or the name of the hub, with
-/// the namespace as channel and a token of Azure's as `token`.
+/// the namespace as channel, and a token of Azure's: what an identity is granted, or the Secret's `token`.
 ///
 /// # Errors
 /// A connection string, namespace or token that cannot be used.
 pub fn request(
     service: &Service,
+    granted: Option<&Secret>,
     letter: Letter<'_>,
     now: u64,
     suffix: &str,
 ) -> Result<Request, DeliveryError> {
     let address = service.address.text().unwrap_or_default();
-    let value = |key: &str| {
-        let parts = address.split(';').filter_map(|part| part.split_once('='));
-        parts
-            .into_iter()
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case(key))
-            .map(|(_, value)| value.trim())
-    };
+    let value = |key: &str| value(address, key);
     let Some(endpoint) = value("Endpoint") else {
-        if address.is_empty() || service.channel.is_empty() {
-            let message = "the address of the Provider is neither a connection string nor, with spec.channel, an event hub";
-            return Err(DeliveryError::later(message.into()));
-        }
-        let host = match service.channel.contains(".servicebus.") {
-            true => service.channel.clone(),
-            false => format!("{}{suffix}", service.channel),
-        };
-        let wrong = |_| DeliveryError::later("spec.channel is no name of a namespace".into());
-        let url = Url::parse(&format!("https://{host}")).map_err(wrong)?;
-        return message(&url, address, letter)?.authorize("Bearer", token(service)?);
+        let url = namespace(service, suffix)?;
+        let token = granted.map_or_else(|| token(service), Ok)?;
+        return message(&url, address, letter)?.authorize("Bearer", token);
     };
     let wrong = |what: &str| {
         DeliveryError::later(format!(
@@ -68,6 +55,48 @@ pub fn request(
     let signature = signature(resource.as_str(), name, key, now + LIFE)
         .ok_or_else(|| wrong("a key that cannot be one"))?;
     message(&endpoint, hub, letter)?.secret_header("Authorization", signature.as_bytes())
+}
+
+/// Where a message goes with a token of an identity; nothing if the Provider has something of its own that proves who we are.
+///
+/// # Errors
+/// A namespace that cannot be used; a ServiceAccount besides something of its own.
+pub fn asks_identity(service: &Service, suffix: &str) -> Result<Option<Url>, DeliveryError> {
+    let is_signed = value(service.address.text().unwrap_or_default(), "Endpoint").is_some();
+    let what = match (is_signed, &service.auth.token) {
+        (true, _) => "a connection string",
+        (false, Some(_)) => "a 'token' in the Secret",
+        (false, None) => return namespace(service, suffix).map(Some),
+    };
+    match service.account {
+        Some(_) => Err(DeliveryError::later(format!(
+            "spec.serviceAccountName and {what} cannot be used together"
+        ))),
+        None => Ok(None),
+    }
+}
+
+/// A value of a connection string.
+fn value<'a>(address: &'a str, key: &str) -> Option<&'a str> {
+    let mut parts = address.split(';').filter_map(|part| part.split_once('='));
+    parts
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case(key))
+        .map(|(_, value)| value.trim())
+}
+
+/// The namespace of a hub that is named without a connection string.
+fn namespace(service: &Service, suffix: &str) -> Result<Url, DeliveryError> {
+    if service.address.text().unwrap_or_default().is_empty() || service.channel.is_empty() {
+        let message =
+            "the address of the Provider is neither a connection string nor, with spec.channel, an event hub";
+        return Err(DeliveryError::later(message.into()));
+    }
+    let host = match service.channel.contains(".servicebus.") {
+        true => service.channel.clone(),
+        false => format!("{}{suffix}", service.channel),
+    };
+    let wrong = |_| DeliveryError::later("spec.channel is no name of a namespace".into());
+    Url::parse(&format!("https://{host}")).map_err(wrong)
 }
 
 fn message(namespace: &Url, hub: &str, letter: Letter<'_>) -> Result<Request, DeliveryError> {
@@ -102,7 +131,7 @@ mod tests {
     fn of(address: &str, channel: &str, secret: &[(&str, &str)]) -> Result<Request, DeliveryError> {
         let service = service(ProviderType::AzureEventHub, address, channel, secret);
         with_letter(&event(Severity::Info), |letter| {
-            request(&service, letter, 1_700_000_000, SUFFIX)
+            request(&service, None, letter, 1_700_000_000, SUFFIX)
         })
     }
 

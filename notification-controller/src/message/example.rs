@@ -5,13 +5,12 @@ use crate::{
     event::{Event, Marks, Severity},
     provider::{Held, Peers, Service, assemble},
 };
-use crds::notification::{Provider, ProviderSpec, ProviderType};
+use crds::notification::{Alert, Provider, ProviderSpec, ProviderType};
 use k8s_openapi::{
     api::core::v1::ObjectReference,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
-use runtime::Key;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A Provider of a type with the address and the Secret given.
@@ -88,13 +87,29 @@ pub fn event(severity: Severity) -> Event {
     }
 }
 
+/// An alert that wants everything of Kustomizations told, as an API server holds it.
+pub fn alert() -> Alert {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": "alert", "namespace": "apps", "uid": "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a",
+            "labels": {"team": "a"}, "annotations": {"why": "because"},
+            "managedFields": [{"manager": "kubectl", "operation": "Apply"}],
+        },
+        "spec": {
+            "providerRef": {"name": "chat"}, "eventSeverity": "info", "eventMetadata": {"env": "prod"},
+            "eventSources": [{"kind": "Kustomization", "name": "*"}],
+        },
+        "status": {"waiting": 1},
+    }))
+    .unwrap()
+}
+
 /// The letter about an event.
 pub fn with_letter<T>(event: &Event, then: impl FnOnce(Letter<'_>) -> T) -> T {
-    let alert = Key::new("apps", "alert");
+    let alert = alert();
     then(Letter {
         event,
         alert: &alert,
-        alert_uid: "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a",
         idempotency_key: "0123456789abcdef0123456789abcdef",
         ends_failure: false,
         marks: Marks::default(),

@@ -10,6 +10,7 @@ use crate::{
     provider::{Answer, Service},
 };
 use reqwest::{Method, header::AUTHORIZATION};
+use runtime::Key;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -31,7 +32,9 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
 
 fn payload(letter: Letter<'_>) -> Value {
     let event = letter.event;
-    let trace = Sha256::digest(format!("{}:{}", letter.alert_uid, revision(event)));
+    let alert = Key::of(letter.alert);
+    let uid = letter.alert.metadata.uid.as_deref().unwrap_or_default();
+    let trace = Sha256::digest(format!("{uid}:{}", revision(event)));
     let span = Sha256::digest(letter.idempotency_key);
     let time = event.timestamp.0.as_nanosecond().max(0).to_string();
     let own = [
@@ -49,9 +52,9 @@ fn payload(letter: Letter<'_>) -> Value {
         .map(|(key, value)| (key.as_str(), value.as_str()));
     let attributes: Vec<Value> = own.into_iter().chain(metadata).map(attribute).collect();
     let service = [
-        ("service.name", letter.alert.to_string()),
-        ("service.namespace", letter.alert.namespace.clone()),
-        ("service.instance.id", letter.alert_uid.to_owned()),
+        ("service.name", alert.to_string()),
+        ("service.namespace", alert.namespace.clone()),
+        ("service.instance.id", uid.to_owned()),
     ];
     let resource: Vec<Value> = service
         .iter()

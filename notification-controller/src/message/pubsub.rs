@@ -10,6 +10,15 @@ use url::Url;
 /// Where Pub/Sub is.
 const API: &str = "https://pubsub.googleapis.com";
 
+/// Where Pub/Sub is, or what stands for it.
+///
+/// # Errors
+/// None: the address is a URL.
+pub fn api(service: &Service) -> Result<Url, DeliveryError> {
+    let api = service.peers.pubsub.clone().map_or_else(|| Url::parse(API), Ok);
+    api.map_err(|_| DeliveryError::later("the address of Pub/Sub is missing".into()))
+}
+
 /// A message. The address is the id of the project, the channel that of the topic; headers become attributes.
 ///
 /// # Errors
@@ -40,9 +49,7 @@ pub fn request(service: &Service, token: &Secret, letter: Letter<'_>) -> Result<
         message["attributes"] = attributes.into();
     }
     let topic = format!("{}:publish", service.channel);
-    let api = service.peers.pubsub.clone().map_or_else(|| Url::parse(API), Ok);
-    let api = api.map_err(|_| missing("the address of Pub/Sub"))?;
-    let mut url = below(&api, &["v1", "projects", project, "topics", &topic]);
+    let mut url = below(&api(service)?, &["v1", "projects", project, "topics", &topic]);
     // The colon before the verb stands as it is.
     let path = url.path().replace("%3Apublish", ":publish");
     url.set_path(&path);

@@ -10,11 +10,11 @@ mod gitlab;
 use super::{DeliveryError, Letter, Request, Sent, git, text::name_and_words};
 use crate::{
     event::{Event, SUMMARY, Severity},
-    provider::{Secret, Service, VARIABLES, git_token, send, send_up_to},
+    provider::{Secret, Service, VARIABLES, git_token, object, send, send_up_to},
 };
 use expr::Expression;
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use azure_devops::HOST as AZURE_DEVOPS;
 pub use bitbucket::HOST as BITBUCKET;
@@ -153,12 +153,7 @@ async fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryErr
 fn values(service: &Service, letter: Letter<'_>) -> Result<[Value; 3], DeliveryError> {
     let failed = |error| DeliveryError::never(format!("failed to write the event: {error}"));
     let event = serde_json::to_value(letter.event).map_err(failed)?;
-    let alert = json!({
-        "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
-        "kind": "Alert",
-        "metadata": {"name": letter.alert.name, "namespace": letter.alert.namespace, "uid": letter.alert_uid},
-    });
-    Ok([event, alert, service.object.clone()])
+    Ok([event, object(letter.alert)?, service.object.clone()])
 }
 
 /// PURE: what an expression makes of them. What is wrong for this event must not keep the others waiting.
@@ -241,6 +236,33 @@ mod tests {
                 Ok("0c9c2e41error"),
             ),
             ("string(provider.spec.type)", Ok("github")),
+            // All three are whole, as Flux has them.
+            (
+                "[event.involvedObject.apiVersion, event.involvedObject.uid, event.involvedObject.resourceVersion, event.reason, \
+                 event.reportingController, event.reportingInstance, event.timestamp, event.metadata.revision].join('|')",
+                Ok(
+                    "kustomize.toolkit.fluxcd.io/v1|5a7b2e41-0000-4f9b-9c41-bebc1984d67a|42|HealthCheckFailed|\
+                    kustomize-controller|kustomize-controller-0|2026-08-01T10:20:30Z|\
+                    main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35",
+                ),
+            ),
+            (
+                "[alert.apiVersion, alert.kind, alert.metadata.uid, alert.metadata.labels.team, \
+                 alert.metadata.annotations.why, alert.spec.providerRef.name, alert.spec.eventSeverity, \
+                 alert.spec.eventSources[0].kind, alert.spec.eventMetadata.env].join('|')",
+                Ok(
+                    "notification.toolkit.fluxcd.io/v1beta3|Alert|7d1e0000-d2f9-4f9b-9c41-bebc1984d67a|a|because|chat|\
+                    info|Kustomization|prod",
+                ),
+            ),
+            (
+                "has(alert.status) || has(alert.metadata.managedFields) ? 'seen' : 'hidden'",
+                Ok("hidden"),
+            ),
+            (
+                "[provider.apiVersion, provider.kind, provider.spec.address, provider.spec.secretRef.name].join('|')",
+                Ok("notification.toolkit.fluxcd.io/v1beta3|Provider|https://github.com/acme/web|chat"),
+            ),
             ("event.metadata.nope + ''", Err("no such key: nope")),
             ("event.metadata.summary == '' ? 'a' : ''", Err("empty")),
         ] {

@@ -2,9 +2,12 @@
 
 use super::{Auth, Mask, Peers, Proxy, Secret, Service, Tls, Transport};
 use crate::message::{DeliveryError, is_commit_status};
+use cloud::CloudError;
 use crds::notification::{Provider, ProviderSpec, ProviderType};
 use expr::Expression;
 use runtime::Key;
+use serde::Serialize;
+use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The longest address (Flux field `Provider.spec.address`).
@@ -48,10 +51,6 @@ pub struct Held {
 /// When something that is there cannot be used.
 pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<Service, DeliveryError> {
     let spec = &provider.spec;
-    if spec.service_account_name.is_some() {
-        let message = "spec.serviceAccountName: workload identity of notifications is not supported";
-        return Err(DeliveryError::later(message.into()));
-    }
     let none = Data::new();
     let data = held.auth.as_ref().unwrap_or(&none);
     let secret_name = name(spec.secret_ref.as_ref());
@@ -111,11 +110,31 @@ pub fn assemble(provider: &Provider, held: &Held, peers: &Arc<Peers>) -> Result<
         username: spec.username.clone().unwrap_or_default(),
         timeout,
         commit_status: commit_status(spec)?,
+        account: account(spec, peers)?,
         auth,
         transport,
         mask,
         peers: peers.clone(),
     })
+}
+
+/// The ServiceAccount that it acts as (Flux field `Provider.spec.serviceAccountName`), if it may name one.
+fn account(spec: &ProviderSpec, peers: &Peers) -> Result<Option<String>, DeliveryError> {
+    let named = spec.service_account_name.as_deref();
+    let Some(name) = named.filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    if !matches!(
+        spec.type_,
+        ProviderType::AzureDevOps | ProviderType::AzureEventHub | ProviderType::GooglePubSub
+    ) {
+        let message = "spec.serviceAccountName: only the types azuredevops, azureeventhub and googlepubsub act as a ServiceAccount";
+        return Err(DeliveryError::later(message.into()));
+    }
+    match &peers.cloud {
+        Some(cloud) if cloud.object_level() => Ok(Some(name.to_owned())),
+        _ => Err(DeliveryError::later(CloudError::Gate.to_string())),
+    }
 }
 
 /// The expression for the name of a commit status. What is wrong with it can be put right.
@@ -130,12 +149,17 @@ fn commit_status(spec: &ProviderSpec) -> Result<Option<Arc<Expression>>, Deliver
     }
 }
 
-/// The Provider as CEL sees it, without what only servers write.
-fn object(provider: &Provider) -> Result<serde_json::Value, DeliveryError> {
-    let mut provider = provider.clone();
-    provider.metadata.managed_fields = None;
-    let failed = |error| DeliveryError::later(format!("the Provider cannot be written: {error}"));
-    serde_json::to_value(&provider).map_err(failed)
+/// A Provider or an Alert as CEL sees it: whole, but for what only servers write, and a status, which Flux's have not.
+pub(crate) fn object(object: &impl Serialize) -> Result<Value, DeliveryError> {
+    let failed = |error| DeliveryError::later(format!("the object cannot be written: {error}"));
+    let mut object = serde_json::to_value(object).map_err(failed)?;
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+    }
+    Ok(object)
 }
 
 /// Reads `token`, `username` with `password`, and `headers`. Half a login counts only where Flux is strict about it: at
@@ -173,11 +197,11 @@ fn headers(value: Option<&Vec<u8>>) -> Result<BTreeMap<String, Secret>, String> 
     let unusable = || "'headers' is not a YAML map of texts".to_owned();
     let parsed = yaml::parse(value).map_err(|_| unusable())?;
     let fields = match parsed {
-        serde_json::Value::Null => return Ok(BTreeMap::new()),
-        serde_json::Value::Object(fields) => fields,
+        Value::Null => return Ok(BTreeMap::new()),
+        Value::Object(fields) => fields,
         _ => return Err(unusable()),
     };
-    let text = |value: &serde_json::Value| value.as_str().map(Secret::new).ok_or_else(unusable);
+    let text = |value: &Value| value.as_str().map(Secret::new).ok_or_else(unusable);
     fields
         .iter()
         .map(|(name, value)| Ok((name.clone(), text(value)?)))
@@ -321,8 +345,17 @@ mod tests {
     fn what_is_not_supported_is_said() {
         let mut provider = provider(ProviderType::GooglePubSub, "acme");
         provider.spec.service_account_name = Some("sa".into());
-        let error = assemble(&provider, &Held::default(), &Arc::default()).unwrap_err();
-        assert!(error.message.contains("spec.serviceAccountName"), "{error}");
+        for (kind, problem) in [
+            (
+                ProviderType::GooglePubSub,
+                "enable the ObjectLevelWorkloadIdentity feature gate",
+            ),
+            (ProviderType::Slack, "only the types azuredevops"),
+        ] {
+            provider.spec.type_ = kind;
+            let error = assemble(&provider, &Held::default(), &Arc::default()).unwrap_err();
+            assert!(error.message.contains(problem), "{error}");
+        }
         provider.spec.service_account_name = None;
         provider.spec.type_ = ProviderType::GitHub;
         for (expression, problem) in [

@@ -1,8 +1,9 @@
-//! I/O: what a Git host is shown: the Secret's token, or that of a GitHub App's installation, which is asked for with a
-//! signed statement of who the app is (GitHub, authenticating as a GitHub App installation).
+//! I/O: what a Git host is shown: the Secret's token, that of an identity, or that of a GitHub App's installation, which is asked
+//! for with a signed statement of who the app is (GitHub, authenticating as a GitHub App installation).
 
-use super::{Access, Secret, Service, send};
-use crate::message::{DeliveryError, Request};
+use super::{Access, Secret, Service, identity::entra_token, send};
+use crate::message::{DeliveryError, Repository, Request};
+use cloud::azure::DEVOPS;
 use crds::notification::ProviderType;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::{Method, StatusCode};
@@ -18,13 +19,13 @@ const STATEMENT: u64 = 120;
 /// An installation's token is good for so long, if its end cannot be read.
 const LIFE: Duration = Duration::from_secs(600);
 
-/// What a Git host is shown: `token`, else `password`, else the token of a GitHub App.
+/// What a Git host is shown: `token`, else `password`, else the token of a GitHub App, or of the identity that the Provider acts
+/// as.
 ///
 /// # Errors
 /// When there is none of them, or GitHub gives no token.
 pub(crate) async fn git_token(service: &Service) -> Result<Access, DeliveryError> {
-    let password = service.auth.login.as_ref().map(|(_, password)| password);
-    if let Some(token) = service.auth.token.as_ref().or(password) {
+    if let Some(token) = service.auth.git() {
         let token = token.clone();
         return Ok(Access { token, user: None });
     }
@@ -33,9 +34,10 @@ pub(crate) async fn git_token(service: &Service) -> Result<Access, DeliveryError
         ProviderType::GitHub | ProviderType::GitHubDispatch | ProviderType::GitHubPullRequestComment => {
             App::of(service)?.ok_or_else(|| missing("'token', and no keys of a GitHub App"))?
         }
-        // What GitHub gives is for GitHub.
         ProviderType::AzureDevOps => {
-            return Err(missing("'token', and workload identity is not supported"));
+            let to = Repository::of(service)?.host;
+            let token = entra_token(service, DEVOPS, &to).await?;
+            return Ok(Access { token, user: None });
         }
         _ => return Err(missing("'token'")),
     };

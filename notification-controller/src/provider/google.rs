@@ -1,13 +1,14 @@
-//! I/O: a token of Google's for a service account's key (Google, OAuth 2.0 for service accounts; RFC 7523).
+//! I/O: a token of Google's for a service account's key (Google, OAuth 2.0 for service accounts; RFC 7523), or an identity.
 
-use super::{Access, Secret, Service, send};
+use super::{Access, Secret, Service, identity::google_identity, send};
 use crate::message::{Again, DeliveryError, Request};
+use cloud::is_loopback;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use url::{Host, Url};
+use url::Url;
 
 const SCOPE: &str = "https://www.googleapis.com/auth/pubsub";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -21,14 +22,15 @@ struct Account {
     token_uri: String,
 }
 
-/// A token for Pub/Sub, by the key of a service account that is the Secret's `token`.
+/// A token for Pub/Sub, which is at this URL: by the key of a service account that is the Secret's `token`, else that of the
+/// identity that the Provider acts as.
 ///
 /// # Errors
 /// A key that cannot be used; no token from Google.
-pub(crate) async fn google_token(service: &Service) -> Result<Access, DeliveryError> {
+pub(crate) async fn google_token(service: &Service, to: &Url) -> Result<Access, DeliveryError> {
     let Some(key) = &service.auth.token else {
-        let message = "the Provider's Secret has no 'token' with the key of a service account; workload identity is not supported";
-        return Err(DeliveryError::later(message.into()));
+        let token = google_identity(service, to).await?;
+        return Ok(Access { token, user: None });
     };
     let mut hash = Sha256::new();
     key.fingerprint(&mut hash);
@@ -93,13 +95,7 @@ pub(crate) fn asked(key: &Secret, now: SystemTime) -> Result<Request, DeliveryEr
 
 /// Whether a statement that is as good as a password may go to a URL: over TLS, or to this machine.
 fn is_safe(url: &Url) -> bool {
-    let is_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && is_local)
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
 #[cfg(test)]
@@ -124,7 +120,9 @@ mod tests {
             json!({"client_email": "sa", "private_key": "x", "token_uri": "http://evil.example/token"});
         let account = account.to_string();
         let service = service(ProviderType::GooglePubSub, "acme", "t", &[("token", &account)]);
-        let error = google_token(&service).await.unwrap_err();
+        let error = google_token(&service, &Url::parse("https://pubsub.googleapis.com").unwrap())
+            .await
+            .unwrap_err();
         assert!(error.message.contains("must be an https URL"), "{error}");
     }
 }

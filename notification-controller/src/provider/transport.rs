@@ -1,8 +1,8 @@
 //! How a service is reached: whom to trust, who we are, through which proxy. A client for each way, kept for the next message.
 
 use super::{
+    Mask, Secret,
     reach::{Names, REFUSAL, is_off_limits},
-    secret::{Mask, Secret},
 };
 use crate::message::DeliveryError;
 use reqwest::{Certificate, Client, Identity, Proxy as HttpProxy, redirect};
@@ -115,6 +115,14 @@ impl Proxy {
         };
         proxy.url()?;
         Ok(proxy)
+    }
+
+    /// As token services are spoken to through it.
+    pub(super) fn outside(&self) -> Result<peer::http::Proxy, String> {
+        Ok(peer::http::Proxy {
+            address: self.url()?,
+            login: self.login.clone(),
+        })
     }
 
     fn url(&self) -> Result<Url, String> {

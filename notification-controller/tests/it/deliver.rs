@@ -1,7 +1,7 @@
 //! Messages are sent over real connections, and what comes of them is told without secrets.
 
 use crate::sink::{Reply, Sink};
-use crds::notification::{Provider, ProviderSpec, ProviderType};
+use crds::notification::{Alert, Provider, ProviderSpec, ProviderType};
 use k8s_openapi::{
     api::core::v1::ObjectReference,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
@@ -13,7 +13,6 @@ use notification_controller::{
     provider::{Held, Peers, Service, assemble},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use runtime::Key;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio_rustls::rustls::{
     ServerConfig,
@@ -86,11 +85,18 @@ pub fn event() -> Event {
 /// As an alert tells it that adds nothing of its own.
 pub async fn tell(service: &Service, event: &Event) -> Result<Sent, DeliveryError> {
     let has = |key: &str| event.metadata.contains_key(key);
-    let alert = Key::new("apps", "alert");
+    let alert = Alert {
+        metadata: ObjectMeta {
+            name: Some("alert".into()),
+            namespace: Some("apps".into()),
+            uid: Some("7d1e0000-d2f9-4f9b-9c41-bebc1984d67a".into()),
+            ..ObjectMeta::default()
+        },
+        ..Alert::default()
+    };
     let letter = Letter {
         event,
         alert: &alert,
-        alert_uid: "7d1e0000-d2f9-4f9b-9c41-bebc1984d67a",
         idempotency_key: "0123456789abcdef",
         ends_failure: false,
         marks: Marks {

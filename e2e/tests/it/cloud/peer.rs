@@ -118,6 +118,11 @@ impl Clouds {
             "/gcpsts/v1/token" => Self::federation(asked),
             path if path.ends_with(":generateAccessToken") => Self::impersonation(asked),
             path if path.ends_with("/oauth2/v2.0/token") => self.entra(&host, asked),
+            path if path.starts_with("/org/project/_apis/git/")
+                || path.starts_with("/v1/projects/project/topics/") =>
+            {
+                Self::told(asked)
+            }
             path if path.starts_with("/blobs") => Self::blobs(asked),
             _ => None,
         };
@@ -301,6 +306,19 @@ impl Clouds {
                 json!({"access_token": token, "expires_in": 3600}).to_string(),
             )
         })
+    }
+
+    /// Azure DevOps and Pub/Sub, which let in whoever has a token for them, and know of nothing yet.
+    fn told(asked: &Asked) -> Option<Response<Body>> {
+        let known = match asked.path.ends_with(":publish") {
+            true => vec![
+                "Bearer google-machine".to_owned(),
+                "Bearer google-federated".to_owned(),
+            ],
+            false => vec![format!("Bearer {GIT}")],
+        };
+        let login = asked.header("authorization").to_owned();
+        known.contains(&login).then(|| answer(200, r#"{"value": []}"#))
     }
 
     /// A storage account that lets in whoever has a token for blobs, or the right signature in the query.

@@ -14,6 +14,14 @@ const STORAGE: [&str; 6] = [
     ".blob.core.cloudapi.de",
 ];
 
+/// Where namespaces of Event Hubs are, in Azure's clouds.
+const EVENT_HUBS: [&str; 4] = [
+    ".servicebus.windows.net",
+    ".servicebus.chinacloudapi.cn",
+    ".servicebus.usgovcloudapi.net",
+    ".servicebus.cloudapi.de",
+];
+
 /// Whether a token of our own identities may go to an endpoint: to Azure's storage, that of a cloud of one's own
 /// (`storageEndpointSuffix` in the file that `AZURE_ENVIRONMENT_FILEPATH` names), or this machine, if no proxy is asked for it.
 ///
@@ -56,6 +64,25 @@ pub fn for_git(url: &str) -> Result<(), CloudError> {
     }
     Err(CloudError::Setup(format!(
         "'{host}' is not Azure DevOps: the token of an identity that is not the object's own is not sent there"
+    )))
+}
+
+/// Whether a token of our own identities may go to a namespace of Event Hubs: to Azure's.
+///
+/// # Errors
+/// That it may not.
+pub fn for_event_hubs(url: &str) -> Result<(), CloudError> {
+    let url = for_theirs(url)?;
+    let host = url.host_str().unwrap_or_default();
+    let is_namespace = |suffix: &&str| {
+        let name = host.strip_suffix(*suffix);
+        name.is_some_and(|name| !name.is_empty() && !name.contains('.'))
+    };
+    if url.scheme() == "https" && url.port().is_none() && EVENT_HUBS.iter().any(is_namespace) {
+        return Ok(());
+    }
+    Err(CloudError::Setup(format!(
+        "'{host}' is not of Azure's Event Hubs: the token of an identity that is not the object's own is not sent there"
     )))
 }
 
@@ -105,6 +132,20 @@ mod tests {
             ("http://127.0.0.1:1/app.git", true),
         ] {
             assert_eq!(for_git(url).is_ok(), expected, "{url}");
+        }
+        for (url, expected) in [
+            ("https://acme.servicebus.windows.net/", true),
+            ("https://acme.servicebus.chinacloudapi.cn/flux", true),
+            ("https://acme.servicebus.windows.net.evil.org", false),
+            ("https://evil.org/.servicebus.windows.net", false),
+            ("https://acme.servicebus.windows.net@evil.org", false),
+            ("https://evil.org#.servicebus.windows.net", false),
+            ("https://.servicebus.windows.net", false),
+            ("https://acme.servicebus.windows.net:8443", false),
+            ("http://acme.servicebus.windows.net", false),
+            ("http://127.0.0.1:1", false),
+        ] {
+            assert_eq!(for_event_hubs(url).is_ok(), expected, "{url}");
         }
     }
 }

@@ -62,9 +62,17 @@ fn url(service: &Service, status: &Status, query: &str) -> Result<Url, DeliveryE
     Ok(url)
 }
 
+/// A token of one's own is a password there; that of an identity is not.
+fn authorized(request: Request, service: &Service, token: &Secret) -> Result<Request, DeliveryError> {
+    match service.auth.git() {
+        Some(_) => request.basic("", token.expose().trim_ascii()),
+        None => request.authorize("Bearer", token),
+    }
+}
+
 fn list(service: &Service, token: &Secret, status: &Status) -> Result<Request, DeliveryError> {
     let url = url(service, status, "latestOnly=true&api-version=7.1")?;
-    Request::get(url).basic("", token.expose().trim_ascii())
+    authorized(Request::get(url), service, token)
 }
 
 fn is_there(answer: &Value, status: &Status) -> bool {
@@ -81,5 +89,5 @@ fn set(service: &Service, token: &Secret, status: &Status) -> Result<Request, De
         "description": status.words,
         "context": {"name": status.id, "genre": genre(status)},
     });
-    Request::json(Method::POST, url, &body)?.basic("", token.expose().trim_ascii())
+    authorized(Request::json(Method::POST, url, &body)?, service, token)
 }

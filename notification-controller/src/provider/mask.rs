@@ -1,51 +1,12 @@
-//! Values that may be used but never shown, and texts of others that may hold them.
+//! Texts of others that may hold secrets.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// What stands where a secret was.
 const MASK: &str = "*****";
 /// What is shorter is found in any text, and its being hidden says where it stands. In bytes.
 const SHORTEST: usize = 4;
-
-/// Bytes of a Secret: Debug gives no content, and there is no Display.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
-
-impl Secret {
-    /// Takes the bytes into custody.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The bytes, for the one place that sends or parses them.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The bytes as text without white space around them, if they are UTF-8.
-    pub fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok().map(str::trim)
-    }
-
-    /// Whether there is nothing but white space.
-    pub fn is_blank(&self) -> bool {
-        self.0.trim_ascii().is_empty()
-    }
-
-    /// A fingerprint: equal for equal secrets, and says nothing else.
-    pub(crate) fn fingerprint(&self, into: &mut Sha256) {
-        into.update((self.0.len() as u64).to_be_bytes());
-        into.update(&self.0);
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
 
 /// What must not be in a text for people: the secrets of a service, in the spellings in which a peer may repeat them.
 #[derive(Clone, Default)]
@@ -224,10 +185,5 @@ mod tests {
         assert_eq!(mask.apply("abc answered 501"), "abc answered 501");
         mask.hide(b"abcd");
         assert_eq!(mask.apply("abcd"), "*****");
-    }
-
-    #[test]
-    fn nothing_is_printed() {
-        assert_eq!(format!("{:?}", Secret::new("x")), "[redacted]");
     }
 }
