@@ -94,13 +94,19 @@ impl Process {
 
     /// Peak resident memory in bytes (`VmHWM` of proc(5)), while it runs.
     pub fn peak_memory(&self) -> Option<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// Resident memory in bytes (`VmRSS` of proc(5)), while it runs.
+    pub fn resident_memory(&self) -> Option<u64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, field: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-        line.split_whitespace()
-            .nth(1)?
-            .parse::<u64>()
-            .ok()
-            .map(|kib| kib * 1024)
+        let line = status.lines().find(|l| l.starts_with(field))?;
+        let kib = line.split_whitespace().nth(1)?.parse::<u64>().ok();
+        kib.map(|kib| kib * 1024)
     }
 
     /// Processor time used so far, user and system (fields 14 and 15 of proc(5) `stat`, at 100 ticks a second).

@@ -166,6 +166,11 @@ impl Controller {
         self.process().as_ref()?.peak_memory()
     }
 
+    /// Resident memory in bytes.
+    pub fn resident_memory(&self) -> Option<u64> {
+        self.process().as_ref()?.resident_memory()
+    }
+
     /// Processor time used since it was started.
     pub fn cpu(&self) -> Option<Duration> {
         self.process().as_ref()?.cpu()
