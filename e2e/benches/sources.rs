@@ -1,4 +1,5 @@
-//! `cargo bench-sources [NAME]…`: what sources cost; one JSON object. Names choose among `monorepo` and `registry`.
+//! `cargo bench-sources [NAME]…`: what sources cost; one JSON object. Names choose among `monorepo`, `registry` and
+//! `index`.
 
 use e2e::sources;
 

@@ -1,5 +1,6 @@
-//! What sources cost: a large Git repository beside `git` itself, and many objects of one registry at rest.
+//! What sources cost: a large Git repository beside `git` itself, many objects of one registry at rest, and a large Helm index.
 
+mod index;
 mod monorepo;
 mod registry;
 
@@ -7,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 
 /// What can be measured, in order.
-const NAMES: [&str; 2] = ["monorepo", "registry"];
+const NAMES: [&str; 3] = ["monorepo", "registry", "index"];
 
 /// Measures what is named, or everything if nothing is, and gives one JSON object.
 ///
@@ -26,7 +27,8 @@ pub async fn measure(names: &[String]) -> Result<Value> {
         }
         let figures = match name {
             "monorepo" => monorepo::measure().await?,
-            _ => registry::measure().await?,
+            "registry" => registry::measure().await?,
+            _ => index::measure().await?,
         };
         measured.insert(name.to_owned(), figures);
     }

@@ -1,5 +1,9 @@
 //! A Helm repository over HTTP on loopback that behaves as told, and the real Helm that makes and pushes what is in it.
 
+mod large;
+
+pub use large::large;
+
 use anyhow::{Context as _, Result, bail};
 use axum::serve::Listener as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -82,6 +82,7 @@ pub async fn measure() -> Result<Value> {
             "gets": reads()? - read,
             "writes": writes().await? - write,
         },
+        "restMiB": mib(source.resident_memory()),
         "peakMiB": mib(source.peak_memory()),
     }))
 }
