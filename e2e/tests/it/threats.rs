@@ -3,7 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// Where the tests are that pages name.
-const FOLDERS: [&str; 4] = ["source-controller", "notification-controller", "lib", "e2e/tests"];
+const FOLDERS: [&str; 6] = [
+    "source-controller",
+    "kustomize-controller",
+    "helm-controller",
+    "notification-controller",
+    "lib",
+    "e2e/tests",
+];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -19,7 +26,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 /// The file that is meant: what a page writes before it (`…/`, or a letter that it explains) stands for a folder.
 fn file(written: &str) -> &str {
     match written.split_once('/') {
-        Some(("…" | "e" | "n" | "r", rest)) => rest,
+        Some((folder, rest)) if folder.chars().count() == 1 => rest,
         _ => written,
     }
 }
