@@ -21,11 +21,26 @@ pub(super) struct Charts<'a, S> {
 /// The versions of a chart; `None` if it has `null` for them.
 type Versions = Option<Vec<Place>>;
 
+/// Where a version is, and what counts for its order: there may be hundreds of thousands.
 struct Place {
-    /// Without what does not count for the order.
-    version: Version,
+    numbers: [u64; 3],
+    pre: Box<str>,
     start: u64,
     length: u32,
+}
+
+impl Place {
+    fn version(&self) -> Version {
+        let [major, minor, patch] = self.numbers;
+        let pre = self.pre.as_ref().to_owned();
+        Version {
+            major,
+            minor,
+            patch,
+            pre,
+            ..Version::default()
+        }
+    }
 }
 
 /// So much is written at once.
@@ -69,10 +84,9 @@ impl<'a, S: Read + Write + Seek> Charts<'a, S> {
         })?;
         let Some(json) = json else { return Ok(()) };
         let version = json.get("version").and_then(Json::as_str).unwrap_or_default();
-        let Ok(mut version) = Version::parse(version) else {
+        let Ok(version) = Version::parse(version) else {
             return Ok(());
         };
-        (version.metadata, version.original) = Default::default();
         let mut text = "      ".to_owned();
         indent(&mut text, &json, 3);
         let start = self.written + self.pending.len() as u64;
@@ -83,7 +97,8 @@ impl<'a, S: Read + Write + Seek> Charts<'a, S> {
         }
         if let Some(Some(versions)) = self.charts.get_mut(chart) {
             versions.push(Place {
-                version,
+                numbers: [version.major, version.minor, version.patch],
+                pre: version.pre.into(),
                 start,
                 length,
             });
@@ -153,15 +168,17 @@ fn print_versions<S: Read + Seek, W: Write>(
     versions: Versions,
     out: &mut Counting<W>,
 ) -> io::Result<()> {
-    let Some(mut versions) = versions else {
+    let Some(versions) = versions else {
         return out.write(b"null");
     };
     if versions.is_empty() {
         return out.write(b"[]");
     }
-    versions.sort_by(|a, b| b.version.precedence(&a.version));
+    // Those of one chart only are taken apart at a time.
+    let mut versions: Vec<(Version, Place)> = versions.into_iter().map(|p| (p.version(), p)).collect();
+    versions.sort_by(|(a, _), (b, _)| b.precedence(a));
     let mut text = Vec::new();
-    for (at, place) in versions.iter().enumerate() {
+    for (at, (_, place)) in versions.iter().enumerate() {
         out.write(if at == 0 { b"[\n" } else { b",\n" })?;
         scratch.seek(SeekFrom::Start(place.start))?;
         text.resize(place.length as usize, 0);
