@@ -46,7 +46,7 @@ const BODIES: [&str; 8] = [
     r#"{"docker_url":"quay.io/a/b","updated_tags":["v1"]}"#,
     r#"{"action":"push","target":{"repository":"a","tag":"v1"}}"#,
     r#"{"message":{"data":"eyJhY3Rpb24iOiJJTlNFUlQifQ==","messageId":"7"}}"#,
-    r#"{"context":{"version":"0.4.1","id":"1","source":"/ci","type":"dev.cdevents.change.merged.0.2.0","timestamp":"2026-03-20T14:27:05Z"},"subject":{"id":"c","content":{}}}"#,
+    r#"{"context":{"version":"0.4.1","id":"1","source":"/ci","type":"dev.cdevents.change.merged.0.2.0","timestamp":"2026-03-20T14:27:05Z"},"subject":{"id":"c","type":"change","content":{}}}"#,
     "payload=%7B%22ref%22%3A%22main%22%7D",
     "",
 ];

@@ -138,13 +138,16 @@ fn cdevents() {
     let fine = event(|_| {});
     let type_ = ("ce-type", "dev.cdevents.change.merged.0.2.0");
     let broken = [
-        ("no context.id", event(|e| e["context"]["id"] = Value::Null)),
-        ("no context.type", event(|e| e["context"]["type"] = json!(""))),
-        ("no context.source", event(|e| e["context"]["source"] = json!(1))),
         (
-            "context.version",
-            event(|e| e["context"]["version"] = json!("four")),
+            "context.id is missing",
+            event(|e| e["context"]["id"] = Value::Null),
         ),
+        ("context.type", event(|e| e["context"]["type"] = json!(""))),
+        (
+            "context.source is no text",
+            event(|e| e["context"]["source"] = json!(1)),
+        ),
+        ("context.version", event(|e| e["context"]["version"] = json!(""))),
         (
             "context.timestamp",
             event(|e| e["context"]["timestamp"] = json!("yesterday")),
@@ -157,17 +160,75 @@ fn cdevents() {
             "context.type",
             event(|e| e["context"]["type"] = json!("dev.cdevents.change.merged")),
         ),
-        ("no subject.id", event(|e| e["subject"]["id"] = json!(""))),
-        ("no content", event(|e| e["subject"]["content"] = json!([]))),
-        ("no subject", event(|e| e["subject"] = json!("change"))),
+        ("subject.id is missing", event(|e| e["subject"]["id"] = json!(""))),
+        (
+            "subject.content is no object",
+            event(|e| e["subject"]["content"] = json!([])),
+        ),
+        ("subject is no object", event(|e| e["subject"] = json!("change"))),
         ("no JSON object", "[]".to_owned()),
+        (
+            "context.type is no type",
+            event(|e| e["context"]["type"] = json!("dev.cdevents.change.merged.0.1.2")),
+        ),
+        (
+            "context.timestamp",
+            event(|e| e["context"]["timestamp"] = json!("2026-02-30T14:27:05Z")),
+        ),
+        (
+            "context.timestamp",
+            event(|e| e["context"]["timestamp"] = json!("2026-03-20 14:27:05Z")),
+        ),
+        (
+            "context.schemaUri",
+            event(|e| e["context"]["schemaUri"] = json!("https://example.com")),
+        ),
+        (
+            "context.links.tags",
+            event(|e| e["context"]["links"] = json!([{"linkType": "END", "from": {"contextId": "1"}}])),
+        ),
+        (
+            "context.links.linkType",
+            event(|e| e["context"]["links"] = json!([{"linkType": "START"}])),
+        ),
+        (
+            "context.links is no list",
+            event(|e| e["context"]["links"] = json!({})),
+        ),
+        (
+            "context.links.linkType",
+            event(|e| e["context"]["links"] = json!([null])),
+        ),
+        (
+            "context.links.target.contextId",
+            event(|e| e["context"]["links"] = json!([{"linkType": "RELATION", "linkKind": "x"}])),
+        ),
+        (
+            "repository.id is missing",
+            event(|e| e["subject"]["content"] = json!({"repository": {}})),
+        ),
+        ("subject.type", event(|e| e["subject"]["type"] = json!("branch"))),
+        ("customData", event(|e| e["customData"] = json!(1))),
     ];
-    let of_others = event(|e| e["context"]["type"] = json!("dev.cdeventsx.mytool-resource.created.0.1.0"));
+    let linked = event(|e| {
+        let end = json!({"contextId": "1"});
+        e["context"]["links"] = json!([
+            {"linkType": "PATH", "from": end, "tags": {}}, {"linkType": "RELATION", "linkKind": "x", "target": end, "tags": {"a": 1}},
+        ]);
+        e["context"]["timestamp"] = json!("2026-03-20T14:27:05.1+01:30");
+        e["subject"]["content"] = json!({"repository": {"id": "a", "source": "/git"}, "unknown": 1});
+        e["customData"] = json!({"any": 1});
+    });
+    let of_others = event(|e| {
+        e["context"]["type"] = json!("dev.cdeventsx.mytool-resource.created.0.1.0");
+        e["subject"]["type"] = json!("mytool-resource");
+    });
     let any = receiver(ReceiverType::CdEvents, &[]);
     rows(
         &any,
         &[
             ("an event", vec![], &fine, ""),
+            ("one with all", vec![], &linked, ""),
             ("one of a tool", vec![], &of_others, ""),
         ],
     );
