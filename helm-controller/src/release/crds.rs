@@ -60,6 +60,7 @@ pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -
         return Ok(());
     }
     let count = written.len();
+    let definitions: Vec<Value> = written.iter().map(|w| w.written.clone()).collect();
     let ready = session
         .waits
         .ready(written, false, &HealthExpressions::default(), ESTABLISHED)
@@ -72,12 +73,34 @@ pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -
     session.say(format!(
         "successfully applied {count} CustomResourceDefinition(s)"
     ));
-    for item in &items {
-        let group = item.manifest.pointer("/spec/group").and_then(Value::as_str);
-        session.discovery.forget(group.unwrap_or_default());
+    let mut kinds = Vec::new();
+    for definition in &definitions {
+        session
+            .discovery
+            .forget(definition["spec"]["group"].as_str().unwrap_or_default());
+        kinds.extend(served(definition));
     }
-    session.context.cluster.of(&session.job.identity).forget().await;
+    session
+        .context
+        .cluster
+        .of(&session.job.identity)
+        .learn(&kinds)
+        .await;
     Ok(())
+}
+
+/// The kinds that a live definition serves, as `group/version/Kind`.
+fn served(definition: &Value) -> Vec<String> {
+    let spec = &definition["spec"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    versions
+        .filter(|version| version["served"] == true)
+        .map(|version| {
+            let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+            format!("{group}/{}/{kind}", text(&version["name"]))
+        })
+        .collect()
 }
 
 /// The objects that belong to a release: those of its manifest, and the definitions of its chart.
