@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod built_in;
 pub mod discovery;
+pub mod error;
 pub mod fields;
 pub mod fight;
 pub mod health;
