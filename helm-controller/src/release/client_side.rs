@@ -1,8 +1,8 @@
 //! Client-side apply: patches made here, of what was said, what is said and what is live.
 
 use super::{
-    apply::{MANAGER, Mode, create, words},
     objects::Item,
+    write::{MANAGER, Mode, create, words},
 };
 use ::apply::{
     built_in::is_built_in,
