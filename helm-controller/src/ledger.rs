@@ -64,7 +64,7 @@ impl Memory {
 pub struct Running {
     /// What it was begun for.
     pub inputs: Inputs,
-    /// It is an uninstall.
+    /// It is an uninstall: it has to be ended, whatever is newer.
     pub uninstalls: bool,
     /// Gives it up.
     pub cancel: watch::Sender<bool>,

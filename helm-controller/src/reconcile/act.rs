@@ -27,7 +27,7 @@ pub fn begin(helm: &Helm, key: &Key, memory: &Arc<Mutex<Memory>>, job: Job) {
         let mut memory = ledger::lock(memory);
         memory.running = Some(Running {
             inputs: job.inputs.clone(),
-            uninstalls: job.action == Action::Uninstall,
+            uninstalls: matches!(job.action, Action::Uninstall | Action::UninstallRemediation),
             cancel,
         });
         memory.bell.clone()

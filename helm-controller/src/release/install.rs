@@ -148,6 +148,8 @@ pub async fn rendered(
         revision,
         upgrade,
         skip_schema,
+        until: tokio::time::Instant::now() + session.timeout(),
+        cancel: session.waits.cancel.clone(),
     };
     let context = &session.context;
     let output = render::run(

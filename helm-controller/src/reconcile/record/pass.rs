@@ -40,6 +40,8 @@ impl Draft<'_> {
             End::Done => {
                 self.conditions().remove(RECONCILING);
                 self.summarize();
+                let object = self.object;
+                self.made_for(&object.spec);
                 self.status.observed_generation = self.generation;
                 let interval = spec::interval(self.object);
                 self.outcome(Requeue::Interval(interval), None)
