@@ -257,6 +257,7 @@ async fn a_config_map_leads_to_a_cluster_by_a_token_of_ones_own() -> Result<()> 
             "is no address of an API server",
         ),
         (json!({"provider": "aws"}), "'cluster'"),
+        (json!({"provider": "gcp"}), "ObjectLevelWorkloadIdentity"),
         (json!({"audiences": "somebody-else"}), "Unauthorized"),
         (
             json!({"serviceAccountName": "nobody"}),
