@@ -172,3 +172,52 @@ fn until(time: &str) -> Duration {
     let left = end.saturating_sub(jiff::Timestamp::now().as_second());
     Duration::from_secs(u64::try_from(left).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+
+    #[tokio::test]
+    async fn a_region_leads_to_nobody_else() {
+        let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let settings = Settings {
+            object_level: true,
+            controller: "source-controller",
+            default_account: String::new(),
+            most: 1,
+            life: Duration::from_secs(60),
+        };
+        let cloud = Cloud::new(kube::Client::try_from(config).unwrap(), settings);
+        let who = Who {
+            namespace: "n",
+            account: None,
+            proxy: None,
+        };
+        for region in [
+            "evil.org/",
+            "evil.org#",
+            "evil.org?",
+            "eu-west-1@evil.org",
+            "a.b",
+            "EU",
+        ] {
+            let error = cloud.aws(&who, Some(region), None).await.unwrap_err();
+            assert!(error.to_string().starts_with("invalid AWS region"), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_partition_has_its_domain() {
+        for (region, expected) in [
+            ("eu-west-1", "amazonaws.com"),
+            ("us-gov-west-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu"),
+            ("us-isob-east-1", "sc2s.sgov.gov"),
+            ("us-iso-east-1", "c2s.ic.gov"),
+        ] {
+            assert_eq!(domain(region), expected, "{region}");
+        }
+    }
+}
