@@ -3,10 +3,10 @@
 use crate::{
     next::Kind,
     release::job::{Ended, Inputs, Job},
+    storage::Last,
 };
 use apply::{fight::Fights, view::Watch};
 use crds::meta::ObjectId;
-use helm::release::Release;
 use runtime::{Key, client::Identity};
 use std::{
     collections::HashMap,
@@ -55,27 +55,6 @@ impl Memory {
             self.good.clear();
             self.watches.clear();
             self.identity = Some(identity.clone());
-        }
-    }
-}
-
-/// The last release in storage, as it was read or written.
-#[derive(Debug, Clone)]
-pub struct Last {
-    /// The version of its Secret.
-    pub resource_version: String,
-    /// The release; of its chart, the metadata only.
-    pub release: Arc<Release>,
-}
-
-impl Last {
-    /// A release without the files of its chart: they are of no account here, and many releases hold many.
-    pub fn new(resource_version: &str, mut release: Release) -> Self {
-        let metadata = release.chart.get("metadata").cloned().unwrap_or_default();
-        release.chart = serde_json::json!({"metadata": metadata});
-        Self {
-            resource_version: resource_version.to_owned(),
-            release: Arc::new(release),
         }
     }
 }

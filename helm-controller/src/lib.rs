@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> Result<(), ProcessError> {
 async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let own = process.tools.clients.of(&Identity::Controller);
     let ownership = Ownership {
-        manager: release::apply::MANAGER,
+        manager: release::write::MANAGER,
         overrides: args.override_manager.clone(),
     };
     let owner = OwnerLabels {

@@ -20,6 +20,7 @@ mod file_server;
 mod health;
 mod helm_charts;
 mod helm_release;
+mod helm_release_client_side;
 mod helm_release_crash;
 mod helm_release_drift;
 mod helm_release_failure;

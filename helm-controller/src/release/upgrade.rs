@@ -1,11 +1,12 @@
 //! I/O: `helm upgrade`.
 
 use super::{
-    apply::{self, Mode},
-    crds, hooks,
+    apply, crds, hooks,
     install::{clean_up, own, refuse_foreign, release, rendered},
-    job::{ActionError, Session, next_revision},
+    job::{ActionError, next_revision},
     objects::Item,
+    session::Session,
+    write::Mode,
 };
 use crate::{spec, storage::Record};
 use ::crds::helm::{ServerSideApplyMode, Upgrade};

@@ -3,7 +3,7 @@
 mod observed;
 mod remediation;
 
-use super::{Draft, End, about, succeeded, with_facts};
+use super::{Draft, about, pass::End, succeeded, with_facts};
 use crate::{
     digests, history,
     next::Action,

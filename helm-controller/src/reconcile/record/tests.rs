@@ -1,6 +1,6 @@
 //! Tables over what passes and actions leave in the status.
 
-use super::{Draft, End};
+use super::{Draft, pass::End};
 use crate::{
     context::Settings,
     next::Action,
