@@ -40,6 +40,7 @@ mod origin;
 mod prune;
 mod receiver;
 mod remote;
+mod remote_cloud;
 mod restart;
 mod scope;
 mod ssh;

@@ -23,8 +23,9 @@ pub(super) fn form(client: &Client, url: &str, pairs: &[(&str, &str)]) -> Reques
 pub(super) async fn call(request: RequestBuilder) -> Result<Vec<u8>, CloudError> {
     let (client, request) = request.build_split();
     let request = request.map_err(CloudError::Client)?;
-    let url = without_query(request.url());
+    let (method, url) = (request.method().clone(), without_query(request.url()));
     let failed = |source: reqwest::Error| CloudError::Request {
+        method: method.clone(),
         url: url.clone(),
         source: source.without_url(),
     };
