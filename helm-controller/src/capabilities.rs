@@ -69,17 +69,15 @@ impl Cluster {
     }
 
     /// Asks anew, as kinds have come (`group/version/Kind`), until they are told of: that a definition is established does
-    /// not mean that discovery knows it yet. Who asks for capabilities meanwhile waits too. After five seconds it is left
-    /// at what is told.
+    /// not mean that discovery knows it yet. After five seconds it is left at what is told.
     pub async fn learn(&self, kinds: &[String]) {
-        let mut known = self.known.lock().await;
-        *known = None;
+        *self.known.lock().await = None;
         let end = Instant::now() + LEARNED;
         let mut pause = Duration::from_millis(20);
         while Instant::now() < end {
             match self.ask().await {
                 Ok(fresh) if kinds.iter().all(|kind| fresh.api_versions.contains(kind)) => {
-                    *known = Some((Instant::now(), fresh));
+                    *self.known.lock().await = Some((Instant::now(), fresh));
                     return;
                 }
                 Ok(_) => {}

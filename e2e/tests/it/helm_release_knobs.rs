@@ -164,7 +164,10 @@ async fn what_a_failed_upgrade_made_goes_where_asked_for() -> Result<()> {
     asks(&space, &spec(false), json!({"stuck": true, "value": "two"})).await?;
     failed(3).await?;
     ensure!(space.get("v1", "ConfigMap", "new").await?.is_some());
-    Ok(())
+    // What only failed revisions had goes with the next that is well.
+    asks(&space, &spec(false), json!({"value": "three"})).await?;
+    space.released("web", 4).await?;
+    space.gone("v1", "ConfigMap", "new").await
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod helm_release_client_side;
 mod helm_release_crash;
 mod helm_release_drift;
 mod helm_release_failure;
+mod helm_release_flags;
 mod helm_release_hooks;
 mod helm_release_knobs;
 mod helm_release_options;
