@@ -8,33 +8,36 @@ use crate::template::number::Number;
 use crate::template::print;
 use crate::template::value::Value;
 
-/// The functions that write out all of a list or map, however often it holds one and the same.
-pub(crate) const LOOK_INTO: &[&str] = &[
-    "cat",
-    "html",
-    "join",
-    "js",
-    "mustToJson",
-    "mustToPrettyJson",
-    "mustToRawJson",
-    "mustToToml",
-    "mustToYaml",
-    "print",
-    "printf",
-    "println",
-    "quote",
-    "sortAlpha",
-    "squote",
-    "toJson",
-    "toPrettyJson",
-    "toRawJson",
-    "toString",
-    "toStrings",
-    "toToml",
-    "toYaml",
-    "toYamlPretty",
-    "urlquery",
-];
+/// Whether a function writes out all of a list or map, however often that holds one and the same.
+fn looks_into(function: &str) -> bool {
+    matches!(
+        function,
+        "cat"
+            | "html"
+            | "join"
+            | "js"
+            | "mustToJson"
+            | "mustToPrettyJson"
+            | "mustToRawJson"
+            | "mustToToml"
+            | "mustToYaml"
+            | "print"
+            | "printf"
+            | "println"
+            | "quote"
+            | "sortAlpha"
+            | "squote"
+            | "toJson"
+            | "toPrettyJson"
+            | "toRawJson"
+            | "toString"
+            | "toStrings"
+            | "toToml"
+            | "toYaml"
+            | "toYamlPretty"
+            | "urlquery"
+    )
+}
 
 impl<'t> Exec<'_, '_, 't> {
     pub(super) fn call(
@@ -143,7 +146,7 @@ impl<'t> Exec<'_, '_, 't> {
             match arg {
                 Value::Str(text) => self.run.step(text.len() / 64)?,
                 Value::Bytes(bytes) => self.run.step(bytes.len() / 64)?,
-                Value::List(_) | Value::Map(_) if LOOK_INTO.contains(&function.name) => self.run.walk(arg)?,
+                Value::List(_) | Value::Map(_) if looks_into(function.name) => self.run.walk(arg)?,
                 _ => {}
             }
         }
