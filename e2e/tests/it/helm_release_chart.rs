@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use e2e::{
     charts::{archive, chart, helm},
-    flux::{HELM, SOURCE},
+    flux::{HELM, SOURCE, with},
     origin::{HelmServer, Page, helm::index},
     world::World,
 };
@@ -76,6 +76,48 @@ async fn charts_come_from_git_repositories_and_helm_charts() -> Result<()> {
     space.request(SOURCE, "HelmRepository", "repo").await?;
     holds("by-repo", "1.1.0", "packed").await?;
     space.released("by-repo", 2).await?;
+
+    // A chart of another name: in the place of the old one, or after its end.
+    for (path, name) in [("/other-1.0.0.tgz", "other"), ("/third-1.0.0.tgz", "third")] {
+        let metadata = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+        let files = [
+            ("Chart.yaml", metadata.as_str()),
+            ("values.yaml", "value: packed\n"),
+            ("templates/map.yaml", MAP),
+        ];
+        let files: Vec<_> = files
+            .iter()
+            .map(|(path, text)| (format!("{name}/{path}"), (*text).to_owned()))
+            .collect();
+        server.put(path, Page::Plain(archive(&files)?));
+    }
+    let entries = [
+        ("other", "1.0.0", "other-1.0.0.tgz"),
+        ("third", "1.0.0", "third-1.0.0.tgz"),
+        ("web", "2.0.0", "web-2.0.0.tgz"),
+    ];
+    server.put("/index.yaml", Page::Known(index(&entries)));
+    space.request(SOURCE, "HelmRepository", "repo").await?;
+    let named = |chart: &str, strategy: &str| {
+        let spec = json!({"chart": chart, "version": "1.x", "sourceRef": {"kind": "HelmRepository", "name": "repo"}});
+        with(
+            of("by-repo", spec),
+            &json!({"spec": {"upgrade": {"chartNameChangeStrategy": strategy}}}),
+        )
+    };
+    let of_chart = async |name: &'static str, revision: i64| {
+        let is = move |o: &Value| {
+            let latest = &o["status"]["history"][0];
+            latest["chartName"] == name && latest["version"] == revision && latest["status"] == "deployed"
+        };
+        space.holds(name, HELM, "HelmRelease", "by-repo", is).await
+    };
+    space
+        .helm_release("by-repo", named("other", "InPlaceUpdate"))
+        .await?;
+    of_chart("other", 3).await?;
+    space.helm_release("by-repo", named("third", "Reinstall")).await?;
+    of_chart("third", 1).await?;
 
     // By a HelmChart that is nobody's template.
     let own = json!({"apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": "own"}, "spec": {"interval": "1h", "chart": "web", "version": "2.0.0", "sourceRef": {"kind": "HelmRepository", "name": "repo"}}});
