@@ -1,6 +1,9 @@
 //! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
 
+mod summary;
+
 use crate::{
+    digests::Digests,
     event::{Event, Marks},
     message::{self, Again, DeliveryError, Letter, Sent},
     outbox::{Item, Next, Outbox},
@@ -46,10 +49,13 @@ pub struct Dispatch {
     services: Mutex<HashMap<Key, Known>>,
     peers: Arc<Peers>,
     outbox: Arc<Outbox>,
+    digests: Arc<Digests>,
     standing: Arc<Standing>,
     counts: Counts,
     /// A Provider has changed: what failed may work now.
     repaired: Notify,
+    /// An alert has changed: what is gathered for it may end.
+    rerouted: Notify,
 }
 
 #[derive(Debug, Clone)]
@@ -74,7 +80,7 @@ impl Dispatch {
         deadline: Duration,
         alerts: Arc<Store<Alert>>,
         peers: Peers,
-        outbox: Arc<Outbox>,
+        (outbox, digests): (Arc<Outbox>, Arc<Digests>),
         standing: Arc<Standing>,
     ) -> Arc<Self> {
         let counts = Counts::default();
@@ -100,9 +106,11 @@ impl Dispatch {
             services: Mutex::default(),
             peers: Arc::new(peers),
             outbox,
+            digests,
             standing,
             counts,
             repaired: Notify::new(),
+            rerouted: Notify::new(),
         })
     }
 
@@ -113,18 +121,20 @@ impl Dispatch {
 
     /// Takes in an alert as it is now.
     pub fn alert_changed(&self, change: &Change<Alert>) {
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(alert) = &change.new else {
-            routes.remove(&change.key);
-            return;
+        let (route, complaints) = match &change.new {
+            Some(alert) => Route::of(alert, self.access),
+            None => (None, Vec::new()),
         };
-        let (route, complaints) = Route::of(alert, self.access);
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         match route {
             Some(route) => routes.insert(change.key.clone(), Arc::new(route)),
             None => routes.remove(&change.key),
         };
+        drop(routes);
+        self.rerouted.notify_waiters();
         let before = change.old.as_ref().and_then(|old| old.metadata.generation);
-        if before != alert.metadata.generation {
+        let alert = change.new.as_ref();
+        if let Some(alert) = alert.filter(|alert| before != alert.metadata.generation) {
             for (reason, text) in complaints {
                 self.standing
                     .complain(alert, events::Event::warning(reason, text));
@@ -197,6 +207,9 @@ impl Dispatch {
     }
 
     fn post(self: &Arc<Self>, route: &Route, happened: &Happened) {
+        if self.gather(route, happened) {
+            return;
+        }
         let (event, contradictions) = route.dressed(&happened.event);
         if let Some(alert) = self
             .alerts
@@ -214,6 +227,7 @@ impl Dispatch {
             key: happened.key.clone(),
             ends_failure: happened.ends_failure,
             marks: Marks::of(&happened.event),
+            causes: happened.causes.clone(),
             alert_namespace: route.alert.namespace.clone(),
             alert_name: route.alert.name.clone(),
             alert_uid: route.uid.clone(),

@@ -88,6 +88,7 @@ impl Endpoint {
             key: hex::encode(fingerprint),
             event,
             ends_failure: false,
+            causes: Vec::new(),
         };
         self.dispatch.tell_asking(&happened).await;
         StatusCode::ACCEPTED

@@ -1,30 +1,83 @@
-//! One message of what belongs together: the same alert, kind of object, reason and severity. Pure.
+//! One message of what belongs together: an alert's failures of one cause, the ends of failures, and what is alike. Pure.
 
 use crate::{
+    cause,
     event::{CHANGE_REQUEST, COMMIT, Event, Severity},
     outbox::Item,
 };
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+};
 
-/// What messages have in common that are put together.
+/// What holds messages of one alert together; those that share a tie are told as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Like {
     alert_uid: String,
-    kind: String,
-    reason: String,
-    severity: Severity,
+    ties: BTreeSet<Tie>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Tie {
+    /// An object that fails, or waits for one that does: what it tells, and whoever names it as the cause.
+    Object(String),
+    /// A revision at which something fails, of whatever kind and in whatever words.
+    Revision(String),
+    /// The end of a failure.
+    End,
+    /// Kind of object, reason and severity.
+    Words(String, String, Severity),
 }
 
 impl Like {
-    /// What a message has in common with its like.
+    /// What holds a message to others.
     pub fn of(item: &Item) -> Self {
+        let event = &item.event;
+        let is_failure = event.severity == Severity::Error;
+        let mut ties = BTreeSet::new();
+        if item.ends_failure {
+            ties.insert(Tie::End);
+        } else if is_failure || !item.causes.is_empty() {
+            ties.insert(Tie::Object(cause::subject(event)));
+            ties.extend(item.causes.iter().cloned().map(Tie::Object));
+            let revision = event.metadata.get(REVISION).filter(|_| is_failure);
+            ties.extend(
+                revision
+                    .filter(|text| is_content(text))
+                    .cloned()
+                    .map(Tie::Revision),
+            );
+        }
+        // What names its cause is put with that, not with what only sounds alike.
+        if !item.ends_failure && item.causes.is_empty() {
+            let (kind, reason) = (event.kind().to_owned(), event.reason.clone());
+            ties.insert(Tie::Words(kind, reason, event.severity));
+        }
         Self {
             alert_uid: item.alert_uid.clone(),
-            kind: item.event.kind().to_owned(),
-            reason: item.event.reason.clone(),
-            severity: item.event.severity,
+            ties,
         }
     }
+
+    /// Whether two belong together.
+    pub fn shares(&self, other: &Self) -> bool {
+        self.alert_uid == other.alert_uid && !self.ties.is_disjoint(&other.ties)
+    }
+
+    /// Takes in what belongs to this.
+    pub fn absorb(&mut self, other: Self) {
+        self.ties.extend(other.ties);
+    }
+}
+
+/// Metadata with the revision that an event is about, as an alert has it told.
+const REVISION: &str = "revision";
+
+/// Whether a revision says what it is the revision of, by a digest: a chart's version does not.
+fn is_content(revision: &str) -> bool {
+    let digest = revision.rsplit_once(':').map(|(_, digest)| digest);
+    digest.is_some_and(|digest| digest.len() >= 40 && digest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// So many objects are named; of the others, the number is.
@@ -32,15 +85,15 @@ const NAMED: usize = 20;
 /// So much of each object's own text is told, in characters.
 const EXCERPT: usize = 200;
 
-/// The messages as one: about the first object, with all objects and their texts listed; none of none. Metadata is kept that
-/// all agree on.
+/// The messages as one: about the object that the others put it down to, or else the first that fails, with all objects and
+/// their texts listed; none of none. Metadata is kept that all agree on.
 pub fn together(items: &[Arc<Item>]) -> Option<Item> {
-    let (first, others) = items.split_first()?;
-    if others.is_empty() {
-        return Some(Item::clone(first));
+    if let [only] = items {
+        return Some(Item::clone(only));
     }
-    let mut item = Item::clone(first);
-    item.event.message = listed(items);
+    let lead = lead(items)?;
+    let mut item = Item::clone(lead);
+    item.event.message = listed(items, lead);
     item.event.metadata = agreed(items);
     item.marks = items
         .iter()
@@ -54,24 +107,45 @@ pub fn together(items: &[Arc<Item>]) -> Option<Item> {
     Some(item)
 }
 
-fn listed(items: &[Arc<Item>]) -> String {
-    let mut latest: Vec<&Event> = Vec::new();
-    for item in items {
-        let same =
-            |event: &&Event| event.name() == item.event.name() && event.namespace() == item.event.namespace();
-        match latest.iter().position(same) {
-            Some(at) => latest[at] = &item.event,
-            None => latest.push(&item.event),
-        }
+/// The one to be told about: a failure before anything else, then what most others name as the cause, then the first.
+fn lead(items: &[Arc<Item>]) -> Option<&Arc<Item>> {
+    let namings = namings(items);
+    let rank = |item: &Arc<Item>| {
+        let named = namings.get(&*cause::subject(&item.event)).copied();
+        (item.event.severity == Severity::Error, named.unwrap_or_default())
+    };
+    // Of equals the last counts.
+    items.iter().rev().max_by_key(|item| rank(item))
+}
+
+/// How many messages name an object as their cause.
+fn namings(items: &[Arc<Item>]) -> BTreeMap<&str, usize> {
+    let mut namings = BTreeMap::new();
+    for cause in items.iter().flat_map(|item| &item.causes) {
+        *namings.entry(cause.as_str()).or_default() += 1;
     }
-    let (kind, reason) = (items[0].event.kind(), &items[0].event.reason);
+    namings
+}
+
+fn listed(items: &[Arc<Item>], lead: &Item) -> String {
+    let latest = latest(items, lead);
+    let (kind, reason) = (lead.event.kind(), &lead.event.reason);
+    let is_alike = latest
+        .iter()
+        .all(|event| event.kind() == kind && event.reason == *reason);
     let same_text = latest.iter().all(|event| event.message == latest[0].message);
-    let mut text = format!("{} {kind} objects: {reason}", latest.len());
+    let mut text = match is_alike {
+        true => format!("{} {kind} objects: {reason}", latest.len()),
+        false => format!("{} objects{}", latest.len(), common(items, lead)),
+    };
     if same_text {
         let _ = write!(text, ": {}", excerpt(&latest[0].message));
     }
     for event in latest.iter().take(NAMED) {
-        let _ = write!(text, "\n- {}/{}", event.namespace(), event.name());
+        let _ = match is_alike {
+            true => write!(text, "\n- {}/{}", event.namespace(), event.name()),
+            false => write!(text, "\n- {}: {}", cause::subject(event), event.reason),
+        };
         if !same_text {
             let _ = write!(text, ": {}", excerpt(&event.message));
         }
@@ -80,6 +154,36 @@ fn listed(items: &[Arc<Item>]) -> String {
         let _ = write!(text, "\n- and {} more", latest.len() - NAMED);
     }
     text
+}
+
+/// The last event of each object; the lead's comes first.
+fn latest<'a>(items: &'a [Arc<Item>], lead: &Item) -> Vec<&'a Event> {
+    let mut latest: Vec<(String, &Event)> = Vec::new();
+    for item in items {
+        let subject = cause::subject(&item.event);
+        match latest.iter().position(|(known, _)| *known == subject) {
+            Some(at) => latest[at].1 = &item.event,
+            None => latest.push((subject, &item.event)),
+        }
+    }
+    let first = cause::subject(&lead.event);
+    // Stable: the others keep their order.
+    latest.sort_by_key(|(subject, _)| *subject != first);
+    latest.into_iter().map(|(_, event)| event).collect()
+}
+
+/// What messages of several kinds or reasons have in common, in words.
+fn common(items: &[Arc<Item>], lead: &Item) -> String {
+    if items.iter().all(|item| item.ends_failure) {
+        return " are well again".into();
+    }
+    // Of equals the first in the alphabet.
+    let named = namings(items).into_iter().rev().max_by_key(|(_, count)| *count);
+    match (named, lead.event.metadata.get(REVISION)) {
+        (Some((object, _)), _) => format!(" because of {object}"),
+        (None, Some(revision)) if is_content(revision) => format!(" at {revision}"),
+        (None, _) => String::new(),
+    }
 }
 
 fn agreed(items: &[Arc<Item>]) -> BTreeMap<String, String> {
@@ -92,10 +196,14 @@ fn agreed(items: &[Arc<Item>]) -> BTreeMap<String, String> {
     metadata
 }
 
-fn excerpt(text: &str) -> String {
+/// The first line of a text, if it is not too long.
+pub fn excerpt(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     match line.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

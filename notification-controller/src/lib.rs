@@ -1,6 +1,9 @@
 //! notification-controller: status in, messages out; webhooks in, reconcile requests out.
 
 mod args;
+mod cause;
+mod digest;
+mod digests;
 mod dispatch;
 mod endpoint;
 pub mod event;

@@ -1,11 +1,16 @@
 //! What was told already and what waits to be told, in ConfigMaps of the controller's own namespace: a restart goes on where
 //! the process before it was (decision 015).
 //!
-//! A message is put in the outbox before its object's cursor moves, and a save writes the outbox before the cursors. So a cursor
-//! that was saved says: all before it has arrived, or is in the saved outbox. What happened after the last save is told again:
-//! at least once, with the same key.
+//! A message is put in the outbox, or to what is gathered for a digest, before its object's cursor moves; a save writes both before
+//! the cursors. So a cursor that was saved says: all before it has arrived, or is in what was saved. What happened after the
+//! last save is told again: at least once, with the same key. A digest that is told is put in the outbox before it is taken from
+//! what is gathered, and saves look and write in that order.
+
+mod saved;
 
 use crate::{
+    digest::Digest,
+    digests::Digests,
     outbox::{Item, Outbox},
     transition::Cursor,
 };
@@ -15,20 +20,23 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use runtime::{Key, telemetry::chain};
+use saved::{
+    name_of_digest, name_of_lane, name_of_shard, read, read_digest, read_waiting, shard_of, written,
+};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::Notify;
 use tracing::{error, warn};
 
-/// The label of our ConfigMaps, and its values: cursors, and messages that wait.
+/// The label of our ConfigMaps, and its values: cursors, messages that wait, and what is gathered for digests.
 const LABEL: &str = "notification.toolkit.fluxcd.io/state";
 const TOLD: &str = "told";
 const WAITING: &str = "waiting";
+const DIGEST: &str = "digest";
 /// Cursors are spread over so many ConfigMaps: a hundred thousand objects have room.
 const SHARDS: u8 = 8;
 /// Changes are saved together, at most this often.
@@ -39,6 +47,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Memory {
     api: Api<ConfigMap>,
     outbox: Arc<Outbox>,
+    digests: Arc<Digests>,
     inside: Mutex<Inside>,
     changed: Notify,
     /// Whether nothing had been saved when this was made: what statuses say is old news then.
@@ -57,8 +66,14 @@ struct Seen {
     cursor: Cursor,
 }
 
-/// Messages that an earlier process could not send, with their Provider.
-pub type Waiting = Vec<(Key, Vec<Item>)>;
+/// What an earlier process has left to be told.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Messages that it could not send, with their Provider.
+    pub waiting: Vec<(Key, Vec<Item>)>,
+    /// What it had gathered.
+    pub digests: Vec<Digest>,
+}
 
 impl Memory {
     /// Reads what was saved.
@@ -68,11 +83,11 @@ impl Memory {
     pub async fn load(
         client: Client,
         namespace: &str,
-        outbox: Arc<Outbox>,
-    ) -> kube::Result<(Arc<Self>, Waiting)> {
+        (outbox, digests): (Arc<Outbox>, Arc<Digests>),
+    ) -> kube::Result<(Arc<Self>, Left)> {
         let api: Api<ConfigMap> = Api::namespaced(client, namespace);
         let saved = api.list(&ListParams::default().labels(LABEL)).await?;
-        let (mut seen, mut waiting, mut first) = (HashMap::new(), Vec::new(), true);
+        let (mut seen, mut left, mut first) = (HashMap::new(), Left::default(), true);
         for map in saved.items {
             let data = map.data.clone().unwrap_or_default();
             match map.labels().get(LABEL).map(String::as_str) {
@@ -83,13 +98,15 @@ impl Memory {
                             .filter_map(|(uid, text)| Some((uid.clone(), read(text)?))),
                     );
                 }
-                Some(WAITING) => waiting.extend(read_waiting(&data)),
+                Some(WAITING) => left.waiting.extend(read_waiting(&data)),
+                Some(DIGEST) => left.digests.extend(read_digest(&data)),
                 _ => {}
             }
         }
         let memory = Self {
             api,
             outbox,
+            digests,
             inside: Mutex::new(Inside {
                 seen,
                 unsaved: HashSet::new(),
@@ -97,7 +114,7 @@ impl Memory {
             changed: Notify::new(),
             first,
         };
-        Ok((Arc::new(memory), waiting))
+        Ok((Arc::new(memory), left))
     }
 
     /// Whether nothing had been saved before: what statuses say at the start is old news then.
@@ -154,6 +171,7 @@ impl Memory {
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = self.outbox.unsaved.notified() => {}
+                () = self.digests.unsaved.notified() => {}
             }
             tokio::time::sleep(PAUSE).await;
             saved = saved || self.save_mark().await;
@@ -163,13 +181,32 @@ impl Memory {
 
     /// Saves what has changed. What cannot be saved stays changed.
     pub async fn save(&self) {
+        // Looked at in the opposite order of what happens to a message, so that none is between two looks.
         let cursors = self.take_unsaved();
+        let digests = self.digests.changed();
         let lanes = self.outbox.changed();
         let mut complete = true;
         for (provider, items) in lanes {
             if let Err(error) = self.save_lane(&provider, &items).await {
                 warn!(provider = %provider, error = chain(&error), "cannot save the messages that wait");
                 self.outbox.touch(&provider);
+                complete = false;
+            }
+        }
+        for (uid, digest) in digests {
+            let saved = match complete {
+                true => self.save_digest(&uid, digest.as_ref()).await,
+                false => Ok(false),
+            };
+            if let Err(error) = &saved {
+                warn!(
+                    alert = uid,
+                    error = chain(error),
+                    "cannot save what is gathered for an alert"
+                );
+            }
+            if !saved.unwrap_or(false) {
+                self.digests.touch(&uid);
                 complete = false;
             }
         }
@@ -220,24 +257,39 @@ impl Memory {
     }
 
     async fn save_shard(&self, shard: u8, changes: &BTreeMap<String, Option<String>>) -> kube::Result<bool> {
-        let name = format!("notification-controller-told-{shard}");
+        let name = name_of_shard(shard);
         self.write(&name, TOLD, json!(changes)).await.map(|()| true)
     }
 
     async fn save_lane(&self, provider: &Key, items: &[Arc<Item>]) -> kube::Result<()> {
-        let digest = hex::encode(Sha256::digest(provider.to_string().as_bytes()));
-        let name = format!("notification-controller-waiting-{}", &digest[..16]);
+        let name = name_of_lane(provider);
         if items.is_empty() {
-            return match self.api.delete(&name, &DeleteParams::default()).await {
-                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-                answer => answer.map(drop),
-            };
+            return self.remove(&name).await;
         }
         let items: Vec<&Item> = items.iter().map(|item| &**item).collect();
         let data = json!({
             "namespace": provider.namespace, "name": provider.name, "items": json!(items).to_string(),
         });
         self.write(&name, WAITING, data).await
+    }
+
+    async fn save_digest(&self, uid: &str, digest: Option<&Digest>) -> kube::Result<bool> {
+        let name = name_of_digest(uid);
+        let saved = match digest {
+            Some(digest) => {
+                let data = json!({"digest": json!(digest).to_string()});
+                self.write(&name, DIGEST, data).await
+            }
+            None => self.remove(&name).await,
+        };
+        saved.map(|()| true)
+    }
+
+    async fn remove(&self, name: &str) -> kube::Result<()> {
+        match self.api.delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 
     async fn write(&self, name: &str, state: &str, data: Value) -> kube::Result<()> {
@@ -274,68 +326,5 @@ impl Memory {
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn shard_of(uid: &str) -> u8 {
-    Sha256::digest(uid.as_bytes())[0] % SHARDS
-}
-
-/// A cursor as it is saved: `<kind>/<sequence>`, and `/<fingerprint of Ready>` where that is what counts.
-fn written(seen: &Seen) -> String {
-    let ready = seen.cursor.ready.as_deref().unwrap_or_default();
-    format!("{}/{}/{ready}", seen.kind, seen.cursor.sequence)
-}
-
-fn read(text: &str) -> Option<Seen> {
-    let mut parts = text.splitn(3, '/');
-    let kind = crate::watched::Kind::named(parts.next()?)?.kind.as_str();
-    let sequence = parts.next()?.parse().ok()?;
-    let ready = parts.next().filter(|ready| !ready.is_empty()).map(str::to_owned);
-    Some(Seen {
-        kind,
-        cursor: Cursor { sequence, ready },
-    })
-}
-
-fn read_waiting(data: &BTreeMap<String, String>) -> Option<(Key, Vec<Item>)> {
-    let provider = Key::new(data.get("namespace")?.clone(), data.get("name")?.clone());
-    let items = serde_json::from_str(data.get("items")?);
-    match items {
-        Ok(items) => Some((provider, unique(items))),
-        Err(error) => {
-            error!(provider = %provider, error = %error, "messages that waited cannot be read");
-            None
-        }
-    }
-}
-
-fn unique(items: Vec<Item>) -> Vec<Item> {
-    let mut known = BTreeSet::new();
-    let new = |item: &Item| known.insert((item.alert_uid.clone(), item.key.clone()));
-    let mut new = new;
-    items.into_iter().filter(|item| new(item)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_is_read_as_it_was_written() {
-        for (ready, text) in [(None, "Kustomization/7/"), (Some("ab12"), "Kustomization/7/ab12")] {
-            let seen = Seen {
-                kind: "Kustomization",
-                cursor: Cursor {
-                    sequence: 7,
-                    ready: ready.map(str::to_owned),
-                },
-            };
-            assert_eq!(written(&seen), text);
-            assert_eq!(read(text), Some(seen));
-        }
-        for text in ["", "Kustomization", "Nonsense/1/", "Kustomization/x/"] {
-            assert_eq!(read(text), None, "{text}");
-        }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) use git::{Repository, below};
 pub(crate) use github_api::authorized;
 pub use request::Request;
 pub(crate) use text::{cut, masked};
-pub use wants::{is_commit_status, wants};
+pub use wants::{is_comment, is_commit_status, wants};
 
 /// What is to be told, in whose name.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +117,7 @@ impl DeliveryError {
 /// # Errors
 /// What failed, and whether to try again.
 pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
-    if let Some(why) = wants(service.kind, letter) {
+    if let Some(why) = wants(service.kind, letter.event, letter.marks, letter.ends_failure) {
         return Ok(Sent::Skipped(why));
     }
     let event = plain(service.kind, letter);

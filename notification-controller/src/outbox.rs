@@ -31,6 +31,9 @@ pub struct Item {
     /// What decides whether the service is told of it.
     #[serde(default)]
     pub marks: Marks,
+    /// The objects that this is put down to. It counts only until the message is on its way, so that it is not saved.
+    #[serde(skip)]
+    pub causes: Vec<String>,
     /// The alert's namespace.
     pub alert_namespace: String,
     /// The alert's name.
@@ -118,14 +121,11 @@ impl Outbox {
             None => lane.waiting.push_back(item),
             Some(window) => {
                 let like = group::Like::of(&item);
-                match lane.held.iter_mut().find(|held| held.like == like) {
-                    Some(held) => held.items.push(item),
-                    None => lane.held.push(Held {
-                        like,
-                        due: now + window,
-                        items: vec![item],
-                    }),
-                }
+                lane.hold(Held {
+                    like,
+                    due: now + window,
+                    items: vec![item],
+                });
             }
         }
         lane.bell.notify_one();
@@ -162,6 +162,13 @@ impl Outbox {
                 lane.bytes = lane.bytes.saturating_sub(item.bytes());
             }
         }
+    }
+
+    /// Whether a message waits.
+    pub fn holds(&self, provider: &Key, key: &str) -> bool {
+        let inside = self.lock();
+        let lane = inside.lanes.get(provider);
+        lane.is_some_and(|lane| lane.all().any(|item| item.key == key))
     }
 
     /// How many messages of an alert wait.
@@ -213,6 +220,22 @@ impl Lane {
     fn all(&self) -> impl Iterator<Item = &Arc<Item>> {
         let held = self.held.iter().flat_map(|held| &held.items);
         self.waiting.iter().chain(held)
+    }
+
+    /// Holds a message back with all that it shares something with, which may join what were several groups; the first one's time
+    /// counts.
+    fn hold(&mut self, new: Held) {
+        let shares = |held: &mut Held| held.like.shares(&new.like);
+        let mut joined = self.held.extract_if(.., shares).collect::<Vec<_>>().into_iter();
+        let Some(mut group) = joined.next() else {
+            return self.held.push(new);
+        };
+        for other in joined.chain([new]) {
+            group.due = group.due.min(other.due);
+            group.like.absorb(other.like);
+            group.items.extend(other.items);
+        }
+        self.held.push(group);
     }
 
     /// What was held back long enough goes out, as one.

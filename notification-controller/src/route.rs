@@ -8,7 +8,7 @@ use crds::{
 use kube::ResourceExt as _;
 use regex::{Regex, RegexBuilder};
 use runtime::{Key, access::Access};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// An alert as events meet it.
 #[derive(Debug, Clone)]
@@ -19,8 +19,10 @@ pub struct Route {
     pub uid: String,
     /// The Provider that its messages go to.
     pub provider: Key,
-    /// How messages are put together, if they are.
-    pub window: Option<std::time::Duration>,
+    /// For how long messages are held back to be put together, if they are.
+    pub window: Option<Duration>,
+    /// How often what is no failure is summed up, if it is.
+    pub digest: Option<Duration>,
     sources: Vec<ObjectSelector>,
     severity: EventSeverity,
     inclusions: Option<Vec<Regex>>,
@@ -62,17 +64,22 @@ impl Route {
         };
         let inclusions = compiled(&spec.inclusion_list, "inclusionList");
         let exclusions = compiled(&spec.exclusion_list, "exclusionList");
-        let window = spec
-            .grouping
-            .as_ref()
-            .and_then(|grouping| match grouping.window.get() {
-                Ok(window) if window.is_zero() => None,
-                Ok(window) => Some(window.min(LONGEST_WINDOW)),
+        let mut span = |field: &str, most: Duration| {
+            let grouping = spec.grouping.as_ref()?;
+            let text = if field == "digest" {
+                &grouping.digest
+            } else {
+                &grouping.window
+            };
+            match text.as_ref()?.get() {
+                Ok(span) => (!span.is_zero()).then(|| span.min(most)),
                 Err(error) => {
-                    complaints.push((reason::INVALID_CONFIG, format!("spec.grouping.window: {error}")));
+                    complaints.push((reason::INVALID_CONFIG, format!("spec.grouping.{field}: {error}")));
                     None
                 }
-            });
+            }
+        };
+        let (window, digest) = (span("window", LONGEST_WINDOW), span("digest", LONGEST_DIGEST));
         let mut sources = Vec::new();
         for source in &spec.event_sources {
             let namespace = source.namespace.as_deref().unwrap_or(&key.namespace);
@@ -94,6 +101,7 @@ impl Route {
             provider: Key::new(key.namespace.clone(), spec.provider_ref.name.clone()),
             alert: key,
             window,
+            digest,
             sources,
             severity: spec.event_severity.unwrap_or_default(),
             inclusions: (!spec.inclusion_list.is_empty()).then_some(inclusions),
@@ -196,7 +204,9 @@ pub fn labelled(selectors: &[&ObjectSelector], labels: &BTreeMap<String, String>
 /// What the controller says for machines, not for people (Flux).
 const UNTOLD: [&str; 3] = ["checksum", "digest", "token"];
 /// The longest time that messages are held back to be put together.
-const LONGEST_WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// The longest time that is summed up.
+const LONGEST_DIGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is wrong, without the drawing of where.
 fn last_line(error: &regex::Error) -> String {

@@ -1,8 +1,8 @@
 //! Telling people, put together: alerts and Providers, the lanes between them, and what feeds those.
 
 use crate::{
-    Args, dispatch::Dispatch, endpoint::Endpoint, follow::Follow, memory::Memory, outbox::Outbox,
-    provider::Peers, standing::Standing,
+    Args, digests::Digests, dispatch::Dispatch, endpoint::Endpoint, follow::Follow, memory::Memory,
+    outbox::Outbox, provider::Peers, standing::Standing,
 };
 use cloud::Cloud;
 use crds::{meta::FINALIZER, notification::Alert};
@@ -29,6 +29,7 @@ const MANAGER: &str = crate::NAMES.manager;
 pub struct Telling {
     alerts: Arc<Store<Alert>>,
     outbox: Arc<Outbox>,
+    digests: Arc<Digests>,
     dispatch: Arc<Dispatch>,
     memory: OnceLock<Arc<Memory>>,
 }
@@ -42,6 +43,7 @@ impl Telling {
     pub async fn begin(process: &Process, args: &Args) -> Result<Self, Failure> {
         let client = process.tools.clients.of(&Identity::Controller);
         let (alerts, outbox) = (Arc::<Store<Alert>>::default(), Arc::<Outbox>::default());
+        let digests = Arc::<Digests>::default();
         let standing = Arc::new(Standing::new(
             alerts.clone(),
             outbox.clone(),
@@ -52,7 +54,7 @@ impl Telling {
             args.delivery_deadline,
             alerts.clone(),
             peers(client.clone(), args)?,
-            outbox.clone(),
+            (outbox.clone(), digests.clone()),
             standing.clone(),
         );
         let writer = client.clone();
@@ -83,6 +85,7 @@ impl Telling {
         Ok(Self {
             alerts,
             outbox,
+            digests,
             dispatch,
             memory: OnceLock::new(),
         })
@@ -94,15 +97,19 @@ impl Telling {
     /// When what was saved cannot be read.
     pub async fn follow(&self, process: &Process) -> Result<impl Future<Output = ()> + use<>, Failure> {
         let client = process.tools.clients.of(&Identity::Controller);
-        let (memory, waiting) =
-            Memory::load(client.clone(), &process.namespace(), self.outbox.clone()).await?;
+        let stores = (self.outbox.clone(), self.digests.clone());
+        let (memory, left) = Memory::load(client.clone(), &process.namespace(), stores).await?;
         // Who may be told is known before anything is.
         self.alerts.synced().await;
         self.dispatch.providers().synced().await;
-        for (provider, items) in waiting {
+        for (provider, items) in left.waiting {
             for item in items {
                 self.dispatch.resume(&provider, item);
             }
+        }
+        // After what waits: a digest may be there as well.
+        for digest in left.digests {
+            self.dispatch.resume_digest(digest);
         }
         let missed = Counter::default();
         process.tools.metrics.register(|registry| {

@@ -5,8 +5,9 @@
 //! the condition Ready is what there is to tell.
 
 use crate::{
+    cause,
     event::{Event, Severity},
-    watched::{Kind, Reported},
+    watched::{Condition, Kind, Reported},
 };
 use crds::meta::{COMMIT_STATUS, EVENT_PREFIX, Message, MessageSeverity, READY};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
@@ -43,6 +44,8 @@ pub struct Happened {
     /// It ends a failure that was told before. Flux's chats hear of failures and not of their end, which is an event for commit
     /// statuses only; whoever was told of the one is told of the other here.
     pub ends_failure: bool,
+    /// The objects that this is put down to, by the controller's own words.
+    pub causes: Vec<String>,
 }
 
 /// Who says so, and when.
@@ -122,10 +125,12 @@ fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> N
             reporting_controller: reporter.kind.controller.to_owned(),
             reporting_instance: reporter.instance.to_owned(),
         };
+        let causes = causes(&event, &object.status.conditions);
         Happened {
             key: format!("{uid}/{}", message.sequence),
             event,
             ends_failure: ends_failure(messages, message),
+            causes,
         }
     });
     News {
@@ -148,6 +153,20 @@ fn ends_failure(messages: &[Message], message: &Message) -> bool {
     well(message) && since.any(|m| m.severity == MessageSeverity::Error)
 }
 
+/// The objects that an event is put down to: by its own text, or, as long as that is why the object is not ready, by its condition
+/// (what tells of a dependency that is not ready does not say which).
+fn causes(event: &Event, conditions: &[Condition]) -> Vec<String> {
+    let (kind, namespace) = (event.kind(), event.namespace());
+    let named = cause::named(kind, namespace, &event.message);
+    if !named.is_empty() {
+        return named;
+    }
+    let ready = conditions.iter().find(|c| c.type_ == READY && c.status != "True");
+    let same = ready.filter(|ready| ready.reason == event.reason);
+    same.map(|ready| cause::named(kind, namespace, &ready.message))
+        .unwrap_or_default()
+}
+
 fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News {
     let Some((ready, fingerprint)) = ready(object) else {
         return News {
@@ -159,7 +178,8 @@ fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News
         sequence: 0,
         ready: Some(fingerprint.clone()),
     };
-    if told.ready.as_ref() == Some(&fingerprint) {
+    let same = |known: &String| known.trim_end_matches(FAILED) == fingerprint.trim_end_matches(FAILED);
+    if told.ready.as_ref().is_some_and(same) {
         return News {
             cursor,
             ..News::default()
@@ -191,11 +211,14 @@ fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News
         reporting_instance: reporter.instance.to_owned(),
     };
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    let failed = told.ready.as_ref().is_some_and(|known| known.ends_with(FAILED));
+    let causes = causes(&event, &object.status.conditions);
     News {
         events: vec![Happened {
             key: format!("{uid}/{fingerprint}"),
+            ends_failure: failed && severity == Severity::Info,
             event,
-            ends_failure: false,
+            causes,
         }],
         missed: 0,
         cursor,
@@ -203,15 +226,22 @@ fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News
 }
 
 /// The condition Ready and its fingerprint, once it is decided.
-fn ready(object: &Reported) -> Option<(&crate::watched::Condition, String)> {
+fn ready(object: &Reported) -> Option<(&Condition, String)> {
     let ready = object.status.conditions.iter().find(|c| c.type_ == READY)?;
     if ready.status != "True" && ready.status != "False" {
         return None;
     }
     let text = format!("{}\n{}\n{}", ready.status, ready.reason, ready.message);
     let digest = Sha256::digest(text.as_bytes());
-    Some((ready, hex::encode(&digest[..8])))
+    let mut fingerprint = hex::encode(&digest[..8]);
+    if ready.status == "False" {
+        fingerprint.push(FAILED);
+    }
+    Some((ready, fingerprint))
 }
+
+/// What a fingerprint of a failure ends with; earlier versions left it out.
+const FAILED: char = '!';
 
 /// What the object itself adds to its events (Flux: annotations with this prefix).
 fn annotations(object: &Reported) -> BTreeMap<String, String> {

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::meta::{Duration, HOURS, LocalReference, is_zero};
+use crate::schema::rules;
 
 /// Which events to send, and where.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,10 +59,23 @@ pub struct AlertSpec {
 
 /// How events are put together to one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = rules(&[(
+    "has(self.window) || has(self.digest)",
+    "grouping needs a window, a digest, or both",
+)])))]
 pub struct Grouping {
-    /// For how long to wait for more after the first event of its kind of object, reason and severity.
+    /// How often to tell of what is no failure, as one summary of all that happened since its first message: how many there
+    /// were of each kind and reason, and the last one of each object. Failures and their end are not held back by it. An hour
+    /// is `1h`, a day `24h`; a week at the most. Commit statuses and comments are not summed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = HOURS))]
-    pub window: Duration,
+    pub digest: Option<Duration>,
+    /// For how long to wait after a message for others that are put together with it: failures that have one cause (an object
+    /// that is named as such, or a revision), the ends of failures, and what has kind of object, reason and severity in
+    /// common. A day at the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = HOURS))]
+    pub window: Option<Duration>,
 }
 
 /// What became of the messages of an Alert. It is written when sending fails, and when it works again.

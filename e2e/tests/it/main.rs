@@ -37,6 +37,7 @@ mod ignore;
 mod layers;
 mod leadership;
 mod notify;
+mod notify_digest;
 mod notify_trouble;
 mod oci;
 mod origin;

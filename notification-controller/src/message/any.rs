@@ -62,7 +62,10 @@ fn everything(service: &Service, letter: Letter<'_>) -> Vec<Result<Vec<Request>,
     all.push(proofs.map(|_: Vec<_>| Vec::new()));
     all.extend(status::everything(service, &token, letter));
     all.extend(comment::everything(service, letter));
-    let _ = (markdown::post(letter.event, 100), wants(service.kind, letter));
+    let _ = (
+        markdown::post(letter.event, 100),
+        wants(service.kind, letter.event, letter.marks, letter.ends_failure),
+    );
     all
 }
 

@@ -1,7 +1,6 @@
 //! PURE: which events a type of service is told of.
 
-use super::Letter;
-use crate::event::Severity;
+use crate::event::{Event, Marks, Severity};
 use crds::notification::ProviderType::{self, *};
 
 /// Whether a type puts statuses to commits.
@@ -12,12 +11,19 @@ pub fn is_commit_status(kind: ProviderType) -> bool {
     )
 }
 
+/// Whether a type comments on change requests.
+pub fn is_comment(kind: ProviderType) -> bool {
+    matches!(
+        kind,
+        GitHubPullRequestComment | GitLabMergeRequestComment | GiteaPullRequestComment
+    )
+}
+
 /// Why a service of this type is not told of an event, or nothing if it is.
-pub fn wants(kind: ProviderType, letter: Letter<'_>) -> Option<&'static str> {
-    let Letter { event, marks, .. } = letter;
+pub fn wants(kind: ProviderType, event: &Event, marks: Marks, ends_failure: bool) -> Option<&'static str> {
     let reports_progress = event.reason == "Progressing";
     // Who was told of a failure is told of its end, which Flux keeps to commit statuses.
-    let is_status_only = marks.update && !letter.ends_failure;
+    let is_status_only = marks.update && !ends_failure;
     match kind {
         Generic | GenericHmac => None,
         GitHub | GitLab | Gitea | Bitbucket | BitbucketServer | AzureDevOps => {
@@ -42,23 +48,7 @@ pub fn wants(kind: ProviderType, letter: Letter<'_>) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        event::{Event, Marks},
-        message::example::{event, with_letter},
-    };
-
-    fn told(kind: ProviderType, event: &Event, marks: Marks, ends_failure: bool) -> Option<&'static str> {
-        with_letter(event, |letter| {
-            wants(
-                kind,
-                Letter {
-                    marks,
-                    ends_failure,
-                    ..letter
-                },
-            )
-        })
-    }
+    use crate::message::example::event;
 
     #[test]
     fn who_is_told_of_what() {
@@ -130,14 +120,14 @@ mod tests {
             ("helm", &helm, none, &[Slack], &[Otel]),
         ] {
             for kind in is_told {
-                assert_eq!(told(*kind, event, marks, false), None, "{what} for {kind:?}");
+                assert_eq!(wants(*kind, event, marks, false), None, "{what} for {kind:?}");
             }
             for kind in is_not {
-                assert!(told(*kind, event, marks, false).is_some(), "{what} for {kind:?}");
+                assert!(wants(*kind, event, marks, false).is_some(), "{what} for {kind:?}");
             }
         }
         for kind in [Slack, PagerDuty, Generic, GitHub] {
-            assert_eq!(told(kind, &plain, update, true), None, "the end of a failure");
+            assert_eq!(wants(kind, &plain, update, true), None, "the end of a failure");
         }
     }
 }

@@ -8,6 +8,7 @@ fn item(key: &str, name: &str, reason: &str, message: &str) -> Item {
         key: key.into(),
         ends_failure: false,
         marks: Marks::default(),
+        causes: Vec::new(),
         alert_namespace: "team".into(),
         alert_name: "all".into(),
         alert_uid: "a".into(),

@@ -1,0 +1,106 @@
+//! PURE: how what is saved is written, and read again.
+
+use super::{SHARDS, Seen};
+use crate::{digest::Digest, outbox::Item, transition::Cursor};
+use runtime::Key;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use tracing::error;
+
+/// The ConfigMap with the cursors of a shard.
+pub fn name_of_shard(shard: u8) -> String {
+    format!("notification-controller-told-{shard}")
+}
+
+/// The ConfigMap with what waits for a Provider.
+pub fn name_of_lane(provider: &Key) -> String {
+    named("waiting", &provider.to_string())
+}
+
+/// The ConfigMap with what is gathered for an alert.
+pub fn name_of_digest(uid: &str) -> String {
+    named("digest", uid)
+}
+
+fn named(what: &str, of: &str) -> String {
+    let digest = hex::encode(Sha256::digest(of.as_bytes()));
+    format!("notification-controller-{what}-{}", &digest[..16])
+}
+
+/// The shard with the cursor of an object.
+pub fn shard_of(uid: &str) -> u8 {
+    Sha256::digest(uid.as_bytes())[0] % SHARDS
+}
+
+/// A cursor as it is saved: `<kind>/<sequence>`, and `/<fingerprint of Ready>` where that is what counts.
+pub fn written(seen: &Seen) -> String {
+    let ready = seen.cursor.ready.as_deref().unwrap_or_default();
+    format!("{}/{}/{ready}", seen.kind, seen.cursor.sequence)
+}
+
+/// A cursor as [`written`].
+pub fn read(text: &str) -> Option<Seen> {
+    let mut parts = text.splitn(3, '/');
+    let kind = crate::watched::Kind::named(parts.next()?)?.kind.as_str();
+    let sequence = parts.next()?.parse().ok()?;
+    let ready = parts.next().filter(|ready| !ready.is_empty()).map(str::to_owned);
+    Some(Seen {
+        kind,
+        cursor: Cursor { sequence, ready },
+    })
+}
+
+/// What waits for a Provider.
+pub fn read_waiting(data: &BTreeMap<String, String>) -> Option<(Key, Vec<Item>)> {
+    let provider = Key::new(data.get("namespace")?.clone(), data.get("name")?.clone());
+    let items = serde_json::from_str(data.get("items")?);
+    match items {
+        Ok(items) => Some((provider, unique(items))),
+        Err(error) => {
+            error!(provider = %provider, error = %error, "messages that waited cannot be read");
+            None
+        }
+    }
+}
+
+/// Each message once.
+fn unique(items: Vec<Item>) -> Vec<Item> {
+    let mut known = BTreeSet::new();
+    let new = |item: &Item| known.insert((item.alert_uid.clone(), item.key.clone()));
+    let mut new = new;
+    items.into_iter().filter(|item| new(item)).collect()
+}
+
+/// What was gathered for an alert.
+pub fn read_digest(data: &BTreeMap<String, String>) -> Option<Digest> {
+    match serde_json::from_str(data.get("digest")?) {
+        Ok(digest) => Some(digest),
+        Err(error) => {
+            error!(error = %error, "what was gathered for an alert cannot be read");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        for (ready, text) in [(None, "Kustomization/7/"), (Some("ab12"), "Kustomization/7/ab12")] {
+            let seen = Seen {
+                kind: "Kustomization",
+                cursor: Cursor {
+                    sequence: 7,
+                    ready: ready.map(str::to_owned),
+                },
+            };
+            assert_eq!(written(&seen), text);
+            assert_eq!(read(text), Some(seen));
+        }
+        for text in ["", "Kustomization", "Nonsense/1/", "Kustomization/x/"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}
