@@ -25,15 +25,18 @@ pub struct Limits {
     pub ratio: u64,
     /// The most members of the archive, skipped ones included.
     pub entries: u64,
+    /// The most directories, those that only paths imply included: each costs more than a file.
+    pub directories: u64,
 }
 
 impl Default for Limits {
-    /// 1 GiB, 300-fold, a million members.
+    /// 1 GiB, 300-fold, a million members, 200,000 directories.
     fn default() -> Self {
         Limits {
             bytes: 1 << 30,
             ratio: 300,
             entries: 1_000_000,
+            directories: 200_000,
         }
     }
 }
@@ -70,6 +73,9 @@ pub enum UnpackError {
     /// More than [`Limits::entries`].
     #[error("archive has more than {0} members")]
     TooMany(u64),
+    /// More than [`Limits::directories`].
+    #[error("archive has more than {0} directories")]
+    TooManyDirectories(u64),
 }
 
 /// Reads a gzipped tar archive into memory, as a consumer of Flux artifacts does.
@@ -123,6 +129,10 @@ pub fn unpack_some(
                     .file(&path, bytes, executable)
                     .map_err(UnpackError::Name)?;
             }
+        }
+        // Asked after each member: none implies more than a path is deep.
+        if builder.directories() > limits.directories {
+            return Err(UnpackError::TooManyDirectories(limits.directories));
         }
     }
     Ok(builder.build())
