@@ -1,6 +1,6 @@
 //! PURE: what the ends of passes have in common for all kinds of sources: conditions, events, when to look again.
 
-use crate::storage::StorageError;
+use crate::{ignore::RulesError, storage::StorageError};
 use crds::meta::{Condition, ObjectStatus as _};
 use crds::{
     meta::{Artifact, FluxObject, READY, RECONCILING, REQUESTED_AT, STALLED, reason},
@@ -110,6 +110,12 @@ impl Failure {
     /// What was to be put on the shelf is not right.
     pub fn storage_text(reason: &'static str, message: String) -> Self {
         Self::new(STORAGE_OPERATION_FAILED, reason, message)
+    }
+
+    /// The ignore rules of what was fetched cannot be heeded.
+    pub fn rules(error: &RulesError) -> Self {
+        let text = format!("failed to load source ignore patterns: {error}");
+        Self::storage_text(source::SOURCE_IGNORE_ERROR, text)
     }
 
     /// A signature is missing, wrong or nobody's.

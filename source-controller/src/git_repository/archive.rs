@@ -3,7 +3,7 @@
 use super::{KIND, includes, request::Verification};
 use crate::{
     context::Context,
-    git::{self, Checkout, Listing, Request, VerifyMode},
+    git::{self, Checkout, GitError, Listing, Request, VerifyMode},
     record::Failure,
     storage::{Offer, Published},
 };
@@ -44,7 +44,10 @@ pub fn run(
     include(context, &mut listing, &includes)?;
     listing
         .ignore(object.spec.ignore.as_deref())
-        .map_err(|e| Failure::from(&e))?;
+        .map_err(|e| match &e {
+            GitError::Rules(rules) => Failure::rules(rules),
+            _ => Failure::from(&e),
+        })?;
     let offer = Offer {
         kind: KIND,
         key: Key::of(object),

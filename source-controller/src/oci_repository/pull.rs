@@ -108,10 +108,8 @@ pub fn archive(
                 let text = format!("failed to extract layer contents from artifact: {}", chain(&e));
                 Failure::fetch(reason::OCI_LAYER_OPERATION_FAILED, text)
             })?;
-            let rules = files::rules(&tree, object.spec.ignore.as_deref());
-            storage.publish(offer, |writer| {
-                pack(files::entries(&tree, &rules), writer).map(drop)
-            })
+            let kept = files::keep(&tree, object.spec.ignore.as_deref()).map_err(|e| Failure::rules(&e))?;
+            storage.publish(offer, |writer| pack(files::entries(&kept), writer).map(drop))
         }
     };
     published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))
