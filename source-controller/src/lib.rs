@@ -19,6 +19,7 @@ mod oci;
 mod oci_repository;
 mod record;
 mod shelf;
+pub mod spool;
 mod storage;
 mod tag;
 mod verify;

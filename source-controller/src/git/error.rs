@@ -223,6 +223,9 @@ pub enum TokenError {
 /// What is wrong with the mirror on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
+    /// What was put into the repository cannot be read.
+    #[error("cannot read what is included")]
+    Included(#[source] std::io::Error),
     /// A directory cannot be made or removed.
     #[error("cannot prepare {path}")]
     Directory {

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 use std::io::Cursor;
+use std::sync::Arc;
 
-use artifact::{Entry, EntryKind, MAX_DEPTH, MAX_LENGTH, Node, Tree, clean_path, walk_order};
+use artifact::{Entry, EntryKind, MAX_DEPTH, MAX_LENGTH, Node, clean_path, walk_order};
 use gix::objs::tree::EntryKind as TreeEntry;
 use gix::{ObjectId, Repository};
 
 use super::checkout::Origin;
 use super::error::{GitError, MirrorError};
 use crate::ignore::{self, Ignore, RulesError};
+use crate::spool::Spool;
 
 /// More files and directories are refused, as consumers would: a few objects can name each other into billions.
 const MAX_ITEMS: usize = 1_000_000;
@@ -22,6 +24,8 @@ pub struct Listing {
     items: Vec<Item>,
     /// The repositories that blobs come from, by the index that items have.
     stores: Vec<(Repository, Origin)>,
+    /// What was put into it from other artifacts, by the index that items have.
+    spools: Vec<Arc<Spool>>,
 }
 
 struct Item {
@@ -36,7 +40,11 @@ enum Kind {
         id: ObjectId,
         executable: bool,
     },
-    Included(artifact::File),
+    /// From a [`Spool`].
+    Included {
+        spool: usize,
+        file: artifact::File,
+    },
 }
 
 /// The entries of a listing with their content, for [`artifact::pack`].
@@ -93,7 +101,15 @@ impl Listing {
     ///
     /// Both paths are relative to their roots and cannot leave them: above a root there is the root. Gives false, and changes
     /// nothing, if there is nothing at `from`.
-    pub fn include(&mut self, to: &str, tree: &Tree, from: &str) -> bool {
+    ///
+    /// # Errors
+    /// More files, or longer paths, than a repository may have.
+    pub fn include(&mut self, to: &str, other: &Arc<Spool>, from: &str) -> Result<bool, GitError> {
+        let (tree, spool) = (other.tree(), self.spools.len());
+        let included = |file: &artifact::File| Kind::Included {
+            spool,
+            file: file.clone(),
+        };
         let (to, from) = (within(to), within(from));
         let join = |rest: &str| match (to.is_empty(), rest.is_empty()) {
             (true, _) => rest.to_owned(),
@@ -102,7 +118,7 @@ impl Listing {
         };
         let mut added = Vec::new();
         if let Some(file) = tree.file(&from) {
-            added.push((to.clone(), Kind::Included(file.clone())));
+            added.push((to.clone(), included(file)));
         } else if tree.is_dir(&from) {
             added.push((to.clone(), Kind::Directory));
             for (path, node) in tree.walk() {
@@ -114,12 +130,12 @@ impl Listing {
                 let Some(rest) = inside else { continue };
                 let kind = match node {
                     Node::Directory => Kind::Directory,
-                    Node::File(file) => Kind::Included(file.clone()),
+                    Node::File(file) => included(file),
                 };
                 added.push((join(rest), kind));
             }
         } else {
-            return false;
+            return Ok(false);
         }
         let parents = to
             .match_indices('/')
@@ -139,7 +155,8 @@ impl Listing {
         self.items.retain(|item| !seen.contains(&item.path));
         self.items.extend(added);
         self.items.sort_by(|a, b| walk_order(&a.path, &b.path));
-        true
+        self.spools.push(other.clone());
+        self.bounds().map(|_| true)
     }
 
     /// The entries in archive order, each file with its content.
@@ -179,10 +196,7 @@ impl Listing {
         // Directories still to be read, the next one last; each is read when its own item is already in place.
         let mut pending = vec![(prefix.as_bytes().to_vec(), root, 0)];
         // Those of other repositories count too.
-        let mut bounds = Bounds::default();
-        for item in &self.items {
-            bounds.admit(&item.path)?;
-        }
+        let mut bounds = self.bounds()?;
         while let Some((directory, id, depth)) = pending.pop() {
             if !directory.is_empty() {
                 let path = directory[..directory.len() - 1].to_vec();
@@ -274,11 +288,20 @@ impl Listing {
         Ok(())
     }
 
+    /// What is listed already.
+    fn bounds(&self) -> Result<Bounds, GitError> {
+        let mut bounds = Bounds::default();
+        for item in &self.items {
+            bounds.admit(&item.path)?;
+        }
+        Ok(bounds)
+    }
+
     /// How many bytes an item has.
     fn size(&self, item: &Item) -> Result<u64, GitError> {
         match &item.kind {
             Kind::Directory => Ok(0),
-            Kind::Included(file) => Ok(file.bytes().len() as u64),
+            Kind::Included { spool, file } => Ok(self.spools[*spool].content(file).size()),
             Kind::Blob { store, id, .. } => {
                 let (repository, _) = &self.stores[*store];
                 let header = repository.find_header(*id);
@@ -301,7 +324,10 @@ impl Listing {
     fn content(&self, item: &Item) -> Result<Vec<u8>, GitError> {
         match &item.kind {
             Kind::Directory => Ok(Vec::new()),
-            Kind::Included(file) => Ok(file.bytes().to_vec()),
+            Kind::Included { spool, file } => {
+                let content = self.spools[*spool].content(file).bytes();
+                content.map_err(|source| GitError::Mirror(MirrorError::Included(source)))
+            }
             Kind::Blob { store, id, .. } => {
                 let (repository, _) = &self.stores[*store];
                 let blob = repository.find_blob(*id);
@@ -326,7 +352,7 @@ impl Iterator for ListingEntries<'_> {
                 }));
             }
             Kind::Blob { executable, .. } => *executable,
-            Kind::Included(file) => file.executable(),
+            Kind::Included { file, .. } => file.executable(),
         };
         Some(self.listing.content(item).map(|content| {
             let size = content.len() as u64;

@@ -5,15 +5,16 @@ use crate::{
     context::Context,
     git::{self, Checkout, GitError, Listing, Request, VerifyMode},
     record::Failure,
+    spool::Spool,
     storage::{Offer, Published},
 };
-use artifact::{Limits, pack, unpack};
+use artifact::{Limits, pack};
 use crds::{
     meta::Artifact,
     source::{GitRepository, reason},
 };
 use runtime::{Key, telemetry::chain};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// An artifact that was stored, and what it was made of.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub fn run(
 }
 
 fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolved) -> Result<(), Failure> {
+    // One artifact is made of them, so they have together what one may have.
+    let mut limits = Limits::default();
     for (include, artifact) in includes {
         let name = &include.repository.name;
         let failed = |reason, text: String| {
@@ -87,9 +90,13 @@ fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolv
             .storage
             .open_artifact(artifact)
             .map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
-        let tree = unpack(file, &Limits::default()).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
-        let found = listing.include(include.to_path(), &tree, include.from_path());
-        if !found {
+        let copied = |e: &dyn std::error::Error| failed(reason::COPY_FAILURE, chain(e));
+        let scratch = context.storage.scratch().map_err(|e| copied(&e))?;
+        let spool = Spool::unpack(file, &limits, scratch).map_err(|e| copied(&e))?;
+        limits.bytes = limits.bytes.saturating_sub(spool.size());
+        limits.entries = limits.entries.saturating_sub(spool.tree().walk().count() as u64);
+        let found = listing.include(include.to_path(), &Arc::new(spool), include.from_path());
+        if !found.map_err(|e| copied(&e))? {
             return Err(failed(reason::COPY_FAILURE, "no such file or directory".into()));
         }
     }

@@ -2,12 +2,13 @@
 
 use super::{KIND, pull_failed, request::Request};
 use crate::{
-    files,
+    files::{self, KeepError},
     oci::{Layer, OciError, Registry},
     record::Failure,
+    spool::Spool,
     storage::{Offer, Published, Storage},
 };
-use artifact::{Limits, pack, unpack};
+use artifact::{Limits, UnpackError, pack};
 use crds::source::{OCIRepository, OciLayerOperation, reason};
 use runtime::{Key, telemetry::chain};
 use std::{
@@ -104,12 +105,27 @@ pub fn archive(
             storage.publish(offer, |mut writer| io::copy(&mut content, &mut writer).map(drop))
         }
         OciLayerOperation::Extract => {
-            let tree = unpack(BufReader::new(content), &Limits::default()).map_err(|e| {
-                let text = format!("failed to extract layer contents from artifact: {}", chain(&e));
-                Failure::fetch(reason::OCI_LAYER_OPERATION_FAILED, text)
+            let disk = |e: &dyn std::error::Error| {
+                let text = format!("cannot keep what is unpacked: {}", chain(e));
+                Failure::storage_text(reason::ARCHIVE_OPERATION_FAILED, text)
+            };
+            let scratch = storage.scratch().map_err(|e| disk(&e))?;
+            let spool = Spool::unpack(BufReader::new(content), &Limits::default(), scratch);
+            let spool = spool.map_err(|e| match &e {
+                UnpackError::Keep(error) => disk(error),
+                _ => {
+                    let text = format!("failed to extract layer contents from artifact: {}", chain(&e));
+                    Failure::fetch(reason::OCI_LAYER_OPERATION_FAILED, text)
+                }
             })?;
-            let kept = files::keep(&tree, object.spec.ignore.as_deref()).map_err(|e| Failure::rules(&e))?;
-            storage.publish(offer, |writer| pack(files::entries(&kept), writer).map(drop))
+            let kept = files::keep(&spool, object.spec.ignore.as_deref()).map_err(|e| match &e {
+                KeepError::Rules(rules) => Failure::rules(rules),
+                KeepError::Read(error) => disk(error),
+            })?;
+            let entries = kept
+                .iter()
+                .map(|(path, node)| Ok::<_, io::Error>(spool.entry(path, *node)));
+            storage.publish(offer, |writer| pack(entries, writer).map(drop))
         }
     };
     published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))

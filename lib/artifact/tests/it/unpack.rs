@@ -373,7 +373,9 @@ fn bombs() {
 #[test]
 fn directories_that_only_paths_imply_are_counted() {
     let deep = |at: usize| format!("{at}/{}x", "d/".repeat(50));
-    let archive = (0..10).fold(archive(), |archive, at| archive.pax(&[("path", &deep(at))]).file("x", ""));
+    let archive = (0..10).fold(archive(), |archive, at| {
+        archive.pax(&[("path", &deep(at))]).file("x", "")
+    });
     let packed = archive.gzip();
     let check = |directories: u64| {
         let limits = Limits {
