@@ -65,9 +65,10 @@ impl OciRepositories {
             .registries
             .get(&request.repository, &request.access)
             .map_err(|e| pull_failed("failed to generate transport", &e))?;
-        let reference = request.reference(&registry).await?;
+        let now = wants_its_own(object);
+        let reference = request.reference(&registry, now).await?;
         let digest = registry
-            .look(&request.repository, &reference, wants_its_own(object))
+            .look(&request.repository, &reference, now)
             .await
             .map_err(|e| pull_failed("failed to determine artifact digest", &e))?;
         let revision = match &reference {

@@ -150,7 +150,7 @@ async fn remote(
     })?;
     let limit = context.charts.archive.min(left);
     repository
-        .download(&chosen, limit)
+        .download(context, &chosen, limit)
         .await
         .map_err(|(problem, delay)| {
             let text = format!("chart download of version '{}' failed: {problem}", chosen.version);

@@ -73,8 +73,8 @@ pub async fn run(context: &Context, object: &OCIRepository) -> Result<Request, F
 }
 
 impl Request {
-    /// What is wanted now: for a range of versions, the tag with the highest one.
-    pub async fn reference(&self, registry: &Registry) -> Result<Reference, Failure> {
+    /// What is wanted now: for a range of versions, the tag with the highest one. `now` is for who wants no list but its own.
+    pub async fn reference(&self, registry: &Registry, now: bool) -> Result<Reference, Failure> {
         let (range, filter) = match &self.wanted {
             Wanted::Exactly(reference) => return Ok(reference.clone()),
             Wanted::Newest { range, filter } => (range, filter.as_ref()),
@@ -87,7 +87,7 @@ impl Request {
             |problem: String| Failure::fetch(source::READ_OPERATION_FAILED, format!("{doing}: {problem}"));
         let parsed = Range::parse(range)
             .map_err(|e| failed(format!("semver '{range}' parse error: {}", chain(&e))))?;
-        let tags = registry.tags(&self.repository).await;
+        let tags = registry.list(&self.repository, now).await;
         let tags = tags.map_err(|e| told(source::READ_OPERATION_FAILED, &doing, &e))?;
         let is_chart = self.media_type.as_deref() == Some(CHART);
         let newest = newest(&tags, &parsed, filter, is_chart);
