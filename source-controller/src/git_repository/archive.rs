@@ -1,6 +1,6 @@
 //! I/O, blocking: the commit, its signatures, its files, and their archive on the shelf.
 
-use super::{KIND, includes, request::Verification};
+use super::{KIND, includes, record, request::Verification};
 use crate::{
     context::Context,
     git::{self, Checkout, GitError, Listing, Request, VerifyMode},
@@ -11,7 +11,7 @@ use crate::{
 use artifact::{Limits, pack};
 use crds::{
     meta::Artifact,
-    source::{GitRepository, reason},
+    source::{GitRepository, Source as _, reason},
 };
 use runtime::{Key, telemetry::chain};
 use std::{collections::BTreeMap, sync::Arc};
@@ -38,11 +38,35 @@ pub fn run(
     includes: includes::Resolved,
 ) -> Result<Archived, Failure> {
     let checkout = context.mirrors.fetch(request).map_err(|e| Failure::from(&e))?;
-    let verified = verification.map(|v| verify(&checkout, v)).transpose()?;
+    let outdated = |failure: Failure| {
+        let revision = checkout.revision();
+        let is_new = object
+            .artifact()
+            .is_none_or(|artifact| artifact.revision != revision);
+        if is_new || record::same_includes(object, &includes) {
+            let doing = format!("new upstream revision '{revision}'");
+            failure.on_way_to(revision, object.artifact(), doing)
+        } else {
+            let text = "included artifacts differ from last observed includes";
+            failure.outdated(reason::INCLUDE_CHANGE, text)
+        }
+    };
+    let archived = archive(context, object, &checkout, verification, &includes);
+    archived.map_err(outdated)
+}
+
+fn archive(
+    context: &Context,
+    object: &GitRepository,
+    checkout: &Checkout,
+    verification: Option<&Verification>,
+    includes: &includes::Resolved,
+) -> Result<Archived, Failure> {
+    let verified = verification.map(|v| verify(checkout, v)).transpose()?;
     let mut listing = checkout
         .listing(&object.spec.sparse_checkout)
         .map_err(|e| Failure::from(&e))?;
-    include(context, &mut listing, &includes)?;
+    include(context, &mut listing, includes)?;
     listing
         .ignore(object.spec.ignore.as_deref())
         .map_err(|e| match &e {
@@ -62,7 +86,7 @@ pub fn run(
         .publish(offer, |writer| pack(listing.entries(), writer).map(|_| ()));
     let Published { artifact, .. } =
         published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
-    let included = includes.into_iter().map(|(_, artifact)| artifact).collect();
+    let included = includes.iter().map(|(_, artifact)| artifact.clone()).collect();
     Ok(Archived {
         artifact,
         message: checkout.short_message(),

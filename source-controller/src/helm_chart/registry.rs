@@ -79,7 +79,7 @@ async fn with_identity(
                     provider.as_str(),
                     chain(&error)
                 );
-                Missing::External(text, None)
+                Missing::External(text, error.retry_after())
             })?;
         access.keychain = Keychain::only(&place.registry, login);
     }

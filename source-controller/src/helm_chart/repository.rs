@@ -190,7 +190,7 @@ impl Repository {
                 let fetched = fetched.map_err(|error| {
                     let delay = match &error {
                         Failed::Remote(error) => error.retry_after(),
-                        Failed::Index(_) | Failed::Disk(_) => None,
+                        Failed::Index(_) | Failed::Disk(_) | Failed::Busy(_) => None,
                     };
                     Missing::External(format!("failed to cache index: {}", chain(&error)), delay)
                 })?;

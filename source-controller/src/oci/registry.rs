@@ -12,7 +12,7 @@ use super::{
     name::{Reference, Repository},
     registries::Access,
 };
-use peer::http::{bare, builder, retry_after};
+use peer::http::{Pace, bare, builder, retry_after};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
     header::{ACCEPT, HeaderValue, LINK, WWW_AUTHENTICATE},
@@ -171,8 +171,9 @@ impl Registry {
             return Err(too_large());
         }
         let mut answer = self.send(Method::GET, &url, repository).await?;
-        let (mut hash, mut received) = (Sha256::new(), 0u64);
+        let (mut hash, mut received, mut pace) = (Sha256::new(), 0u64, Pace::default());
         while let Some(piece) = answer.chunk().await.map_err(|e| failed("GET", &url, e))? {
+            pace.keeps(piece.len()).map_err(|slow| odd(&url, &slow))?;
             received += piece.len() as u64;
             if received > limit {
                 return Err(too_large());
@@ -376,8 +377,9 @@ fn following(url: &Url, link: &HeaderValue) -> Option<Url> {
 }
 
 async fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, OciError> {
-    let mut body = Vec::new();
+    let (mut body, mut pace) = (Vec::new(), Pace::default());
     while let Some(piece) = answer.chunk().await.map_err(|e| failed("GET", url, e))? {
+        pace.keeps(piece.len()).map_err(|slow| odd(url, &slow))?;
         if (body.len() + piece.len()) as u64 > limit {
             return Err(OciError::TooLarge {
                 url: bare(url.as_str()),
@@ -387,6 +389,13 @@ async fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, Oc
         body.extend_from_slice(&piece);
     }
     Ok(body)
+}
+
+fn odd(url: &Url, problem: &dyn std::fmt::Display) -> OciError {
+    OciError::Answer {
+        url: bare(url.as_str()),
+        problem: problem.to_string(),
+    }
 }
 
 fn digest(bytes: &[u8]) -> String {

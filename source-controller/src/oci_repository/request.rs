@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     kube_secret::{self, Data},
     oci::{self, Access, Keychain, Reference, Registry, Repository},
-    record::Failure,
+    record::{Failure, patience},
     tag,
 };
 use cloud::{CloudError, Who};
@@ -23,9 +23,6 @@ use regex::Regex;
 use runtime::telemetry::{chain, said};
 use std::time::Duration;
 use versions::{Range, Version};
-
-/// `spec.timeout` where it is not given, as the CRD has it.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Charts have `+` in their versions, which tags cannot have; Helm writes `_` instead.
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -68,7 +65,7 @@ pub async fn run(context: &Context, object: &OCIRepository) -> Result<Request, F
         repository,
         media_type: selector.media_type.filter(|m| !m.is_empty()),
         operation: selector.operation.unwrap_or_default(),
-        timeout: timeout.filter(|t| !t.is_zero()).unwrap_or(TIMEOUT),
+        timeout: patience(timeout),
     })
 }
 
@@ -176,11 +173,12 @@ async fn access(
     }
     let tls = named(spec.cert_secret_ref.as_ref()).await?;
     let tls = tls.map(|(name, data)| {
-        Tls::from_secret(Credentials {
+        Tls::checked(Credentials {
             name: &name,
             data: &data,
         })
     });
+    let tls = tls.transpose().map_err(|e| unusable(&e))?;
     let proxy = named(spec.proxy_secret_ref.as_ref()).await?;
     let proxy = proxy.map(|(name, data)| {
         Proxy::from_secret(Credentials {
@@ -220,7 +218,11 @@ fn no_identity(provider: OciProvider, error: &CloudError) -> Failure {
         provider.as_str(),
         chain(error)
     );
-    Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+    let failure = Failure::fetch(reason::AUTHENTICATION_FAILED, text);
+    match error.retry_after() {
+        Some(delay) => failure.not_before(delay),
+        None => failure,
+    }
 }
 
 /// The names of a ServiceAccount's image pull secrets.
