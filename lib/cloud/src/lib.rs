@@ -132,6 +132,8 @@ pub enum CloudError {
         url: String,
         /// What it said.
         problem: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what was asked for.
     #[error("{0}: the answer holds no credentials")]
@@ -142,6 +144,21 @@ pub enum CloudError {
     /// A private key cannot be used. What it says is not told.
     #[error("the private key cannot be used")]
     Key(#[source] jsonwebtoken::errors::Error),
+}
+
+impl CloudError {
+    /// How long the provider asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Gate
+            | Self::Setup(_)
+            | Self::Request { .. }
+            | Self::Answer(_)
+            | Self::Client(_)
+            | Self::Key(_) => None,
+        }
+    }
 }
 
 impl Cloud {
