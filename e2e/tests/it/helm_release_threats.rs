@@ -313,7 +313,7 @@ data: {count: {{ len (lookup \"v1\" \"Secret\" .Release.Namespace \"\").items | 
     space.helm_release("web", json!({})).await?;
     space
         .holds("all are counted", "v1", "ConfigMap", "count", |o| {
-            o["data"]["count"] == MANY.to_string()
+            o["data"]["count"].as_str() == Some(&MANY.to_string())
         })
         .await?;
     Ok(())
