@@ -28,6 +28,8 @@ pub struct ControlPlane {
     tools: Tools,
     ports: Ports,
     admin_token: String,
+    /// Who is asked about tokens that the API server does not know itself.
+    authenticator: Option<String>,
     _janitor: Janitor,
     dir: tempfile::TempDir,
 }
@@ -48,6 +50,15 @@ impl ControlPlane {
     /// # Errors
     /// When a program ends early or is not ready within 90 seconds; the error carries the tail of its log.
     pub async fn start(tools: &Tools) -> Result<Self> {
+        Self::start_asking(tools, None).await
+    }
+
+    /// As [`Self::start`]; who shows a token that the API server does not know is whoever this URL says (`TokenReview`), as
+    /// at cloud providers.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_asking(tools: &Tools, authenticator: Option<&str>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("sluice-").tempdir()?;
         let ports = Ports {
             etcd: free_port()?,
@@ -65,6 +76,7 @@ impl ControlPlane {
             tools: tools.clone(),
             ports,
             admin_token,
+            authenticator: authenticator.map(str::to_owned),
             _janitor: Janitor::of(dir.path())?,
             dir,
         };
@@ -146,7 +158,7 @@ impl ControlPlane {
     pub async fn start_apiserver(&self) -> Result<()> {
         let pki = self.dir().join("pki");
         let at = |file: &str| pki.join(file).display().to_string();
-        let args = [
+        let mut args = vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
             format!("--cert-dir={}", pki.display()),
             format!("--secure-port={}", self.ports.api),
@@ -158,6 +170,20 @@ impl ControlPlane {
             "--authorization-mode=RBAC".into(),
             "--service-cluster-ip-range=10.96.0.0/16".into(),
         ];
+        if let Some(url) = &self.authenticator {
+            let config = json!({
+                "apiVersion": "v1", "kind": "Config", "current-context": "c",
+                "clusters": [{"name": "c", "cluster": {"server": url}}],
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}],
+            });
+            let path = self.dir().join("authenticator.kubeconfig");
+            std::fs::write(&path, config.to_string())?;
+            args.extend([
+                format!("--authentication-token-webhook-config-file={}", path.display()),
+                "--authentication-token-webhook-version=v1".into(),
+                "--authentication-token-webhook-cache-ttl=1s".into(),
+            ]);
+        }
         let process = self.spawn("kube-apiserver", args)?;
         let url = format!("{}/readyz", self.url());
         let token = self.admin_token.clone();

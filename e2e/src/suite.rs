@@ -44,7 +44,7 @@ pub struct Options {
     pub helm: Vec<String>,
     /// For notification-controller.
     pub notification: Vec<String>,
-    /// Variables of the environment of source- and notification-controller, which act at cloud providers.
+    /// Variables of the environment of all controllers, which act at cloud providers.
     pub env: Vec<(&'static str, String)>,
 }
 
@@ -73,15 +73,17 @@ impl Suite {
         let mut source = Controller::new(plane, cluster, &folder, "source-controller", source).await?;
         // Nobody is there: no test asks Sigstore's public instance.
         source.env.push(("TUF_MIRROR", "http://127.0.0.1:9".to_owned()));
-        source.env.extend(options.env.iter().cloned());
         let kustomize = options.kustomize.clone();
-        let kustomize = Controller::new(plane, cluster, &folder, "kustomize-controller", kustomize).await?;
+        let mut kustomize =
+            Controller::new(plane, cluster, &folder, "kustomize-controller", kustomize).await?;
         let helm = options.helm.clone();
-        let helm = Controller::new(plane, cluster, &folder, "helm-controller", helm).await?;
+        let mut helm = Controller::new(plane, cluster, &folder, "helm-controller", helm).await?;
         let notification = options.notification.clone();
         let mut notification =
             Controller::new(plane, cluster, &folder, "notification-controller", notification).await?;
-        notification.env.extend(options.env.iter().cloned());
+        for controller in [&mut source, &mut kustomize, &mut helm, &mut notification] {
+            controller.env.extend(options.env.iter().cloned());
+        }
         let suite = Self {
             source,
             kustomize,

@@ -9,6 +9,8 @@ use tokio::{sync::Mutex, time::Instant};
 
 /// How long an answer is good for.
 const GOOD: Duration = Duration::from_secs(30);
+/// How long discovery may take to tell of kinds that are served.
+const LEARNED: Duration = Duration::from_secs(5);
 /// All groups with their resources in one answer.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -66,9 +68,25 @@ impl Cluster {
         Ok(fresh)
     }
 
-    /// Forgets what is known: kinds have come.
-    pub async fn forget(&self) {
+    /// Asks anew, as kinds have come (`group/version/Kind`), until they are told of: that a definition is established does
+    /// not mean that discovery knows it yet. After five seconds it is left at what is told.
+    pub async fn learn(&self, kinds: &[String]) {
         *self.known.lock().await = None;
+        let end = Instant::now() + LEARNED;
+        let mut pause = Duration::from_millis(20);
+        while Instant::now() < end {
+            match self.ask().await {
+                Ok(fresh) if kinds.iter().all(|kind| fresh.api_versions.contains(kind)) => {
+                    *self.known.lock().await = Some((Instant::now(), fresh));
+                    return;
+                }
+                Ok(_) => {}
+                // Whoever needs them hears of it.
+                Err(_) => return,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
     }
 
     async fn ask(&self) -> Result<Capabilities, CapabilitiesError> {

@@ -3,10 +3,10 @@
 use crate::{
     next::Kind,
     release::job::{Ended, Inputs, Job},
+    storage::Last,
 };
 use apply::{fight::Fights, view::Watch};
 use crds::meta::ObjectId;
-use helm::release::Release;
 use runtime::{Key, client::Identity};
 use std::{
     collections::HashMap,
@@ -59,33 +59,12 @@ impl Memory {
     }
 }
 
-/// The last release in storage, as it was read or written.
-#[derive(Debug, Clone)]
-pub struct Last {
-    /// The version of its Secret.
-    pub resource_version: String,
-    /// The release; of its chart, the metadata only.
-    pub release: Arc<Release>,
-}
-
-impl Last {
-    /// A release without the files of its chart: they are of no account here, and many releases hold many.
-    pub fn new(resource_version: &str, mut release: Release) -> Self {
-        let metadata = release.chart.get("metadata").cloned().unwrap_or_default();
-        release.chart = serde_json::json!({"metadata": metadata});
-        Self {
-            resource_version: resource_version.to_owned(),
-            release: Arc::new(release),
-        }
-    }
-}
-
 /// An action under way.
 #[derive(Debug)]
 pub struct Running {
     /// What it was begun for.
     pub inputs: Inputs,
-    /// It is an uninstall.
+    /// It is an uninstall: it has to be ended, whatever is newer.
     pub uninstalls: bool,
     /// Gives it up.
     pub cancel: watch::Sender<bool>,

@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> Result<(), ProcessError> {
 async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let own = process.tools.clients.of(&Identity::Controller);
     let ownership = Ownership {
-        manager: release::apply::MANAGER,
+        manager: release::write::MANAGER,
         overrides: args.override_manager.clone(),
     };
     let owner = OwnerLabels {
@@ -85,8 +85,9 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
     let (view, seen) = View::new(process.tools.clients.clone(), ownership, owner);
     let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
     let concurrency = process.args.concurrent.unwrap_or(4);
+    let clusters = Arc::new(cloud::Clusters::new(own.clone(), args.identities()));
     let context = Arc::new(Context {
-        clients: process.tools.clients.clone(),
+        clients: process.tools.clients.clone().vouched_for(clusters),
         artifacts: Artifacts::new(args.http_retry)?,
         charts: charts::Charts::default(),
         discovery: PerCluster::new(&process.tools.clients, Discovery::new),

@@ -120,6 +120,7 @@ pub fn of(
             }
         }
         State::Locked => Next::Act(Action::Unlock),
+        State::HalfGone => Next::Act(Action::UninstallRemediation),
         State::Absent if exhausted(AttemptedAction::Install, status) => Next::RetriesExceeded,
         State::Absent => Next::Act(Action::Install),
         State::Unmanaged(_) => {

@@ -30,7 +30,7 @@ use crds::{
 };
 use expr::HealthExpressions;
 use helm::release::Release;
-use record::{Draft, End};
+use record::{Draft, pass::End};
 use runtime::{
     Key,
     client::Identity,

@@ -28,6 +28,8 @@ pub enum State {
     Absent,
     /// An action on it was interrupted.
     Locked,
+    /// An uninstall of it was interrupted.
+    HalfGone,
     /// It is not what this object made.
     Unmanaged(&'static str),
     /// It is not what this object asks for.
@@ -48,7 +50,7 @@ pub struct StateError(&'static str);
 /// The state of the release; the first rule that fits counts.
 ///
 /// # Errors
-/// A last release that is superseded, being uninstalled, or of a status that nobody knows.
+/// A last release that is superseded, or of a status that nobody knows.
 pub fn of(
     object: &HelmRelease,
     status: &HelmReleaseStatus,
@@ -62,6 +64,10 @@ pub fn of(
     let found = release.info.status;
     if found.is_pending() {
         return Ok(State::Locked);
+    }
+    // Nothing but an uninstall can end what an uninstall began, whoever began it. (Flux asks for a person.)
+    if found == Status::Uninstalling {
+        return Ok(State::HalfGone);
     }
     let Some(current) = status.history.iter().max_by_key(|s| s.version) else {
         return Ok(match found {

@@ -6,7 +6,7 @@ use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, PostParams},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use thiserror::Error;
 
 /// A release with the labels that users gave it.
@@ -41,6 +41,27 @@ impl Entry {
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
             secret: metadata.name.clone().unwrap_or_default(),
         })
+    }
+}
+
+/// The last release in storage, as it was read or written.
+#[derive(Debug, Clone)]
+pub struct Last {
+    /// The version of its Secret.
+    pub resource_version: String,
+    /// The release; of its chart, the metadata only.
+    pub release: Arc<Release>,
+}
+
+impl Last {
+    /// A release without the files of its chart: they are of no account here, and many releases hold many.
+    pub fn new(resource_version: &str, mut release: Release) -> Self {
+        let metadata = release.chart.get("metadata").cloned().unwrap_or_default();
+        release.chart = serde_json::json!({"metadata": metadata});
+        Self {
+            resource_version: resource_version.to_owned(),
+            release: Arc::new(release),
+        }
     }
 }
 

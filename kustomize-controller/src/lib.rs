@@ -91,8 +91,9 @@ async fn work(process: Process, args: Args) -> Result<(), Box<dyn std::error::Er
             builds.clone(),
         );
     });
+    let clusters = Arc::new(cloud::Clusters::new(own.clone(), args.identities()));
     let context = Arc::new(Context {
-        clients: process.tools.clients.clone(),
+        clients: process.tools.clients.clone().vouched_for(clusters),
         artifacts: Artifacts::new(args.http_retry)?,
         discovery: PerCluster::new(&process.tools.clients, Discovery::new),
         view,

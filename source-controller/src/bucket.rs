@@ -67,21 +67,20 @@ impl Buckets {
             });
         }
         let revision = listed.index.digest(storage.algorithm());
-        let doing = format!("new upstream revision '{revision}'");
+        let outdated = |failure: Failure| {
+            let doing = format!("new upstream revision '{revision}'");
+            failure.on_way_to(&revision.to_string(), object.artifact(), doing)
+        };
         // I/O: the content of those that changed; that of the others is on the shelf.
         let known = kept
             .then(|| self.0.known_buckets.of(object, &request.place))
             .flatten();
         let pulled = within(object, pull::run(storage, &request, listed, known)).await;
-        let pulled = pulled
-            .and_then(|pulled| pulled)
-            .map_err(|failure| failure.during(doing.clone()))?;
+        let pulled = pulled.and_then(|pulled| pulled).map_err(outdated)?;
         // I/O, blocking: the archive.
         let (context, archived_for) = (self.0.clone(), object.clone());
         let archive = move || pull::archive(&context.storage, &archived_for, pulled);
-        let archived = blocking(archive)
-            .await?
-            .map_err(|failure| failure.during(doing))?;
+        let archived = blocking(archive).await?.map_err(outdated)?;
         self.0.known_buckets.learn(object, request.place, &archived);
         Ok(End::Stored(Box::new(archived)))
     }

@@ -136,6 +136,10 @@ fn told(failed: &Failed) -> Failure {
             );
             Failure::fetch(source::INDEXATION_FAILED, text)
         }
+        Failed::Busy(_) => {
+            let text = format!("failed to fetch Helm repository index: {}", chain(failed));
+            Failure::fetch(reason::FAILED, text)
+        }
         Failed::Disk(_) => Failure::storage_text(source::ARCHIVE_OPERATION_FAILED, chain(failed)),
     }
 }

@@ -19,6 +19,7 @@ mod oci;
 mod oci_repository;
 mod record;
 mod shelf;
+pub mod spool;
 mod storage;
 mod tag;
 mod verify;
@@ -119,17 +120,22 @@ impl Shelves {
                     heal(path);
                 }
             });
-            storage::serve(args.storage_addr, storage.clone(), tell).await?;
+            storage::serve(process, args.storage_addr, storage.clone(), tell).await?;
         }
         Ok(Self { storage, missing })
     }
 
     /// From now on what is missing is made anew.
-    async fn lead(self, args: &Args, heal: storage::OnMissing) -> Result<Storage, Failure> {
+    async fn lead(
+        self,
+        process: &Process,
+        args: &Args,
+        heal: storage::OnMissing,
+    ) -> Result<Storage, Failure> {
         self.storage.lead();
         let _ = self.missing.set(heal.clone());
         if args.storage_url.is_none() {
-            storage::serve(args.storage_addr, self.storage.clone(), heal).await?;
+            storage::serve(process, args.storage_addr, self.storage.clone(), heal).await?;
         }
         Ok(self.storage)
     }
@@ -154,7 +160,7 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         buckets.healer(),
         making.healer(),
     ]);
-    let storage = shelves.lead(&args, missing.clone()).await?;
+    let storage = shelves.lead(&process, &args, missing.clone()).await?;
     let context = Arc::new(Context {
         client: own.clone(),
         storage: storage.clone(),

@@ -118,30 +118,53 @@ impl Store {
     }
 }
 
-/// Goes through all objects whose keys begin with `prefix`, after the first page of them.
-///
-/// # Errors
-/// See [`ObjectsError`]; also when there are more than a million objects, or pages without end.
-pub async fn list(
-    store: &Store,
-    prefix: &str,
-    first: Page,
-    mut visit: impl FnMut(Listed) -> Result<(), ObjectsError>,
-) -> Result<(), ObjectsError> {
-    let (mut page, mut pages, mut seen) = (first, 0, 0);
-    loop {
-        pages += 1;
-        seen += page.objects.len();
-        if seen > MAX_LISTED || pages > MAX_PAGES {
+/// All objects whose keys begin with a prefix, page by page.
+#[derive(Debug)]
+pub struct Pages<'a> {
+    store: &'a Store,
+    prefix: &'a str,
+    page: Option<Page>,
+    /// Where to go on behind what was given out.
+    from: Option<String>,
+    pages: usize,
+    seen: usize,
+}
+
+impl<'a> Pages<'a> {
+    /// Begins with the first page, which is there already.
+    pub fn new(store: &'a Store, prefix: &'a str, first: Page) -> Self {
+        Self {
+            store,
+            prefix,
+            page: Some(first),
+            from: None,
+            pages: 0,
+            seen: 0,
+        }
+    }
+
+    /// The objects of the next page; nothing behind the last one.
+    ///
+    /// # Errors
+    /// See [`ObjectsError`]; also when there are more than a million objects, or pages without end.
+    pub async fn next(&mut self) -> Result<Option<Vec<Listed>>, ObjectsError> {
+        let page = match (self.page.take(), self.from.take()) {
+            (Some(first), _) => first,
+            (None, None) => return Ok(None),
+            (None, Some(from)) => {
+                let page = self.store.page(self.prefix, Some(&from)).await?;
+                if page.next.as_ref() == Some(&from) {
+                    return Err(ObjectsError::Answer("the listing goes round in a circle".into()));
+                }
+                page
+            }
+        };
+        self.pages += 1;
+        self.seen += page.objects.len();
+        if self.seen > MAX_LISTED || self.pages > MAX_PAGES {
             return Err(ObjectsError::TooMany);
         }
-        for object in page.objects {
-            visit(object)?;
-        }
-        let Some(from) = page.next else { return Ok(()) };
-        page = store.page(prefix, Some(&from)).await?;
-        if page.next.as_ref() == Some(&from) {
-            return Err(ObjectsError::Answer("the listing goes round in a circle".into()));
-        }
+        self.from = page.next;
+        Ok(Some(page.objects))
     }
 }

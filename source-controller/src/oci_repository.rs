@@ -65,16 +65,24 @@ impl OciRepositories {
             .registries
             .get(&request.repository, &request.access)
             .map_err(|e| pull_failed("failed to generate transport", &e))?;
-        let reference = request.reference(&registry).await?;
+        let now = wants_its_own(object);
+        let reference = request.reference(&registry, now).await?;
         let digest = registry
-            .look(&request.repository, &reference, wants_its_own(object))
+            .look(&request.repository, &reference, now)
             .await
             .map_err(|e| pull_failed("failed to determine artifact digest", &e))?;
         let revision = match &reference {
             Reference::Tag(tag) => format!("{tag}@{digest}"),
             Reference::Digest(digest) => digest.clone(),
         };
-        let verified = verification::run(&self.0, object, request, &registry, &digest, &revision).await?;
+        let doing = format!(
+            "new revision '{revision}' for '{}'",
+            reference.with(&request.repository)
+        );
+        let (new, has) = (revision.clone(), object.artifact().cloned());
+        let outdated = move |failure: Failure| failure.on_way_to(&new, has.as_ref(), doing.clone());
+        let verified = verification::run(&self.0, object, request, &registry, &digest, &revision).await;
+        let verified = verified.map_err(&outdated)?;
         if kept && record::same(object, &revision) {
             let artifact = object.artifact().cloned();
             return Ok(End::UpToDate {
@@ -82,20 +90,18 @@ impl OciRepositories {
                 verified,
             });
         }
-        let doing = format!(
-            "new revision '{revision}' for '{}'",
-            reference.with(&request.repository)
-        );
         let pulled = pull::run(&registry, request, &digest, &self.0.storage).await;
-        let pulled = pulled.map_err(|failure| failure.during(doing.clone()))?;
+        let pulled = pulled.map_err(&outdated)?;
+        let left_out = pulled.left_out;
         let (context, object) = (self.0.clone(), object.clone());
         let published = blocking(move || pull::archive(&context.storage, &object, pulled, revision)).await?;
         published
             .map(|published| End::Stored {
                 published: Box::new(published),
                 verified,
+                left_out,
             })
-            .map_err(|failure| failure.during(doing))
+            .map_err(outdated)
     }
 }
 

@@ -1,6 +1,6 @@
 //! PURE: what the ends of passes have in common for all kinds of sources: conditions, events, when to look again.
 
-use crate::storage::StorageError;
+use crate::{ignore::RulesError, storage::StorageError};
 use crds::meta::{Condition, ObjectStatus as _};
 use crds::{
     meta::{Artifact, FluxObject, READY, RECONCILING, REQUESTED_AT, STALLED, reason},
@@ -51,6 +51,19 @@ pub struct Failure {
     unverified: Option<&'static str>,
     /// What can help.
     help: Help,
+}
+
+/// `spec.timeout` where it is not given, as the CRDs have it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Nobody waits for longer, whatever the spec says: others wait for the worker.
+const MOST_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// How long a step may take, by what the spec says.
+pub fn patience(given: Option<Duration>) -> Duration {
+    given
+        .filter(|given| !given.is_zero())
+        .unwrap_or(PATIENCE)
+        .min(MOST_PATIENCE)
 }
 
 /// Whether somebody asked for a look just now, so that what was seen a moment ago will not do.
@@ -112,6 +125,12 @@ impl Failure {
         Self::new(STORAGE_OPERATION_FAILED, reason, message)
     }
 
+    /// The ignore rules of what was fetched cannot be heeded.
+    pub fn rules(error: &RulesError) -> Self {
+        let text = format!("failed to load source ignore patterns: {error}");
+        Self::storage_text(source::SOURCE_IGNORE_ERROR, text)
+    }
+
     /// A signature is missing, wrong or nobody's.
     pub fn unverified(reason: &'static str, message: String) -> Self {
         Self::new(SOURCE_VERIFIED, reason, message)
@@ -147,6 +166,16 @@ impl Failure {
         self.doing = Some(message.as_str().into());
         self.outdated = Some(Box::new((reason, message)));
         self
+    }
+
+    /// The failure, which came on the way to a revision that upstream has. The artifact is outdated, unless it is that one.
+    #[must_use]
+    pub fn on_way_to(self, revision: &str, has: Option<&Artifact>, message: String) -> Self {
+        if has.is_some_and(|artifact| artifact.revision != revision) {
+            self.outdated(source::NEW_REVISION, message)
+        } else {
+            self.during(message)
+        }
     }
 
     /// The failure, which also says that the signature was not found to be right.
@@ -300,4 +329,56 @@ fn interval<O: FluxObject>(object: &O) -> Requeue {
 
 fn generation<O: FluxObject>(object: &O) -> i64 {
     object.meta().generation.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crds::source::GitRepository;
+    use runtime::conditions::find;
+    use serde_json::json;
+
+    fn failed_with(failure: Failure, artifact: serde_json::Value) -> Vec<Condition> {
+        let object: GitRepository = serde_json::from_value(json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "a", "generation": 1},
+            "spec": {"url": "https://h/r", "interval": "1m"}, "status": {"artifact": artifact},
+        }))
+        .unwrap();
+        let status = object.status.clone().unwrap();
+        let now = runtime::conditions::now();
+        failed(&object, status, failure, &now, Duration::ZERO)
+            .status
+            .conditions
+    }
+
+    #[test]
+    fn an_artifact_is_outdated_while_a_newer_one_cannot_be_made() {
+        let artifact = json!({"path": "p", "url": "u", "revision": "r1", "digest": "d", "lastUpdateTime": "2026-01-01T00:00:00Z"});
+        let has: Artifact = serde_json::from_value(artifact.clone()).unwrap();
+        let to = |revision: &str, has: Option<&Artifact>| {
+            let failure = Failure::storage_text(source::ARCHIVE_OPERATION_FAILED, "no".to_owned());
+            failure.on_way_to(revision, has, format!("new upstream revision '{revision}'"))
+        };
+        let conditions = failed_with(to("r2", Some(&has)), artifact.clone());
+        let outdated = find(&conditions, ARTIFACT_OUTDATED).unwrap();
+        assert_eq!(outdated.reason, "NewRevision");
+        assert_eq!(outdated.message, "new upstream revision 'r2'");
+        let reconciling = find(&conditions, RECONCILING).unwrap();
+        assert_eq!(
+            reconciling.message,
+            "building artifact: new upstream revision 'r2'"
+        );
+        let conditions = failed_with(to("r1", Some(&has)), artifact);
+        assert!(find(&conditions, ARTIFACT_OUTDATED).is_none());
+        let conditions = failed_with(to("r1", None), json!(null));
+        assert!(find(&conditions, ARTIFACT_OUTDATED).is_none());
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        for (given, expected) in [(None, 60), (Some(0), 60), (Some(5), 5), (Some(86_400), 3600)] {
+            let given = given.map(Duration::from_secs);
+            assert_eq!(patience(given), Duration::from_secs(expected), "{given:?}");
+        }
+    }
 }

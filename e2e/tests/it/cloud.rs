@@ -1,6 +1,6 @@
 //! Identities at cloud providers: each protocol against a peer that plays the provider's part, and what they open.
 
-mod peer;
+pub mod peer;
 mod providers;
 
 use anyhow::{Context as _, Result, ensure};

@@ -1,5 +1,7 @@
 //! HelmRelease: a controller that is killed at any step leaves nothing pending; the next one carries on.
 
+mod undo;
+
 use anyhow::{Result, ensure};
 use e2e::{
     charts::{Charts, helm_json},
@@ -137,6 +139,9 @@ async fn a_kill_at_any_step_leaves_nothing_pending() -> Result<()> {
     })
     .await?;
     external(&world).await?;
+    undo::uninstall(&world).await?;
+    undo::rollback(&world).await?;
+    undo::test(&world).await?;
     let space = world.space("hr-crash").await?;
     let _charts = Charts::offer(&space, &FILES).await?;
 

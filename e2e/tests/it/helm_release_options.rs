@@ -200,52 +200,6 @@ async fn what_others_own_is_taken_over_only_where_allowed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn client_side_apply_and_the_way_to_server_side() -> Result<()> {
-    let space = World::shared().await?.space("hr-client-side").await?;
-    let _charts = Charts::offer(&space, &FILES).await?;
-    let by = |mode: &str, key: &str| json!({"spec": {"install": {"serverSideApply": false}, "upgrade": {"serverSideApply": mode}, "values": {"key": key}}});
-    space.helm_release("web", by("auto", "first")).await?;
-    space.released("web", 1).await?;
-    let manager = |operation: &'static str| {
-        move |o: &Value| {
-            let entries = o["metadata"]["managedFields"].as_array();
-            entries
-                .into_iter()
-                .flatten()
-                .any(|e| e["manager"] == "helm-controller" && e["operation"] == operation)
-        }
-    };
-    space
-        .holds("by update", "v1", "ConfigMap", "web", manager("Update"))
-        .await?;
-    space.helm_release("web", by("auto", "second")).await?;
-    space.released("web", 2).await?;
-    space
-        .holds("the old key is gone", "v1", "ConfigMap", "web", |o| {
-            o["data"]["first"].is_null() && o["data"]["second"] == "x"
-        })
-        .await?;
-    space.helm_release("web", by("enabled", "third")).await?;
-    space.released("web", 3).await?;
-    let applied = |o: &Value| {
-        o["data"]["second"].is_null()
-            && o["data"]["third"] == "x"
-            && manager("Apply")(o)
-            && !manager("Update")(o)
-    };
-    space
-        .holds(
-            "by apply, and the old key is gone",
-            "v1",
-            "ConfigMap",
-            "web",
-            applied,
-        )
-        .await?;
-    Ok(())
-}
-
-#[tokio::test]
 async fn post_renderers_and_common_metadata_are_part_of_the_release() -> Result<()> {
     let space = World::shared().await?.space("hr-post-render").await?;
     let _charts = Charts::offer(&space, &FILES).await?;

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use e2e::{charts::Charts, expect::condition, flux::HELM, space::Space, world::World};
+use futures::{StreamExt as _, TryStreamExt as _};
 use helm::release::{Release, decode, encode, labels, secret_name};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -286,5 +287,34 @@ async fn what_drifts_in_a_secret_is_not_told() -> Result<()> {
             ensure!(!told.contains(canary), "{canary} was told: {told}");
         }
     }
+    Ok(())
+}
+
+/// What is looked up comes in pages, and a chart sees all of it.
+#[tokio::test]
+async fn long_lists_are_looked_up_in_pages() -> Result<()> {
+    const MANY: usize = 510;
+    let space = World::shared().await?.space("hr-lists").await?;
+    let count = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: count}
+data: {count: {{ len (lookup \"v1\" \"Secret\" .Release.Namespace \"\").items | quote }}}
+";
+    let _charts = Charts::offer(&space, &[("templates/all.yaml", count)]).await?;
+    let secrets = (0..MANY).map(|n| {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": format!("s{n}")}});
+        space.apply(secret)
+    });
+    let secrets: Vec<_> = secrets.collect();
+    futures::stream::iter(secrets)
+        .buffer_unordered(16)
+        .try_collect::<Vec<()>>()
+        .await?;
+    space.helm_release("web", json!({})).await?;
+    space
+        .holds("all are counted", "v1", "ConfigMap", "count", |o| {
+            o["data"]["count"].as_str() == Some(&MANY.to_string())
+        })
+        .await?;
     Ok(())
 }

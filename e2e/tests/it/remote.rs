@@ -256,7 +256,8 @@ async fn a_config_map_leads_to_a_cluster_by_a_token_of_ones_own() -> Result<()> 
             json!({"address": "http://127.0.0.1:1"}),
             "is no address of an API server",
         ),
-        (json!({"provider": "aws"}), "provider 'aws'"),
+        (json!({"provider": "aws"}), "'cluster'"),
+        (json!({"provider": "gcp"}), "ObjectLevelWorkloadIdentity"),
         (json!({"audiences": "somebody-else"}), "Unauthorized"),
         (
             json!({"serviceAccountName": "nobody"}),

@@ -5,7 +5,9 @@ use crate::{
     ledger::{self, Memory, Running},
     next::Action,
     release::{
-        job::{ActionError, Ended, Job, Session},
+        self,
+        job::{ActionError, Ended, Job},
+        session::Session,
         wait::Waits,
     },
     spec,
@@ -25,7 +27,7 @@ pub fn begin(helm: &Helm, key: &Key, memory: &Arc<Mutex<Memory>>, job: Job) {
         let mut memory = ledger::lock(memory);
         memory.running = Some(Running {
             inputs: job.inputs.clone(),
-            uninstalls: job.action == Action::Uninstall,
+            uninstalls: matches!(job.action, Action::Uninstall | Action::UninstallRemediation),
             cancel,
         });
         memory.bell.clone()
@@ -53,7 +55,7 @@ pub fn begin(helm: &Helm, key: &Key, memory: &Arc<Mutex<Memory>>, job: Job) {
                 legacy: spec::waits_as_helm_3(&job.object, helm3_defaults),
             };
             waits.work().await;
-            Session::new(context, job, waits).run().await
+            release::run(Session::new(context, job, waits)).await
         });
         // An action that panics is a failed action of that object, and nothing else.
         let ended = work.await.unwrap_or_else(|panic| {

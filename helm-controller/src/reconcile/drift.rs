@@ -5,8 +5,8 @@ use crate::{
     context::Context,
     ledger::{self, Good, Memory},
     release::{
-        apply::{MANAGER, create, migrate, words},
         objects::{self, Item},
+        write::{MANAGER, create, migrate, words},
     },
 };
 use ::apply::{

@@ -3,9 +3,9 @@
 use super::{record::Draft, state_error, step::Stop};
 use crate::{
     context::Context,
-    ledger::{self, Last, Memory},
+    ledger::{self, Memory},
     spec,
-    storage::{Storage, StorageError},
+    storage::{Last, Storage, StorageError},
 };
 use crds::helm::{HelmRelease, HelmReleaseStatus, reason as hr};
 use helm::release::{self, Release, Status};

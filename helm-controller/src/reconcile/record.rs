@@ -1,17 +1,17 @@
 //! PURE: what a pass came to → the status, what to tell, and when to look again. The only place that writes status.
 
+mod attempt;
 mod ended;
+pub mod pass;
 mod summary;
 #[cfg(test)]
 mod tests;
 
-use super::step::Stop;
 use crate::{
     context::Settings,
-    digests, history,
+    history,
     next::{Action, Kind},
     spec,
-    state::Desired,
 };
 use crds::{
     helm::{
@@ -19,20 +19,14 @@ use crds::{
         condition::{DRIFTED, RELEASED, REMEDIATED},
         reason as hr,
     },
-    meta::{FORCE_AT, READY, RECONCILING, REQUESTED_AT, RESET_AT, format_go, reason},
+    meta::{READY, format_go, reason},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt as _;
 use runtime::{
     conditions::{self, Conditions},
     events::Event,
-    reconciler::Outcome,
-    requeue::Requeue,
 };
-use std::time::Duration;
 
-/// Where nothing else will call, a pass looks whether an action under way has been lost.
-const LOST: Duration = Duration::from_secs(60);
 const GROUP: &str = crds::helm::GROUP;
 
 /// The status of an object while a pass makes it.
@@ -47,27 +41,6 @@ pub struct Draft<'a> {
     pub status: HelmReleaseStatus,
     /// What to tell.
     pub events: Vec<Event>,
-}
-
-/// How a pass ended that was not stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// The release is as asked for.
-    Done,
-    /// An action is under way, or begins now.
-    Acting,
-    /// Something was undone, and is tried again after the pause that failures have.
-    Retry(String),
-    /// Something failed before it changed anything, and is tried again after that pause.
-    Failed(String),
-    /// Again at once.
-    Again,
-    /// Again after the pause of the strategy.
-    RetryAfter(Duration, Option<String>),
-    /// Only a change can help.
-    Stalled(String),
-    /// Nothing was done that would tell of success.
-    Idle,
 }
 
 impl<'a> Draft<'a> {
@@ -97,49 +70,6 @@ impl<'a> Draft<'a> {
             self.conditions()
                 .mark_unknown(READY, reason::PROGRESSING, "reconciliation in progress");
         }
-    }
-
-    /// An attempt begins: what it is for; failures of another attempt no longer count.
-    pub fn attempt(&mut self, desired: &Desired, oci_digest: Option<&str>) {
-        let reset = self.take_request(RESET_AT);
-        let status = &mut self.status;
-        status.storage_namespace = Some(spec::storage_namespace(self.object));
-        let known = status.last_attempted_config_digest.clone();
-        let differs = status.last_attempted_generation != self.generation
-            || status.last_attempted_revision.as_deref() != Some(&desired.chart_version)
-            || known.is_some_and(|known| !digests::are_values(&known, &desired.values));
-        if differs || reset {
-            self.clear_failures();
-        }
-        let status = &mut self.status;
-        status.last_attempted_generation = self.generation;
-        status.last_attempted_revision = Some(desired.chart_version.clone());
-        status.last_attempted_revision_digest = oci_digest.map(str::to_owned);
-        status.last_attempted_config_digest =
-            Some(digests::of_values(self.settings.algorithm, &desired.values));
-        status.last_attempted_values_checksum = None;
-        status.last_release_revision = 0;
-    }
-
-    /// Whether the user asks, by annotation, for a release whatever the state; counts as handled from now on.
-    pub fn forced(&mut self) -> bool {
-        self.take_request(FORCE_AT)
-    }
-
-    /// A request counts when it comes with a request to reconcile of the same value, and was not handled before.
-    fn take_request(&mut self, key: &str) -> bool {
-        let annotations = self.object.annotations();
-        let Some(value) = annotations.get(key) else {
-            return false;
-        };
-        let handled = match key {
-            FORCE_AT => &mut self.status.last_handled_force_at,
-            _ => &mut self.status.last_handled_reset_at,
-        };
-        let fresh = handled.as_ref() != Some(value);
-        *handled = Some(value.clone());
-        let requested = annotations.get(REQUESTED_AT);
-        fresh && requested == Some(value) && self.status.last_handled_reconcile_at.as_ref() != requested
     }
 
     /// An action begins when this status is written.
@@ -263,131 +193,6 @@ impl<'a> Draft<'a> {
         self.status.history.clear();
         self.status.storage_namespace = None;
         self.clear_failures();
-    }
-
-    /// The pass ended.
-    pub fn end(mut self, end: End) -> Outcome<HelmReleaseStatus> {
-        match end {
-            End::Done => {
-                self.conditions().remove(RECONCILING);
-                self.summarize();
-                self.status.observed_generation = self.generation;
-                let interval = spec::interval(self.object);
-                self.outcome(Requeue::Interval(interval), None)
-            }
-            End::Idle => {
-                self.conditions().remove(RECONCILING);
-                self.status.observed_generation = self.generation;
-                let interval = spec::interval(self.object);
-                self.outcome(Requeue::Interval(interval), None)
-            }
-            End::Acting => self.outcome(Requeue::Await(LOST), None),
-            End::Again => self.outcome(Requeue::After(Duration::ZERO), None),
-            End::Retry(error) => {
-                if let Some(ready) =
-                    conditions::find(&self.status.conditions, READY).map(|c| c.message.clone())
-                {
-                    self.conditions()
-                        .reconciling(reason::PROGRESSING_WITH_RETRY, ready);
-                }
-                self.outcome(Requeue::Backoff, Some(error))
-            }
-            End::Failed(error) => self.outcome(Requeue::Backoff, Some(error)),
-            End::RetryAfter(pause, error) => {
-                let message = format!("retrying after {}", format_go(pause));
-                self.conditions()
-                    .reconciling(reason::PROGRESSING_WITH_RETRY, message);
-                self.status.observed_generation = self.generation;
-                self.outcome(Requeue::Interval(pause), error)
-            }
-            End::Stalled(message) => {
-                self.status.observed_generation = self.generation;
-                self.outcome(Requeue::Never, Some(message))
-            }
-        }
-    }
-
-    /// No attempt is left.
-    pub fn retries_exceeded(&mut self) -> End {
-        let status = &self.status;
-        let action = status.last_attempted_release_action;
-        let count = spec::Remediation::active(self.object, status).map_or(0, |r| r.failures(status));
-        let message = format!(
-            "Failed to {} after {count} attempt(s)",
-            action.map_or("", spec::word)
-        );
-        self.conditions().stalled(hr::RETRIES_EXCEEDED, message.clone());
-        End::Stalled(message)
-    }
-
-    /// There is nothing to go back to.
-    pub fn missing_rollback_target(&mut self) -> End {
-        let message = "Failed to perform remediation: missing target release for rollback: cannot remediate failed release";
-        self.conditions().stalled(hr::MISSING_ROLLBACK_TARGET, message);
-        End::Stalled(message.to_owned())
-    }
-
-    /// The pass was stopped before it came to the release.
-    pub fn stop(mut self, stop: Stop) -> Outcome<HelmReleaseStatus> {
-        match stop {
-            Stop::Terminal {
-                reason,
-                message,
-                observed,
-            } => {
-                let known = self.says(reason, &message);
-                let mut conditions = self.conditions();
-                conditions.stalled(reason, message.clone());
-                conditions.mark_false(READY, reason, message.clone());
-                if observed {
-                    self.status.observed_generation = self.generation;
-                }
-                if !known {
-                    self.events.push(Event::warning(reason, message.clone()));
-                }
-                self.outcome(Requeue::Never, Some(message))
-            }
-            Stop::Waiting {
-                reason,
-                message,
-                tells,
-            } => {
-                let known = self.says(reason, &message);
-                self.conditions().mark_false(READY, reason, message.clone());
-                if tells && !known {
-                    self.events.push(Event::normal(reason, message));
-                }
-                let pause = self.settings.requeue_dependency;
-                self.outcome(Requeue::After(pause), None)
-            }
-            Stop::Failed {
-                reason,
-                message,
-                tells,
-            } => {
-                self.conditions().mark_false(READY, reason, message.clone());
-                if tells {
-                    self.events.push(Event::warning(reason, message.clone()));
-                }
-                self.outcome(Requeue::Backoff, Some(message))
-            }
-        }
-    }
-
-    /// The status, events and requeue as they are now.
-    pub fn outcome(mut self, requeue: Requeue, error: Option<String>) -> Outcome<HelmReleaseStatus> {
-        self.conditions().sort();
-        Outcome {
-            status: self.status,
-            events: self.events,
-            requeue,
-            error,
-        }
-    }
-
-    fn says(&self, reason: &str, message: &str) -> bool {
-        conditions::find(&self.status.conditions, READY)
-            .is_some_and(|c| c.reason == reason && c.message == message)
     }
 
     fn latest(&self) -> Option<Snapshot> {

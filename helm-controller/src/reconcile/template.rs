@@ -3,7 +3,7 @@
 use super::step::Stop;
 use crate::{
     context::Context,
-    release::apply::{MANAGER, words},
+    release::write::{MANAGER, words},
     spec,
 };
 use crds::{

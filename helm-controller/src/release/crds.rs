@@ -1,17 +1,18 @@
-//! I/O: a chart's custom resource definitions, which come before everything else; and what belongs to a release.
+//! I/O: a chart's custom resource definitions, which come before everything else.
 
 use super::{
-    apply,
-    job::{ActionError, Session},
+    inventory::definitions,
+    job::ActionError,
     objects::{self, Item},
+    session::Session,
     wait::Awaited,
+    write,
 };
 use crds::{
     helm::CrdsPolicy,
-    meta::{HELM_NAME, HELM_NAMESPACE, Inventory, InventoryEntry},
+    meta::{HELM_NAME, HELM_NAMESPACE},
 };
 use expr::HealthExpressions;
-use helm::{Crd, release::Release};
 use kube::ResourceExt as _;
 use runtime::telemetry::chain;
 use serde_json::Value;
@@ -27,7 +28,7 @@ const KIND: &str = "CustomResourceDefinition";
 /// # Errors
 /// Definitions that cannot be read, that the API server refuses, or that do not come up in a minute.
 pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -> Result<(), ActionError> {
-    let found = definitions(session)?;
+    let found = definitions(&session.job)?;
     if found.is_empty() || policy == CrdsPolicy::Skip {
         return Ok(());
     }
@@ -60,6 +61,7 @@ pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -
         return Ok(());
     }
     let count = written.len();
+    let definitions: Vec<Value> = written.iter().map(|w| w.written.clone()).collect();
     let ready = session
         .waits
         .ready(written, false, &HealthExpressions::default(), ESTABLISHED)
@@ -72,53 +74,34 @@ pub async fn run(session: &mut Session, policy: CrdsPolicy, server_side: bool) -
     session.say(format!(
         "successfully applied {count} CustomResourceDefinition(s)"
     ));
-    for item in &items {
-        let group = item.manifest.pointer("/spec/group").and_then(Value::as_str);
-        session.discovery.forget(group.unwrap_or_default());
+    let mut kinds = Vec::new();
+    for definition in &definitions {
+        session
+            .discovery
+            .forget(definition["spec"]["group"].as_str().unwrap_or_default());
+        kinds.extend(served(definition));
     }
-    session.context.cluster.of(&session.job.identity).forget().await;
+    session
+        .context
+        .cluster
+        .of(&session.job.identity)
+        .learn(&kinds)
+        .await;
     Ok(())
 }
 
-/// The objects that belong to a release: those of its manifest, and the definitions of its chart.
-pub async fn inventory(session: &Session, release: &Release) -> Option<Inventory> {
-    let mut entries = Vec::new();
-    let add = |items: &[Item], entries: &mut Vec<InventoryEntry>| {
-        entries.extend(items.iter().map(|item| InventoryEntry {
-            id: item.object.id().to_string(),
-            v: item.object.version.clone(),
-        }));
-    };
-    let discovery = &session.discovery;
-    add(
-        &objects::build(discovery, &release.manifest, &release.namespace)
-            .await
-            .ok()?,
-        &mut entries,
-    );
-    for crd in definitions(session).unwrap_or_default() {
-        for value in objects::parse(&String::from_utf8_lossy(&crd.data)).ok()? {
-            let Ok(object) = ::apply::id::ObjectRef::of(&value) else {
-                continue;
-            };
-            entries.push(InventoryEntry {
-                id: object.id().to_string(),
-                v: object.version,
-            });
-        }
-    }
-    Some(Inventory { entries })
-}
-
-fn definitions(session: &Session) -> Result<Vec<Crd>, ActionError> {
-    let Some(chart) = &session.job.chart else {
-        return Ok(Vec::new());
-    };
-    if chart.crds().is_empty() {
-        return Ok(Vec::new());
-    }
-    helm::crds(chart, &session.job.values)
-        .map_err(|e| ActionError::Helm(format!("failed to apply CustomResourceDefinitions: {e}")))
+/// The kinds that a live definition serves, as `group/version/Kind`.
+fn served(definition: &Value) -> Vec<String> {
+    let spec = &definition["spec"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    versions
+        .filter(|version| version["served"] == true)
+        .map(|version| {
+            let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+            format!("{group}/{}/{kind}", text(&version["name"]))
+        })
+        .collect()
 }
 
 async fn one(
@@ -135,13 +118,13 @@ async fn one(
         ))
     };
     let api = item.resource.api(client.clone(), "");
-    let live = api.get_opt(name).await.map_err(|e| failed(apply::words(&e)))?;
+    let live = api.get_opt(name).await.map_err(|e| failed(write::words(&e)))?;
     let live = live.map(|l| serde_json::to_value(l).unwrap_or_default());
     let written = match (live, policy) {
         // It is there, and stays as it is. It may be another release that it came with.
         (Some(live), CrdsPolicy::Create) => live,
         (Some(live), _) if !server_side => {
-            let mode = apply::Mode {
+            let mode = write::Mode {
                 server_side: false,
                 force: false,
                 replace: true,
@@ -150,10 +133,10 @@ async fn one(
             let replaced = super::client_side::write(client, None, item, Some(&live), mode).await;
             replaced.map_err(failed)?
         }
-        (None, _) if !server_side => apply::create(client, item)
+        (None, _) if !server_side => write::create(client, item)
             .await
-            .map_err(|e| failed(apply::words(&e)))?,
-        _ => apply::server_side(client, item, true).await.map_err(failed)?,
+            .map_err(|e| failed(write::words(&e)))?,
+        _ => write::server_side(client, item, true).await.map_err(failed)?,
     };
     Ok(Some(Awaited {
         object: item.object.clone(),

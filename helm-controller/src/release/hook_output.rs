@@ -3,7 +3,7 @@
 //! Helm's command line prints it; a controller's terminal is its log. It goes neither into conditions nor events: what a
 //! program prints may be anything, and those go out to chats. Nothing that fails here fails a release.
 
-use super::{job::Session, objects::Item};
+use super::{objects::Item, session::Session};
 use ::apply::id::ObjectRef;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{

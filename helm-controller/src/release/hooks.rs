@@ -2,9 +2,11 @@
 
 use super::{
     apply, hook_output,
-    job::{ActionError, Session, now},
+    job::{ActionError, now},
     objects::{self, Item},
+    session::Session,
     wait::{Awaited, WaitError},
+    write,
 };
 use crate::storage::Record;
 use helm::{Event, release::HookRun};
@@ -83,8 +85,8 @@ async fn one(
     for item in &items {
         let client = session.client.0.clone();
         let made = match server_side {
-            true => apply::server_side(&client, item, false).await,
-            false => apply::create(&client, item).await.map_err(|e| apply::words(&e)),
+            true => write::server_side(&client, item, false).await,
+            false => write::create(&client, item).await.map_err(|e| write::words(&e)),
         };
         let ended = match made {
             Ok(written) => {

@@ -1,11 +1,12 @@
 //! I/O: `helm install`.
 
 use super::{
-    apply::{self, Mode},
-    crds, hooks,
-    job::{ActionError, Session, next_revision, now},
+    apply, crds, hooks,
+    job::{ActionError, next_revision, now},
     objects::{self, Item},
     render::{self, Output},
+    session::Session,
+    write::{self, Mode},
 };
 use crate::storage::Record;
 use ::apply::{discovery::Resource, id::ObjectRef};
@@ -147,6 +148,8 @@ pub async fn rendered(
         revision,
         upgrade,
         skip_schema,
+        until: tokio::time::Instant::now() + session.timeout(),
+        cancel: session.waits.cancel.clone(),
     };
     let context = &session.context;
     let output = render::run(
@@ -210,7 +213,7 @@ pub async fn refuse_foreign(session: &Session, items: &[Item], what: &str) -> Re
             ActionError::Helm(format!(
                 "unable to continue with {what}: could not get information about the resource {}: {}",
                 objects::shown(&item.object),
-                apply::words(&e)
+                write::words(&e)
             ))
         })?;
         let Some(live) = live else { continue };
@@ -276,10 +279,10 @@ async fn namespace(session: &Session, server_side: bool) -> Result<(), ActionErr
         return Ok(());
     }
     let made: Result<Value, String> = match server_side {
-        true => apply::server_side(&session.client.0, &item, false).await,
-        false => apply::create(&session.client.0, &item)
+        true => write::server_side(&session.client.0, &item, false).await,
+        false => write::create(&session.client.0, &item)
             .await
-            .map_err(|e| apply::words(&e)),
+            .map_err(|e| write::words(&e)),
     };
     made.map(drop).map_err(ActionError::Helm)
 }

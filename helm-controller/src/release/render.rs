@@ -5,14 +5,17 @@ use crate::capabilities::Cluster;
 use apply::{discovery::Discovery, id::ObjectRef};
 use crds::helm::HelmRelease;
 use helm::{Chart, Environment, Hook, Metadata, Options};
-use kube::{Client, api::ListParams};
+use kube::{
+    Api, Client,
+    api::{DynamicObject, ListParams},
+};
 use runtime::telemetry::chain;
 use serde_json::{Map, Value, json};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 /// What is rendered.
 #[derive(Debug, Clone)]
@@ -33,6 +36,10 @@ pub struct Input {
     pub upgrade: bool,
     /// Values need not satisfy the chart's schemas.
     pub skip_schema: bool,
+    /// When no look at the cluster is taken any more.
+    pub until: Instant,
+    /// Set when something newer is to be done: no look is taken then, either.
+    pub cancel: watch::Receiver<bool>,
 }
 
 /// What a chart became.
@@ -65,6 +72,8 @@ pub async fn run(
         client,
         discovery: discovery.clone(),
         handle: Handle::current(),
+        until: input.until,
+        cancel: input.cancel.clone(),
     };
     // Rendering is pure computation: it does not hold up the threads that serve watches.
     let rendered = tokio::task::spawn_blocking(move || {
@@ -103,10 +112,15 @@ struct Live {
     client: Client,
     discovery: Arc<Discovery>,
     handle: Handle,
+    until: Instant,
+    cancel: watch::Receiver<bool>,
 }
 
 /// How long one look at the cluster may take.
 const LOOKUP: Duration = Duration::from_secs(30);
+/// A list comes in pages of this many objects, and may have so many in all.
+const PAGE: u32 = 500;
+const LISTED: usize = 10_000;
 
 impl Environment for Live {
     fn now(&self) -> (i64, u32) {
@@ -122,13 +136,19 @@ impl Environment for Live {
     }
 
     fn lookup(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Value, String> {
+        let until = self.until.min(Instant::now() + LOOKUP);
+        let mut cancel = self.cancel.clone();
         let look = async {
-            let look = self.look(api_version, kind, namespace, name);
-            tokio::time::timeout(LOOKUP, look).await
+            tokio::select! {
+                biased;
+                _ = cancel.wait_for(|canceled| *canceled) => Err("something newer is to be done".to_owned()),
+                () = tokio::time::sleep_until(until) => Err("no answer in time".to_owned()),
+                found = self.look(api_version, kind, namespace, name) => return found,
+            }
+            .map_err(|why: String| format!("lookup of {kind} {namespace}/{name}: {why}"))
         };
         // The engine runs on a thread of its own, where waiting is allowed.
-        let found = self.handle.block_on(look);
-        found.unwrap_or_else(|_| Err(format!("lookup of {kind} {namespace}/{name}: no answer in time")))
+        self.handle.block_on(look)
     }
 }
 
@@ -169,10 +189,13 @@ impl Live {
             other => chain(&other),
         };
         if name.is_empty() {
-            return match api.list(&ListParams::default()).await {
-                Ok(list) => Ok(json!({
-                    "apiVersion": api_version, "kind": format!("{kind}List"), "metadata": {}, "items": list.items,
+            return match list(&api).await {
+                Ok(Some(items)) => Ok(json!({
+                    "apiVersion": api_version, "kind": format!("{kind}List"), "metadata": {}, "items": items,
                 })),
+                Ok(None) => Err(format!(
+                    "lookup of {kind} {namespace}/{name}: there are more than {LISTED} of them"
+                )),
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(json!({})),
                 Err(error) => Err(failed(error)),
             };
@@ -180,6 +203,23 @@ impl Live {
         match api.get_opt(name).await {
             Ok(found) => Ok(found.map_or_else(|| json!({}), |o| serde_json::to_value(o).unwrap_or_default())),
             Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// All objects, page by page; `None` if there are too many.
+async fn list(api: &Api<DynamicObject>) -> Result<Option<Vec<DynamicObject>>, kube::Error> {
+    let mut items = Vec::new();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = api.list(&params).await?;
+        items.extend(page.items);
+        if items.len() > LISTED {
+            return Ok(None);
+        }
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(Some(items)),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! I/O: `helm rollback`.
 
 use super::{
-    apply::{self, Mode},
-    hooks,
+    apply, hooks,
     install::{clean_up, own},
-    job::{ActionError, Session, next_revision, now},
+    job::{ActionError, next_revision, now},
     objects::Item,
+    session::Session,
     upgrade::is_server_side,
+    write::Mode,
 };
 use crate::{spec, storage::Record};
 use ::crds::helm::Rollback;

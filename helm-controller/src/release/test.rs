@@ -1,9 +1,6 @@
 //! I/O: `helm test`.
 
-use super::{
-    hooks,
-    job::{ActionError, Session},
-};
+use super::{hooks, job::ActionError, session::Session};
 use crate::history::selected;
 use helm::Event;
 

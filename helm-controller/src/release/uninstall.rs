@@ -2,8 +2,10 @@
 
 use super::{
     apply, hooks,
-    job::{ActionError, Session, now},
+    job::{ActionError, now},
     objects::{self, Item, is_kept},
+    session::Session,
+    write,
 };
 use crate::storage::Record;
 use crds::helm::{DeletionPropagation, Uninstall};
@@ -121,7 +123,7 @@ async fn delete(
                     own.push(item);
                 }
             }
-            Err(error) => return Err(failed(&[apply::words(&error)])),
+            Err(error) => return Err(failed(&[write::words(&error)])),
         }
     }
     let policy = match options.deletion_propagation.unwrap_or_default() {

@@ -1,19 +1,28 @@
 //! I/O: `helm upgrade`.
 
 use super::{
-    apply::{self, Mode},
-    crds, hooks,
+    apply, crds, hooks,
     install::{clean_up, own, refuse_foreign, release, rendered},
-    job::{ActionError, Session, next_revision},
+    job::{ActionError, next_revision},
     objects::Item,
+    session::Session,
+    write::Mode,
 };
 use crate::{spec, storage::Record};
+use ::apply::{
+    built_in::is_built_in,
+    three_way::{Shape, merge},
+};
 use ::crds::helm::{ServerSideApplyMode, Upgrade};
 use helm::{
     Event,
     release::{Release, Status},
 };
-use std::{collections::HashSet, sync::Arc};
+use serde_json::Value;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Upgrades the release.
 ///
@@ -38,12 +47,18 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
         release: release(session, &output, revision, server_side, Status::PendingUpgrade)?,
         labels: last.labels.clone(),
     };
+    // A revision that failed has written, too: what it said, and no other does, goes as well.
+    let failed = (last.release.version != current.release.version).then(|| last.release.manifest.clone());
     drop((last, output));
     record.release.info.first_deployed = current.release.info.first_deployed.clone();
     record.release.info.description = "Preparing upgrade".to_owned();
-    let originals = session
+    let mut originals = session
         .build(&current.release.manifest, "current release manifest")
         .await?;
+    if let Some(failed) = failed {
+        let failed = session.build(&failed, "failed release manifest").await;
+        add(&mut originals, failed.unwrap_or_default());
+    }
     let mut targets = session
         .build(&record.release.manifest, "new release manifest")
         .await?;
@@ -79,6 +94,25 @@ pub async fn run(session: &mut Session) -> Result<(), ActionError> {
     match options.cleanup_on_fail && !created.is_empty() {
         true => Err(clean_up(session, &created, error).await),
         false => Err(error),
+    }
+}
+
+/// Adds objects to those that were said before, and to each of those what is said of it only here.
+fn add(originals: &mut Vec<Item>, more: Vec<Item>) {
+    let known = originals.iter().enumerate().map(|(at, o)| (o.object.id(), at));
+    let known: HashMap<_, _> = known.collect();
+    for item in more {
+        match known.get(&item.object.id()) {
+            None => originals.push(item),
+            Some(&at) => {
+                let known = &mut originals[at];
+                let shape = match is_built_in(&item.object.group) {
+                    true => Shape::Kind(&item.object.kind),
+                    false => Shape::Plain,
+                };
+                known.manifest = merge(&Value::Null, &item.manifest, &known.manifest, shape);
+            }
+        }
     }
 }
 

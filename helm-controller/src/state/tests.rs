@@ -81,11 +81,8 @@ fn the_status_of_the_stored_release_decides_first() {
             true,
             Err("unable to determine state for release with status 'superseded'"),
         ),
-        (
-            Status::Uninstalling,
-            true,
-            Err("unable to determine state for release with status 'uninstalling'"),
-        ),
+        (Status::Uninstalling, true, Ok(State::HalfGone)),
+        (Status::Uninstalling, false, Ok(State::HalfGone)),
     ] {
         let release = release(status);
         let known = if known {

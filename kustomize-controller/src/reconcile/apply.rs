@@ -15,8 +15,9 @@ use crate::{
     manifest::Manifest,
 };
 use ::apply::{
-    apply::{Applier, ApplyError, Change, Checked},
+    apply::{Applier, Change, Checked},
     discovery::{Discovery, Resource},
+    error::ApplyError,
     id::ObjectRef,
     order::{self, Stage},
     plan::{self, Action, Sight, Written},

@@ -3,40 +3,15 @@
 //! Flux reads objects of Kubernetes' own kinds into Go types, which lose what they have no field for; server-side apply
 //! refuses such a manifest as a whole. The refusal names the fields, so they are taken out and the rest is applied.
 
+use crate::built_in::is_built_in;
 use serde_json::Value;
-
-/// The API groups whose kinds Flux knows as types; manifests of all others are sent as they are.
-const BUILT_IN: &[&str] = &[
-    "",
-    "admissionregistration.k8s.io",
-    "apps",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "extensions",
-    "flowcontrol.apiserver.k8s.io",
-    "internal.apiserver.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-    "storagemigration.k8s.io",
-];
 
 /// What the API server says of a field that its schema has not.
 const NOT_DECLARED: &str = ": field not declared in schema";
 
 /// A manifest without the fields that a refusal names as unknown, and which those were; `None` where that changes nothing.
 pub(crate) fn without(manifest: &Value, group: &str, refusal: &str) -> Option<(Value, Vec<String>)> {
-    if !BUILT_IN.contains(&group) {
+    if !is_built_in(group) {
         return None;
     }
     let (_, problems) = refusal.split_once("failed to create typed patch object (")?;

@@ -2,13 +2,13 @@
 
 mod header;
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use flate2::read::MultiGzDecoder;
 
 use crate::path::PathError;
 use crate::tar::{BLOCK, Header, padding};
-use crate::tree::{Tree, TreeBuilder};
+use crate::tree::{File, Tree, TreeBuilder};
 use header::{Kind, Member};
 
 /// An extended header (long name, pax records) may not be larger, in bytes. Go's reader has the same limit.
@@ -25,15 +25,18 @@ pub struct Limits {
     pub ratio: u64,
     /// The most members of the archive, skipped ones included.
     pub entries: u64,
+    /// The most directories, those that only paths imply included: each costs more than a file.
+    pub directories: u64,
 }
 
 impl Default for Limits {
-    /// 1 GiB, 300-fold, a million members.
+    /// 1 GiB, 300-fold, a million members, 200,000 directories.
     fn default() -> Self {
         Limits {
             bytes: 1 << 30,
             ratio: 300,
             entries: 1_000_000,
+            directories: 200_000,
         }
     }
 }
@@ -44,6 +47,9 @@ pub enum UnpackError {
     /// The bytes cannot be read, are not gzip, or are damaged.
     #[error("cannot decompress the archive")]
     Read(#[source] io::Error),
+    /// The contents could not be written to where they are kept.
+    #[error("cannot keep what was unpacked")]
+    Keep(#[source] io::Error),
     /// The archive ends inside a member.
     #[error("archive ends in the middle of {0:?}")]
     Truncated(String),
@@ -70,6 +76,9 @@ pub enum UnpackError {
     /// More than [`Limits::entries`].
     #[error("archive has more than {0} members")]
     TooMany(u64),
+    /// More than [`Limits::directories`].
+    #[error("archive has more than {0} directories")]
+    TooManyDirectories(u64),
 }
 
 /// Reads a gzipped tar archive into memory, as a consumer of Flux artifacts does.
@@ -95,6 +104,68 @@ pub fn unpack_some(
     mut wanted: impl FnMut(&str, u64) -> bool,
 ) -> Result<Tree, UnpackError> {
     let mut left = most;
+    walk(reader, limits, &mut |input, path, member| {
+        if !wanted(path, member.size) {
+            input.skip(member.size, &member.name)?;
+            return Ok(None);
+        }
+        left = left.checked_sub(member.size).ok_or(UnpackError::TooLarge(most))?;
+        let bytes = input.take(member.size, &member.name)?;
+        input.skip_padding(member.size, &member.name)?;
+        Ok(Some(bytes))
+    })
+}
+
+/// As [`unpack`], but contents are written to `into`, one after the other: memory does not grow with them. The tree's files
+/// hold where theirs is; see [`Place::of`].
+///
+/// # Errors
+/// As [`unpack`]; also when the writer fails.
+pub fn unpack_to(reader: impl Read, limits: &Limits, mut into: impl Write) -> Result<Tree, UnpackError> {
+    let mut offset = 0;
+    let tree = walk(reader, limits, &mut |input, _, member| {
+        let place = Place {
+            offset,
+            size: member.size,
+        };
+        input.copy(member.size, &member.name, &mut into)?;
+        input.skip_padding(member.size, &member.name)?;
+        offset += member.size;
+        Ok(Some(place.to_bytes()))
+    })?;
+    into.flush().map_err(UnpackError::Keep)?;
+    Ok(tree)
+}
+
+/// Where the content of a file is among those that [`unpack_to`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// How many bytes are before it.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+impl Place {
+    /// Where a file's content is; nothing if the file is not of a tree that [`unpack_to`] made.
+    #[must_use]
+    pub fn of(file: &File) -> Option<Place> {
+        let (offset, size) = file.bytes().split_first_chunk()?;
+        Some(Place {
+            offset: u64::from_le_bytes(*offset),
+            size: u64::from_le_bytes(size.try_into().ok()?),
+        })
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        [self.offset.to_le_bytes(), self.size.to_le_bytes()].concat()
+    }
+}
+
+/// What becomes of a file: what the tree holds of it, if it is wanted.
+type Keep<'k, R> = dyn FnMut(&mut Input<R>, &str, &Member) -> Result<Option<Vec<u8>>, UnpackError> + 'k;
+
+fn walk<R: Read>(reader: R, limits: &Limits, keep: &mut Keep<'_, R>) -> Result<Tree, UnpackError> {
     let counting = Counting {
         inner: reader,
         count: 0,
@@ -112,17 +183,16 @@ pub fn unpack_some(
             Kind::Directory => builder.directory(&member.path()?).map_err(UnpackError::Name)?,
             Kind::File { executable } => {
                 let path = member.path()?;
-                if !wanted(&path, member.size) {
-                    input.skip(member.size, &member.name)?;
-                    continue;
+                if let Some(bytes) = keep(&mut input, &path, &member)? {
+                    builder
+                        .file(&path, bytes, executable)
+                        .map_err(UnpackError::Name)?;
                 }
-                left = left.checked_sub(member.size).ok_or(UnpackError::TooLarge(most))?;
-                let bytes = input.take(member.size, &member.name)?;
-                input.skip_padding(member.size, &member.name)?;
-                builder
-                    .file(&path, bytes, executable)
-                    .map_err(UnpackError::Name)?;
             }
+        }
+        // Asked after each member: none implies more than a path is deep.
+        if builder.directories() > limits.directories {
+            return Err(UnpackError::TooManyDirectories(limits.directories));
         }
     }
     Ok(builder.build())
@@ -184,31 +254,29 @@ impl<R: Read> Input<R> {
     fn take(&mut self, size: u64, name: &str) -> Result<Vec<u8>, UnpackError> {
         self.allow(size)?;
         let mut bytes = Vec::with_capacity(size.min(64 << 10) as usize);
-        let mut left = size;
-        let mut piece = [0; 16 << 10];
-        while left > 0 {
-            let wanted = left.min(piece.len() as u64) as usize;
-            let got = self.read(&mut piece[..wanted])?;
-            bytes.extend_from_slice(&piece[..got]);
-            if got < wanted {
-                return Err(UnpackError::Truncated(name.to_owned()));
-            }
-            left -= got as u64;
-        }
+        self.copy(size, name, &mut bytes)?;
         Ok(bytes)
     }
 
-    fn skip(&mut self, size: u64, name: &str) -> Result<(), UnpackError> {
+    /// Exactly `size` bytes, into a writer.
+    fn copy(&mut self, size: u64, name: &str, into: &mut impl Write) -> Result<(), UnpackError> {
         self.allow(size)?;
         let mut left = size;
         let mut piece = [0; 16 << 10];
         while left > 0 {
             let wanted = left.min(piece.len() as u64) as usize;
-            if self.read(&mut piece[..wanted])? < wanted {
+            let got = self.read(&mut piece[..wanted])?;
+            into.write_all(&piece[..got]).map_err(UnpackError::Keep)?;
+            if got < wanted {
                 return Err(UnpackError::Truncated(name.to_owned()));
             }
-            left -= wanted as u64;
+            left -= got as u64;
         }
+        Ok(())
+    }
+
+    fn skip(&mut self, size: u64, name: &str) -> Result<(), UnpackError> {
+        self.copy(size, name, &mut io::sink())?;
         self.skip_padding(size, name)
     }
 

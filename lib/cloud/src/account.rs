@@ -8,6 +8,7 @@ use k8s_openapi::api::{
 use kube::{Api, api::PostParams};
 use peer::secret::Secret;
 use runtime::telemetry::said;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// A ServiceAccount.
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 pub(super) struct Account {
     pub(super) namespace: String,
     pub(super) name: String,
+    uid: String,
     annotations: BTreeMap<String, String>,
 }
 
@@ -25,6 +27,16 @@ impl Account {
     /// The value of an annotation.
     pub(super) fn note(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(String::as_str)
+    }
+
+    /// Who it is at the providers: changes when its annotations do, or when another one takes its name.
+    pub(super) fn print(&self) -> String {
+        let notes: Vec<String> = [&self.uid]
+            .into_iter()
+            .chain(self.annotations.iter().flat_map(|(key, value)| [key, value]))
+            .map(|part| format!("{}:{part}", part.len()))
+            .collect();
+        hex::encode(Sha256::digest(notes.concat()))
     }
 
     /// `namespace/name`.
@@ -58,16 +70,17 @@ impl Cloud {
         Ok(Some(Account {
             namespace,
             name,
+            uid: found.metadata.uid.unwrap_or_default(),
             annotations: found.metadata.annotations.unwrap_or_default(),
         }))
     }
 
-    /// A token of a ServiceAccount for an audience.
-    pub(super) async fn token(&self, account: &Account, audience: &str) -> Result<Token, CloudError> {
+    /// A token of a ServiceAccount for these audiences.
+    pub(super) async fn token(&self, account: &Account, audiences: Vec<String>) -> Result<Token, CloudError> {
         let api = Api::<ServiceAccount>::namespaced(self.kube.clone(), &account.namespace);
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
-                audiences: Some(vec![audience.to_owned()]),
+                audiences: Some(audiences),
                 ..TokenRequestSpec::default()
             }),
             ..TokenRequest::default()

@@ -3,7 +3,8 @@
 mod acr;
 mod places;
 
-use super::{Cloud, CloudError, Way, Who, call, client_of, direct, env, is_loopback, is_safe, sigv4};
+use super::{Ask, Cloud, CloudError, Way, Who, call, client_of, direct, env, is_loopback, is_safe, sigv4};
+pub(super) use acr::environment;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use peer::secret::Secret;
@@ -83,6 +84,17 @@ impl Cloud {
     /// # Errors
     /// See [`CloudError`].
     pub async fn azure(&self, who: &Who<'_>, scope: &str) -> Result<Option<Secret>, CloudError> {
+        let token = self.azure_lasting(Ask::of(who), scope).await?;
+        Ok(token.map(|(token, _)| token))
+    }
+
+    /// As [`Self::azure`], with how long it lasts.
+    pub(super) async fn azure_lasting(
+        &self,
+        ask: Ask<'_>,
+        scope: &str,
+    ) -> Result<Option<(Secret, Duration)>, CloudError> {
+        let who = ask.who;
         let http = client_of(who)?;
         let via = who
             .proxy
@@ -101,24 +113,32 @@ impl Cloud {
                 client: note(CLIENT, "client")?,
                 authority: env("AZURE_AUTHORITY_HOST"),
             };
-            let full = account.full();
+            let (full, audiences) = (account.full(), ask.audiences.join("\n"));
             let (tenant, id) = (application.tenant.as_str(), application.client.as_str());
-            let question = ["azure", scope, via.as_str(), full.as_str(), tenant, id];
-            let ask = async {
-                let token = self.token(&account, AUDIENCE).await?;
+            let question = [
+                "azure",
+                scope,
+                via.as_str(),
+                full.as_str(),
+                tenant,
+                id,
+                audiences.as_str(),
+            ];
+            let exchange = async {
+                let token = self.token(&account, ask.audiences(AUDIENCE)).await?;
                 application.token(&http, &Proof::Federated(token), scope).await
             };
-            return self.tokens.get(&question, ask).await.map(Some);
+            return self.tokens.lasting(&question, ask.anew, exchange).await.map(Some);
         }
         if let Some((application, proof)) = from_environment()? {
             let question = ["azure", scope, via.as_str(), "environment"];
-            let ask = application.token(&http, &proof, scope);
-            return self.tokens.get(&question, ask).await.map(Some);
+            let grant = application.token(&http, &proof, scope);
+            return self.tokens.lasting(&question, ask.anew, grant).await.map(Some);
         }
         let given = env("AZURE_CLIENT_ID");
         let question = ["azure", scope, "machine"];
-        let machine = self.tokens.get(&question, machine(given.as_deref(), scope)).await;
-        match machine {
+        let machine = machine(given.as_deref(), scope);
+        match self.tokens.lasting(&question, ask.anew, machine).await {
             Ok(token) => Ok(Some(token)),
             // Nobody is there to ask, and nothing says that somebody should be.
             Err(CloudError::Request { .. }) if given.is_none() => Ok(None),

@@ -1,7 +1,7 @@
 //! I/O: one request to a token service, and its answer under a limit.
 
 use super::CloudError;
-use peer::http::{without_queries, without_query};
+use peer::http::{retry_after, without_queries, without_query};
 use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -23,13 +23,14 @@ pub(super) fn form(client: &Client, url: &str, pairs: &[(&str, &str)]) -> Reques
 pub(super) async fn call(request: RequestBuilder) -> Result<Vec<u8>, CloudError> {
     let (client, request) = request.build_split();
     let request = request.map_err(CloudError::Client)?;
-    let url = without_query(request.url());
+    let (method, url) = (request.method().clone(), without_query(request.url()));
     let failed = |source: reqwest::Error| CloudError::Request {
+        method: method.clone(),
         url: url.clone(),
         source: source.without_url(),
     };
     let mut answer = client.execute(request).await.map_err(failed)?;
-    let status = answer.status();
+    let (status, retry_after) = (answer.status(), retry_after(&answer));
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(failed)? {
         body.extend_from_slice(&piece);
@@ -44,7 +45,11 @@ pub(super) async fn call(request: RequestBuilder) -> Result<Vec<u8>, CloudError>
         text if text.is_empty() => format!("unexpected status code {status}"),
         text => text,
     };
-    Err(CloudError::Refused { url, problem })
+    Err(CloudError::Refused {
+        url,
+        problem,
+        retry_after,
+    })
 }
 
 /// As [`call`], for JSON.
@@ -100,4 +105,29 @@ fn told(body: &[u8]) -> String {
     // Entra adds an id and a time on further lines, which would make each message a new one.
     let line = text.lines().next().unwrap_or_default();
     without_queries(line).chars().take(MAX_TOLD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        time::Duration,
+    };
+
+    #[tokio::test]
+    async fn a_busy_service_is_left_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/token", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let answer = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 90\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).unwrap();
+        });
+        let refused = call(Client::new().get(url)).await.unwrap_err();
+        assert_eq!(refused.retry_after(), Some(Duration::from_secs(90)));
+        served.join().unwrap();
+    }
 }

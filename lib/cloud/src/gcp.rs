@@ -2,7 +2,7 @@
 
 mod exchange;
 
-use super::{Cloud, CloudError, Who, account::Account, call, client_of, direct, env, is_safe};
+use super::{Ask, Cloud, CloudError, Who, account::Account, call, client_of, direct, env, is_safe};
 use crate::registry::Login;
 use exchange::Exchange;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -73,25 +73,34 @@ impl Cloud {
     /// # Errors
     /// See [`CloudError`].
     pub async fn gcp(&self, who: &Who<'_>) -> Result<Secret, CloudError> {
+        let token = self.gcp_lasting(Ask::of(who)).await?;
+        Ok(token.0)
+    }
+
+    /// As [`Self::gcp`], with how long it lasts.
+    pub(super) async fn gcp_lasting(&self, ask: Ask<'_>) -> Result<(Secret, Duration), CloudError> {
+        let who = ask.who;
         let http = client_of(who)?;
         let via = who
             .proxy
             .map(|proxy| proxy.address.to_string())
             .unwrap_or_default();
         let Some(account) = self.account(who).await? else {
-            return self.tokens.get(&["gcp", via.as_str()], own(&http)).await;
+            let question = ["gcp", via.as_str()];
+            return self.tokens.lasting(&question, ask.anew, own(&http)).await;
         };
         let email = note(&account, EMAIL, EMAIL_PATTERN)?.unwrap_or_default();
         let provider = note(&account, PROVIDER, PROVIDER_PATTERN)?.unwrap_or_default();
-        let full = account.full();
+        let (full, audiences) = (account.full(), ask.audiences.join("\n"));
         let question = [
             "gcp",
             via.as_str(),
             full.as_str(),
             email.as_str(),
             provider.as_str(),
+            audiences.as_str(),
         ];
-        let ask = async {
+        let exchange = async {
             // Whom the token of the ServiceAccount is for, and whom Google thinks it is from.
             let (audience, issuer) = if provider.is_empty() {
                 cluster().await?
@@ -99,7 +108,7 @@ impl Cloud {
                 let name = format!("//iam.googleapis.com/{provider}");
                 (name.clone(), name)
             };
-            let token = self.token(&account, &audience).await?;
+            let token = self.token(&account, ask.audiences(&audience)).await?;
             let place = |name: &str, default: &str| {
                 let given = env(&format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}"));
                 given
@@ -119,7 +128,7 @@ impl Cloud {
             };
             exchange.grant(&http).await
         };
-        self.tokens.get(&question, ask).await
+        self.tokens.lasting(&question, ask.anew, exchange).await
     }
 
     /// A token to read buckets with, for the key of a service account in a Secret.

@@ -7,6 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// No grant is believed to last longer.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Grants by what they were asked for.
 #[derive(Debug)]
 pub(super) struct Kept<T> {
@@ -15,8 +18,16 @@ pub(super) struct Kept<T> {
     places: Mutex<HashMap<[u8; 32], Arc<Place<T>>>>,
 }
 
-/// A grant, and until when it counts. Who asks for it holds the lock, and the others wait for the answer.
-type Place<T> = tokio::sync::Mutex<Option<(T, Instant)>>;
+/// What was granted. Who asks for it holds the lock, and the others wait for the answer.
+type Place<T> = tokio::sync::Mutex<Option<Grant<T>>>;
+
+/// What was granted, until when it counts here, and when it ends.
+#[derive(Debug)]
+struct Grant<T> {
+    value: T,
+    until: Instant,
+    end: Instant,
+}
 
 impl<T: Clone> Kept<T> {
     /// Room for so many grants, none longer than `life`.
@@ -34,17 +45,35 @@ impl<T: Clone> Kept<T> {
         question: &[&str],
         ask: impl Future<Output = Result<(T, Duration), E>>,
     ) -> Result<T, E> {
+        self.lasting(question, false, ask).await.map(|(value, _)| value)
+    }
+
+    /// As [`Self::get`], with how long the grant lasts; with `anew` it is asked for even if there is one.
+    pub(super) async fn lasting<E>(
+        &self,
+        question: &[&str],
+        anew: bool,
+        ask: impl Future<Output = Result<(T, Duration), E>>,
+    ) -> Result<(T, Duration), E> {
         let place = self.place(question);
         let mut grant = place.lock().await;
-        if let Some((grant, until)) = grant.as_ref()
-            && Instant::now() < *until
+        let now = Instant::now();
+        if let Some(grant) = grant.as_ref()
+            && !anew
+            && now < grant.until
         {
-            return Ok(grant.clone());
+            return Ok((grant.value.clone(), grant.end - now));
         }
-        let (new, life) = ask.await?;
-        let life = life.mul_f64(0.8).min(self.life);
-        *grant = Some((new.clone(), Instant::now() + life));
-        Ok(new)
+        let (value, life) = ask.await?;
+        let now = Instant::now();
+        // Nothing lasts for years; a sum beyond what a clock can say would be no time at all.
+        let life = life.min(LONGEST);
+        *grant = Some(Grant {
+            value: value.clone(),
+            until: now + life.mul_f64(0.8).min(self.life),
+            end: now + life,
+        });
+        Ok((value, life))
     }
 
     /// The place of a question; one of its own, which nobody finds again, where there is no room.
@@ -65,7 +94,7 @@ impl<T: Clone> Kept<T> {
             let lasts = |place: &Place<T>| {
                 let grant = place.try_lock();
                 grant.map_or(true, |grant| {
-                    grant.as_ref().is_some_and(|(_, until)| now < *until)
+                    grant.as_ref().is_some_and(|grant| now < grant.until)
                 })
             };
             places.retain(|_, place| lasts(place));
@@ -114,6 +143,19 @@ mod tests {
         // There is room for two: the third is not kept.
         let _ = (kept.get(&["c"], ask(60)).await, kept.get(&["c"], ask(60)).await);
         assert_eq!(asked.load(Ordering::Relaxed), 5);
+        let (_, left) = kept.lasting(&["a"], false, ask(60)).await.unwrap();
+        assert!(left > Duration::from_secs(50), "{left:?}");
+        let anew = kept.lasting(&["a"], true, ask(90)).await.unwrap();
+        assert_eq!(
+            anew,
+            ("grant", Duration::from_secs(90)),
+            "it is told how long it lasts"
+        );
+        assert_eq!(
+            asked.load(Ordering::Relaxed),
+            6,
+            "what was refused is asked for anew"
+        );
         let nothing = Kept::new(0, Duration::from_secs(60));
         let _ = (
             nothing.get(&["a"], ask(60)).await,
@@ -121,7 +163,7 @@ mod tests {
         );
         assert_eq!(
             asked.load(Ordering::Relaxed),
-            7,
+            8,
             "a cache of no size keeps nothing"
         );
     }

@@ -6,12 +6,14 @@ mod account;
 pub mod aws;
 pub mod azure;
 mod call;
+mod cluster;
 pub mod gcp;
 mod kept;
 mod registry;
 pub mod sigv4;
 mod way;
 
+pub use cluster::Clusters;
 use kept::Kept;
 use peer::{
     http::{Proxy, Tls},
@@ -72,6 +74,34 @@ impl Who<'_> {
     }
 }
 
+/// How something is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Ask<'a> {
+    who: &'a Who<'a>,
+    /// Whom a ServiceAccount's token is for, if not whom the provider wants.
+    audiences: &'a [String],
+    /// What is kept does not count: it was refused.
+    anew: bool,
+}
+
+impl<'a> Ask<'a> {
+    fn of(who: &'a Who<'a>) -> Self {
+        Self {
+            who,
+            audiences: &[],
+            anew: false,
+        }
+    }
+
+    /// Whom a ServiceAccount's token is for.
+    fn audiences(&self, usual: &str) -> Vec<String> {
+        if self.audiences.is_empty() {
+            return vec![usual.to_owned()];
+        }
+        self.audiences.to_vec()
+    }
+}
+
 /// Why there is no identity, or nothing to be had for it. Display has no secret in it.
 #[derive(Debug, Error)]
 pub enum CloudError {
@@ -85,8 +115,10 @@ pub enum CloudError {
     #[error("{0}")]
     Setup(String),
     /// A request could not be sent, or its answer broke off.
-    #[error("POST {url}")]
+    #[error("{method} {url}")]
     Request {
+        /// How.
+        method: reqwest::Method,
         /// Where it went.
         url: String,
         /// Why.
@@ -100,6 +132,8 @@ pub enum CloudError {
         url: String,
         /// What it said.
         problem: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what was asked for.
     #[error("{0}: the answer holds no credentials")]
@@ -110,6 +144,21 @@ pub enum CloudError {
     /// A private key cannot be used. What it says is not told.
     #[error("the private key cannot be used")]
     Key(#[source] jsonwebtoken::errors::Error),
+}
+
+impl CloudError {
+    /// How long the provider asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Gate
+            | Self::Setup(_)
+            | Self::Request { .. }
+            | Self::Answer(_)
+            | Self::Client(_)
+            | Self::Key(_) => None,
+        }
+    }
 }
 
 impl Cloud {

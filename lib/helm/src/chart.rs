@@ -83,9 +83,16 @@ impl Chart {
     /// # Errors
     /// A malformed or too large archive, forbidden names, a malformed chart.
     pub fn from_archive(bytes: &[u8], limits: &ArchiveLimits) -> Result<Chart, Error> {
-        let mut left = *limits;
-        let files = archive::read(bytes, &mut left)?;
-        Chart::load(files, &mut left, 0)
+        Chart::from_archive_within(bytes, &mut limits.clone())
+    }
+
+    /// As [`Chart::from_archive`]; what it needs is taken off the limits, for whoever loads several.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_archive_within(bytes: &[u8], limits: &mut ArchiveLimits) -> Result<Chart, Error> {
+        let files = archive::read(bytes, limits)?;
+        Chart::load(files, limits, 0)
     }
 
     /// Loads the chart in directory `path` of a tree, without what its `.helmignore` names.
@@ -93,15 +100,45 @@ impl Chart {
     /// # Errors
     /// A malformed `.helmignore`, a malformed chart.
     pub fn from_tree(tree: &Tree, path: &str) -> Result<Chart, Error> {
+        let files = Chart::files_in(tree, path)?;
+        let files = files.into_iter().map(|(name, content)| File::new(name, content));
+        Chart::load(files.collect(), &mut ArchiveLimits::default(), 0)
+    }
+
+    /// As [`Chart::from_tree`]; what its files need is taken off the limits, for whoever loads several.
+    ///
+    /// # Errors
+    /// As there; also when its files are more than the limits.
+    pub fn from_tree_within(tree: &Tree, path: &str, limits: &mut ArchiveLimits) -> Result<Chart, Error> {
+        let mut files = Vec::new();
+        for (name, content) in Chart::files_in(tree, path)? {
+            let (files_left, bytes_left) = (
+                limits.files.checked_sub(1),
+                limits.bytes.checked_sub(content.len() as u64),
+            );
+            limits.files = files_left.ok_or_else(archive::too_many)?;
+            limits.bytes = bytes_left.ok_or_else(archive::too_large)?;
+            files.push(File::new(name, content));
+        }
+        Chart::load(files, limits, 0)
+    }
+
+    /// The files of a directory, sorted, without what its `.helmignore` names.
+    fn files_in<'t>(tree: &'t Tree, path: &str) -> Result<Vec<(String, &'t [u8])>, Error> {
         let prefix = match path.trim_matches('/') {
             "" | "." => String::new(),
             path => format!("{path}/"),
         };
-        let files = tree.files().filter_map(|(name, file)| {
-            let name = name.strip_prefix(&prefix)?;
-            Some(File::new(name, file.bytes()))
-        });
-        Chart::from_files(files.collect())
+        let rules = tree.file(&format!("{prefix}.helmignore"));
+        let rules = rules.map(|file| File::new("", file.bytes()).data);
+        let rules = ignore::Rules::parse(rules.as_deref().unwrap_or_default())?;
+        let mut files = Vec::new();
+        for (name, file) in tree.files() {
+            let name = name.strip_prefix(&prefix).filter(|name| !rules.ignores(name));
+            files.extend(name.map(|name| (name.to_owned(), file.bytes())));
+        }
+        files.sort_by(|(a, _), (b, _)| artifact::walk_order(a.as_bytes(), b.as_bytes()));
+        Ok(files)
     }
 
     /// Loads a chart from the files of its directory, without what its `.helmignore` names.
@@ -113,8 +150,7 @@ impl Chart {
         let rules = files.iter().find(|file| file.name == ".helmignore");
         let rules = ignore::Rules::parse(rules.map_or(&[][..], |file| &file.data))?;
         files.retain(|file| !rules.ignores(&file.name));
-        let mut limits = ArchiveLimits::default();
-        Chart::load(files, &mut limits, 0)
+        Chart::load(files, &mut ArchiveLimits::default(), 0)
     }
 
     /// The name; inside a parent it is the alias.

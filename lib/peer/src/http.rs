@@ -1,5 +1,6 @@
 //! HTTP as sources and identities speak it: whom to trust, through which proxy, and where to let oneself be sent.
 
+mod pace;
 mod proxy;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -16,6 +17,7 @@ use std::{
 use url::Url;
 
 use crate::secret::{Credentials, Secret};
+pub use pace::{Pace, TooSlow};
 pub use proxy::{Proxy, ProxyError};
 
 const MAX_REDIRECTS: usize = 10;
@@ -35,6 +37,23 @@ pub struct Tls {
     pub identity: Option<(Vec<u8>, Secret)>,
 }
 
+/// Why the certificates of a Secret cannot be used, in Flux's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// There are none.
+    #[error("secret '{0}' must contain either 'ca.crt' or both 'tls.crt' and 'tls.key'")]
+    None(String),
+    /// A certificate without its key, or the other way round.
+    #[error("secret '{0}' contains '{1}' but missing '{2}'")]
+    Half(String, &'static str, &'static str),
+    /// What should be trusted is no certificate.
+    #[error("failed to parse CA certificate")]
+    Authority,
+    /// Certificate and key are none.
+    #[error("failed to parse TLS certificate and key of secret '{0}'")]
+    Identity(String),
+}
+
 impl Tls {
     /// Reads `ca.crt` (or `caFile`), and `tls.crt` with `tls.key`.
     pub fn from_secret(secret: Credentials<'_>) -> Tls {
@@ -43,6 +62,45 @@ impl Tls {
             ca: value("ca.crt").or_else(|| value("caFile")),
             identity: value("tls.crt").zip(value("tls.key").map(Secret::new)),
         }
+    }
+
+    /// Reads the certificates of a Secret under these keys or those before them (`caFile`, `certFile`, `keyFile`), and checks
+    /// that they can be used; nothing if there are none.
+    ///
+    /// # Errors
+    /// See [`TlsError`].
+    pub fn some(secret: Credentials<'_>) -> Result<Option<Tls>, TlsError> {
+        let value = |keys: [&str; 2]| {
+            let found = keys.iter().find_map(|key| secret.data.get(*key));
+            found.filter(|value| !value.is_empty()).cloned()
+        };
+        let name = || secret.name.to_owned();
+        let certificate = value(["tls.crt", "certFile"]);
+        let identity = match (certificate, value(["tls.key", "keyFile"])) {
+            (Some(certificate), Some(key)) => Some((certificate, Secret::new(key))),
+            (Some(_), None) => return Err(TlsError::Half(name(), "tls.crt", "tls.key")),
+            (None, Some(_)) => return Err(TlsError::Half(name(), "tls.key", "tls.crt")),
+            (None, None) => None,
+        };
+        let ca = value(["ca.crt", "caFile"]);
+        let parsed = ca.as_deref().map(reqwest::Certificate::from_pem_bundle);
+        if parsed.is_some_and(|parsed| parsed.map_or(true, |found| found.is_empty())) {
+            return Err(TlsError::Authority);
+        }
+        if let Some((certificate, key)) = &identity {
+            let pem = [certificate, &b"\n"[..], key.expose()].concat();
+            // What the parser says may have words of the key in it.
+            reqwest::Identity::from_pem(&pem).map_err(|_| TlsError::Identity(name()))?;
+        }
+        Ok((ca.is_some() || identity.is_some()).then_some(Tls { ca, identity }))
+    }
+
+    /// As [`Tls::some`], of a Secret that is there for nothing else.
+    ///
+    /// # Errors
+    /// As there; also when there are none.
+    pub fn checked(secret: Credentials<'_>) -> Result<Tls, TlsError> {
+        Tls::some(secret)?.ok_or_else(|| TlsError::None(secret.name.to_owned()))
     }
 
     /// Equal for equal material.

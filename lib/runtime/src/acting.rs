@@ -1,9 +1,12 @@
 //! I/O: in whose name a Kustomization or a HelmRelease acts, and in which cluster.
 
+mod config_map;
+
 use crate::{
-    client::{Clients, Federated, Identity, IdentityError, Permits, RemoteError, ServiceAccount},
+    client::{Clients, Identity, IdentityError, Permits, RemoteError, ServiceAccount},
     telemetry::{chain, said},
 };
+use config_map::ByToken;
 use crds::meta::{KubeConfigReference, SecretKeyReference};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
@@ -124,11 +127,11 @@ pub async fn identity(clients: &Clients, rules: &Rules, asked: Asked<'_>) -> Res
     let name = reference.config_map_ref.as_ref().map(|map| map.name.as_str());
     let name = name.unwrap_or_default();
     let full = format!("{namespace}/{name}");
-    let federated = read_map(clients, rules, namespace, name, &full).await?;
-    clients
-        .federated(&federated, account.as_ref())
-        .await
-        .map_err(|error| wrong("ConfigMap", full, error))
+    let identity = match read_map(clients, rules, namespace, name, &full).await? {
+        ByToken::Federated(federated) => clients.federated(&federated, account.as_ref()).await,
+        ByToken::Managed(cluster) => clients.managed(&cluster, account.as_ref()).await,
+    };
+    identity.map_err(|error| wrong("ConfigMap", full, error))
 }
 
 async fn read_secret(
@@ -166,7 +169,7 @@ async fn read_map(
     namespace: &str,
     name: &str,
     full: &str,
-) -> Result<Federated, ActingError> {
+) -> Result<ByToken, ActingError> {
     let api: Api<ConfigMap> = Api::namespaced(clients.of(&Identity::Controller), namespace);
     let map = api.get(name).await.map_err(|error| ActingError::ConfigMap {
         name: full.to_owned(),
@@ -179,54 +182,7 @@ async fn read_map(
         problem,
     };
     let data = map.data.unwrap_or_default();
-    federated(&data, namespace, &rules.default_token_account).map_err(content)
-}
-
-/// PURE: what a ConfigMap says.
-fn federated(
-    data: &std::collections::BTreeMap<String, String>,
-    namespace: &str,
-    default_account: &str,
-) -> Result<Federated, String> {
-    let get = |key: &str| {
-        data.get(key)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
-    };
-    match get("provider") {
-        Some("generic") => {}
-        None => return Err("does not contain a 'provider' key with data".to_owned()),
-        Some(other @ ("aws" | "azure" | "gcp")) => {
-            return Err(format!(
-                "has provider '{other}', which this version does not support: use provider 'generic', or a Secret"
-            ));
-        }
-        Some(_) => return Err("has no known provider: it is one of aws, azure, gcp and generic".to_owned()),
-    }
-    let address = get("address").ok_or("does not contain an 'address' key with data")?;
-    let address = match address.contains("://") {
-        true => address.to_owned(),
-        false => format!("https://{address}"),
-    };
-    // The controller's own token is good for its own cluster; whoever chose audience and address would have it.
-    let account = get("serviceAccountName").unwrap_or(default_account);
-    if account.is_empty() {
-        return Err("does not contain a 'serviceAccountName' key with data".to_owned());
-    }
-    let audiences: Vec<String> = get("audiences")
-        .unwrap_or(&address)
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect();
-    Ok(Federated {
-        authority: get("ca.crt").map(str::to_owned),
-        audiences,
-        namespace: namespace.to_owned(),
-        account: account.to_owned(),
-        address,
-    })
+    config_map::read(&data, namespace, &rules.default_token_account).map_err(content)
 }
 
 fn wrong(kind: &'static str, name: String, error: RemoteError) -> ActingError {
@@ -239,66 +195,4 @@ fn wrong(kind: &'static str, name: String, error: RemoteError) -> ActingError {
 
 fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn data(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn a_config_map_says_how_to_be_let_in() {
-        let mut good = vec![
-            ("provider", "generic"),
-            ("address", "spoke:6443"),
-            ("serviceAccountName", "deployer"),
-        ];
-        let read = federated(&data(&good), "team", "").unwrap();
-        assert_eq!(
-            (
-                read.address.as_str(),
-                read.namespace.as_str(),
-                read.account.as_str()
-            ),
-            ("https://spoke:6443", "team", "deployer")
-        );
-        assert_eq!(read.audiences, ["https://spoke:6443"]);
-        good.extend([("audiences", "a\n b \n"), ("ca.crt", "pem")]);
-        let read = federated(&data(&good), "team", "").unwrap();
-        assert_eq!(
-            (read.audiences.join(","), read.authority.as_deref()),
-            ("a,b".to_owned(), Some("pem"))
-        );
-    }
-
-    #[test]
-    fn the_controllers_own_token_is_never_meant() {
-        let nobody = data(&[
-            ("provider", "generic"),
-            ("address", "https://spoke"),
-            ("serviceAccountName", " "),
-        ]);
-        let error = federated(&nobody, "team", "").unwrap_err();
-        assert!(error.contains("'serviceAccountName'"), "{error}");
-        assert_eq!(federated(&nobody, "team", "reader").unwrap().account, "reader");
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        for (pairs, expected) in [
-            (vec![], "'provider'"),
-            (vec![("provider", "aws")], "'aws'"),
-            (vec![("provider", "x")], "no known provider"),
-            (vec![("provider", "generic")], "'address'"),
-        ] {
-            let error = federated(&data(&pairs), "team", "reader").unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-    }
 }

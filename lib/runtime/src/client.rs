@@ -4,10 +4,12 @@ mod bounds;
 mod kubeconfig;
 mod per_cluster;
 mod remote;
+mod vouch;
 
 pub use kubeconfig::{KubeconfigError, Permits};
 pub use per_cluster::PerCluster;
 pub use remote::{Federated, Remote, RemoteError};
+pub use vouch::{Managed, Pass, Place, Provider, Vouches};
 
 mod path;
 
@@ -128,6 +130,7 @@ pub struct Clients {
     own: Client,
     metrics: Metrics,
     remotes: Arc<Mutex<HashMap<[u8; 32], Weak<Connection>>>>,
+    vouches: Option<Arc<dyn Vouches>>,
 }
 
 impl std::fmt::Debug for Clients {
@@ -164,7 +167,15 @@ impl Clients {
             own: Client::new(counted, namespace),
             metrics,
             remotes: Arc::default(),
+            vouches: None,
         })
+    }
+
+    /// The same clients, for which somebody vouches at the clusters of cloud providers.
+    #[must_use]
+    pub fn vouched_for(mut self, vouches: Arc<dyn Vouches>) -> Self {
+        self.vouches = Some(vouches);
+        self
     }
 
     /// A client that acts in the name of `identity`.

@@ -2,7 +2,7 @@
 
 use super::{Context, MADE, compose::compose, expand::Wanted, observe::Observed, record::Failure};
 use crate::{
-    files::{self, kept},
+    files::{self, Kept, keep_by},
     ignore::Ignore,
     shelf::blocking,
     storage::{Offer, Storage, Stored},
@@ -162,8 +162,8 @@ fn build_now(
     let failed = |text: String| Failure::retry(making::BUILD_FAILED, format!("{name} build failed: {text}"));
     let tree = compose(&wanted.copy, trees)
         .map_err(|error| failed(format!("failed to apply copy operations: {}", chain(&error))))?;
-    let rules = Ignore::new([], None);
-    let file = format!("{}.tar.gz", content(&tree, &rules));
+    let files = keep_by(&tree, &Ignore::defaults()).map_err(|error| failed(error.to_string()))?;
+    let file = format!("{}.tar.gz", content(&files));
     let key = Key::new(namespace, name);
     let path = Storage::path(MADE, &key, &file);
     let kept = there
@@ -184,9 +184,7 @@ fn build_now(
         metadata: BTreeMap::new(),
         link: None,
     };
-    let published = storage.publish(offer, |writer| {
-        pack(files::entries(&tree, &rules), writer).map(drop)
-    });
+    let published = storage.publish(offer, |writer| pack(files::entries(&files), writer).map(drop));
     published.map(|published| published.artifact).map_err(|error| {
         let text = format!("{name} build failed: {}", chain(&error));
         Failure::retry(source::ARCHIVE_OPERATION_FAILED, text)
@@ -309,9 +307,9 @@ fn is_of(there: &ExternalArtifact, object: &ArtifactGenerator) -> bool {
 }
 
 /// A checksum of all that is archived: the same files have the same name.
-fn content(tree: &Tree, rules: &Ignore) -> String {
+fn content(kept: &[Kept<'_>]) -> String {
     let mut hasher = Sha256::new();
-    for (path, node) in kept(tree, rules) {
+    for (path, node) in kept {
         hasher.update((path.len() as u64).to_be_bytes());
         hasher.update(path.as_bytes());
         match node {

@@ -9,9 +9,10 @@ use super::{
     request::Request,
 };
 use crate::{
-    ignore::{self, Ignore},
-    objects::{self, Found, Listed, ObjectsError},
+    ignore::{self, Ignore, RulesError},
+    objects::{Found, Listed, ObjectsError, Pages},
     record::Failure,
+    shelf::blocking,
     storage::{Offer, Published, Storage},
 };
 use artifact::{Entry, EntryKind, pack};
@@ -90,36 +91,54 @@ pub async fn list(request: &Request) -> Result<Listing, Failure> {
         .await
         .map_err(|e| unsure(&e))?;
     let rules = rules(request).await?;
-    let texts = [rules.as_deref(), request.ignore.as_deref().map(str::as_bytes)];
-    let ignore = Ignore::plain(texts.into_iter().flatten());
-    let (mut index, mut size) = (Index::default(), 0_u64);
-    let visit = |Listed { key, etag, size: its }| {
-        // What ends in a slash stands for a folder.
-        if key.ends_with('/') || key == ignore::FILE || ignore.excludes(key.as_bytes(), false) {
-            return Ok(());
-        }
-        if etag.len() > MAX_ETAG || key.len() > artifact::MAX_LENGTH {
-            return Err(ObjectsError::Answer(
-                "a key or an etag is longer than stores have them".into(),
-            ));
-        }
-        size = size.saturating_add(its.unwrap_or_default());
-        index.insert(key, etag);
-        if index.len() > MAX_OBJECTS {
-            let text = format!("more than {MAX_OBJECTS} objects; narrow it with spec.prefix or spec.ignore");
-            return Err(ObjectsError::Answer(text));
-        }
-        if size > MAX_BYTES {
-            return Err(too_large());
-        }
-        Ok(())
-    };
+    let ignore = Ignore::plain(rules.as_deref(), request.ignore.as_deref());
+    let ignore = Arc::new(ignore.map_err(|e| Failure::rules(&e))?);
     let doing = format!(
         "indexation of objects from bucket '{bucket}' failed: listing objects from bucket '{bucket}' failed"
     );
-    let listed = objects::list(&request.store, &request.prefix, first, visit).await;
-    listed.map_err(|e| failed(&doing, &e))?;
+    let (mut index, mut size) = (Index::default(), 0_u64);
+    let mut pages = Pages::new(&request.store, &request.prefix, first);
+    while let Some(page) = pages.next().await.map_err(|e| failed(&doing, &e))? {
+        // A thousand keys and thousands of rules take longer than others should wait.
+        let ignore = ignore.clone();
+        let left = blocking(move || left_by(&ignore, page)).await?;
+        for listed in left.map_err(|e| Failure::rules(&e))? {
+            size = size.saturating_add(listed.size.unwrap_or_default());
+            admit_listed(listed, &mut index, size).map_err(|e| failed(&doing, &e))?;
+        }
+    }
     Ok(Listing { index, rules })
+}
+
+/// PURE: what the rules leave of a page.
+fn left_by(ignore: &Ignore, page: Vec<Listed>) -> Result<Vec<Listed>, RulesError> {
+    let mut left = Vec::new();
+    for listed in page {
+        // What ends in a slash stands for a folder.
+        let is_content = !listed.key.ends_with('/') && listed.key != ignore::FILE;
+        if is_content && !ignore.excludes(listed.key.as_bytes(), false)? {
+            left.push(listed);
+        }
+    }
+    Ok(left)
+}
+
+/// PURE: takes an object into the index; `size` is that of all so far.
+fn admit_listed(listed: Listed, index: &mut Index, size: u64) -> Result<(), ObjectsError> {
+    if listed.etag.len() > MAX_ETAG || listed.key.len() > artifact::MAX_LENGTH {
+        return Err(ObjectsError::Answer(
+            "a key or an etag is longer than stores have them".into(),
+        ));
+    }
+    index.insert(listed.key, listed.etag);
+    if index.len() > MAX_OBJECTS {
+        let text = format!("more than {MAX_OBJECTS} objects; narrow it with spec.prefix or spec.ignore");
+        return Err(ObjectsError::Answer(text));
+    }
+    if size > MAX_BYTES {
+        return Err(too_large());
+    }
+    Ok(())
 }
 
 /// The ignore rules at the bucket's root, whatever the prefix.

@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     kube_secret,
     objects::{ObjectsError, Store},
-    record::Failure,
+    record::{Failure, patience},
 };
 use cloud::{CloudError, Who};
 use crds::{
@@ -22,9 +22,6 @@ use peer::{
 };
 use runtime::telemetry::chain;
 use std::{collections::BTreeMap, time::Duration};
-
-/// `spec.timeout` where it is not given, as the CRD has it.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What to ask a store for.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ pub fn timeout(object: &Bucket) -> Duration {
         .timeout
         .as_ref()
         .and_then(|timeout| timeout.get().ok());
-    given.filter(|timeout| !timeout.is_zero()).unwrap_or(TIMEOUT)
+    patience(given)
 }
 
 /// Reads what the spec names and says what to ask the store for.
@@ -108,7 +105,11 @@ impl Given {
                 })
             }
         };
-        let tls = |found: Option<Named>| found.map(|named| Tls::from_secret(credentials(&named)));
+        let tls = |found: Option<Named>| {
+            let tls = found.map(|named| Tls::some(credentials(&named))).transpose();
+            let tls = tls.map_err(|e| Failure::fetch(reason::AUTHENTICATION_FAILED, e.to_string()))?;
+            Ok::<_, Failure>(tls.flatten().unwrap_or_default())
+        };
         let secret = read(spec.secret_ref.as_ref(), "").await?;
         let sts = spec.sts.as_ref();
         let sts_secret = read(sts.and_then(|sts| sts.secret_ref.as_ref()), "STS secret").await?;
@@ -117,15 +118,15 @@ impl Given {
             .map(|named| Proxy::from_secret(credentials(&named)))
             .transpose();
         let proxy = proxy.map_err(|e| Failure::fetch(reason::AUTHENTICATION_FAILED, e.to_string()))?;
-        let own = tls(read(spec.cert_secret_ref.as_ref(), "TLS config").await?);
+        let own = tls(read(spec.cert_secret_ref.as_ref(), "TLS config").await?)?;
         let sts_tls = sts.and_then(|sts| sts.cert_secret_ref.as_ref());
-        let sts_tls = tls(read(sts_tls, "STS TLS config").await?);
+        let sts_tls = tls(read(sts_tls, "STS TLS config").await?)?;
         Ok(Self {
             secret,
-            tls: own.unwrap_or_default(),
+            tls: own,
             proxy,
             sts_secret,
-            sts_tls: sts_tls.unwrap_or_default(),
+            sts_tls,
             namespace,
         })
     }

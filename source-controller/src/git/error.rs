@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::auth::AuthError;
 use super::ssh::SshError;
+use crate::ignore::RulesError;
 use versions::RangeError;
 
 /// Why a source has no new commit. The chain of sources printed with `: ` between is the condition's message.
@@ -36,6 +37,9 @@ pub enum GitError {
          lstat {0}: no such file or directory"
     )]
     Sparse(String),
+    /// The ignore rules cannot be heeded.
+    #[error("failed to load source ignore patterns")]
+    Rules(#[source] RulesError),
     /// The mirror on disk cannot be used.
     #[error("failed to use the local mirror of the repository")]
     Mirror(#[source] MirrorError),
@@ -219,6 +223,9 @@ pub enum TokenError {
 /// What is wrong with the mirror on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
+    /// What was put into the repository cannot be read.
+    #[error("cannot read what is included")]
+    Included(#[source] std::io::Error),
     /// A directory cannot be made or removed.
     #[error("cannot prepare {path}")]
     Directory {
@@ -246,6 +253,9 @@ pub enum MirrorError {
     /// More files and directories than any honest repository has.
     #[error("refused a repository of more than {0} files")]
     TooMany(usize),
+    /// Longer paths than any honest repository has, all together.
+    #[error("refused a repository whose paths are longer than {0} bytes together")]
+    LongPaths(usize),
     /// Another fetch of the same repository took all of this one's time.
     #[error("context deadline exceeded while waiting for another fetch")]
     Busy,
@@ -286,6 +296,7 @@ impl GitError {
             GitError::Auth(error) => error.reason(),
             GitError::Token(_) => "AuthenticationFailed",
             GitError::Empty => "EmptyGitRepository",
+            GitError::Rules(_) => "SourceIgnoreError",
             GitError::Checkout(_) | GitError::Sparse(_) | GitError::Mirror(_) => "GitOperationFailed",
         }
     }
@@ -300,6 +311,7 @@ impl GitError {
             | GitError::Empty
             | GitError::Checkout(_)
             | GitError::Sparse(_)
+            | GitError::Rules(_)
             | GitError::Mirror(_) => false,
         }
     }

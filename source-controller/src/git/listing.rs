@@ -2,17 +2,21 @@
 
 use std::collections::HashSet;
 use std::io::Cursor;
+use std::sync::Arc;
 
-use artifact::{Entry, EntryKind, MAX_DEPTH, MAX_LENGTH, Node, Tree, clean_path, walk_order};
+use artifact::{Entry, EntryKind, MAX_DEPTH, MAX_LENGTH, Node, clean_path, walk_order};
 use gix::objs::tree::EntryKind as TreeEntry;
 use gix::{ObjectId, Repository};
 
 use super::checkout::Origin;
 use super::error::{GitError, MirrorError};
-use crate::ignore::{self, Ignore};
+use crate::ignore::{self, Ignore, RulesError};
+use crate::spool::Spool;
 
 /// More files and directories are refused, as consumers would: a few objects can name each other into billions.
 const MAX_ITEMS: usize = 1_000_000;
+/// Paths that are longer together are refused, in bytes: a million files have a hundred bytes each.
+const MAX_PATHS: usize = 128 << 20;
 
 /// Paths and where their content is, in the order of an archive.
 #[derive(Default)]
@@ -20,6 +24,8 @@ pub struct Listing {
     items: Vec<Item>,
     /// The repositories that blobs come from, by the index that items have.
     stores: Vec<(Repository, Origin)>,
+    /// What was put into it from other artifacts, by the index that items have.
+    spools: Vec<Arc<Spool>>,
 }
 
 struct Item {
@@ -34,7 +40,11 @@ enum Kind {
         id: ObjectId,
         executable: bool,
     },
-    Included(artifact::File),
+    /// From a [`Spool`].
+    Included {
+        spool: usize,
+        file: artifact::File,
+    },
 }
 
 /// The entries of a listing with their content, for [`artifact::pack`].
@@ -47,37 +57,59 @@ impl Listing {
     /// Drops what `.sourceignore` files and `spec.ignore` exclude.
     ///
     /// # Errors
-    /// A `.sourceignore` that cannot be read from the mirror.
+    /// A `.sourceignore` that cannot be read from the mirror; rules that are too many, or take too long.
     pub fn ignore(&mut self, spec: Option<&str>) -> Result<(), GitError> {
-        let mut files = Vec::new();
+        let (mut files, mut bytes) = (Vec::new(), 0);
         for item in &self.items {
             let name = item.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            if name == ignore::FILE.as_bytes() && !matches!(item.kind, Kind::Directory) {
-                let directory = item.path[..item.path.len() - name.len()]
-                    .strip_suffix(b"/")
-                    .unwrap_or_default();
-                files.push((
-                    String::from_utf8_lossy(directory).into_owned(),
-                    self.content(item)?,
-                ));
+            if name != ignore::FILE.as_bytes() || matches!(item.kind, Kind::Directory) {
+                continue;
             }
+            let directory = item.path[..item.path.len() - name.len()]
+                .strip_suffix(b"/")
+                .unwrap_or_default();
+            let directory = String::from_utf8_lossy(directory).into_owned();
+            // Its size is known before it is read.
+            bytes += self.size(item)?;
+            if bytes > ignore::MAX_BYTES as u64 {
+                let file = ignore::file_in(&directory);
+                return Err(GitError::Rules(RulesError::TooLarge(file)));
+            }
+            files.push((directory, self.content(item)?));
         }
-        let rules = Ignore::new(
-            files
-                .iter()
-                .map(|(directory, text)| (directory.as_str(), text.as_slice())),
-            spec,
-        );
-        self.items
-            .retain(|item| !rules.excludes(&item.path, matches!(item.kind, Kind::Directory)));
-        Ok(())
+        let texts = files
+            .iter()
+            .map(|(directory, text)| (directory.as_str(), text.as_slice()));
+        let rules = Ignore::new(texts, spec).map_err(GitError::Rules)?;
+        let mut problem = None;
+        self.items.retain(|item| {
+            let is_dir = matches!(item.kind, Kind::Directory);
+            let excluded = problem.is_none().then(|| rules.excludes(&item.path, is_dir));
+            match excluded {
+                Some(Ok(excluded)) => !excluded,
+                Some(Err(error)) => {
+                    problem = Some(error);
+                    true
+                }
+                None => true,
+            }
+        });
+        problem.map_or(Ok(()), |problem| Err(GitError::Rules(problem)))
     }
 
     /// Puts `from` of another artifact's tree under `to` (`spec.include`); what is there already is replaced file by file.
     ///
     /// Both paths are relative to their roots and cannot leave them: above a root there is the root. Gives false, and changes
     /// nothing, if there is nothing at `from`.
-    pub fn include(&mut self, to: &str, tree: &Tree, from: &str) -> bool {
+    ///
+    /// # Errors
+    /// More files, or longer paths, than a repository may have.
+    pub fn include(&mut self, to: &str, other: &Arc<Spool>, from: &str) -> Result<bool, GitError> {
+        let (tree, spool) = (other.tree(), self.spools.len());
+        let included = |file: &artifact::File| Kind::Included {
+            spool,
+            file: file.clone(),
+        };
         let (to, from) = (within(to), within(from));
         let join = |rest: &str| match (to.is_empty(), rest.is_empty()) {
             (true, _) => rest.to_owned(),
@@ -86,7 +118,7 @@ impl Listing {
         };
         let mut added = Vec::new();
         if let Some(file) = tree.file(&from) {
-            added.push((to.clone(), Kind::Included(file.clone())));
+            added.push((to.clone(), included(file)));
         } else if tree.is_dir(&from) {
             added.push((to.clone(), Kind::Directory));
             for (path, node) in tree.walk() {
@@ -98,12 +130,12 @@ impl Listing {
                 let Some(rest) = inside else { continue };
                 let kind = match node {
                     Node::Directory => Kind::Directory,
-                    Node::File(file) => Kind::Included(file.clone()),
+                    Node::File(file) => included(file),
                 };
                 added.push((join(rest), kind));
             }
         } else {
-            return false;
+            return Ok(false);
         }
         let parents = to
             .match_indices('/')
@@ -123,7 +155,8 @@ impl Listing {
         self.items.retain(|item| !seen.contains(&item.path));
         self.items.extend(added);
         self.items.sort_by(|a, b| walk_order(&a.path, &b.path));
-        true
+        self.spools.push(other.clone());
+        self.bounds().map(|_| true)
     }
 
     /// The entries in archive order, each file with its content.
@@ -162,6 +195,8 @@ impl Listing {
         let store = self.stores.len();
         // Directories still to be read, the next one last; each is read when its own item is already in place.
         let mut pending = vec![(prefix.as_bytes().to_vec(), root, 0)];
+        // Those of other repositories count too.
+        let mut bounds = self.bounds()?;
         while let Some((directory, id, depth)) = pending.pop() {
             if !directory.is_empty() {
                 let path = directory[..directory.len() - 1].to_vec();
@@ -181,6 +216,7 @@ impl Listing {
                         String::from_utf8_lossy(&path).into_owned(),
                     )));
                 }
+                bounds.admit(&path)?;
                 let id = entry.object_id();
                 match entry.mode().kind() {
                     TreeEntry::Tree => directories.push((path, id)),
@@ -209,9 +245,6 @@ impl Listing {
                     }
                     TreeEntry::Link => {}
                 }
-            }
-            if self.items.len() + pending.len() + files.len() + directories.len() > MAX_ITEMS {
-                return Err(GitError::Mirror(MirrorError::TooMany(MAX_ITEMS)));
             }
             self.items.extend(files);
             for (mut path, id) in directories {
@@ -255,19 +288,50 @@ impl Listing {
         Ok(())
     }
 
+    /// What is listed already.
+    fn bounds(&self) -> Result<Bounds, GitError> {
+        let mut bounds = Bounds::default();
+        for item in &self.items {
+            bounds.admit(&item.path)?;
+        }
+        Ok(bounds)
+    }
+
+    /// How many bytes an item has.
+    fn size(&self, item: &Item) -> Result<u64, GitError> {
+        match &item.kind {
+            Kind::Directory => Ok(0),
+            Kind::Included { spool, file } => Ok(self.spools[*spool].content(file).size()),
+            Kind::Blob { store, id, .. } => {
+                let (repository, _) = &self.stores[*store];
+                let header = repository.find_header(*id);
+                Ok(header
+                    .map_err(|source| self.unreadable(*store, *id, source))?
+                    .size())
+            }
+        }
+    }
+
+    /// An object that lacks: its mirror is made anew.
+    fn unreadable(&self, store: usize, id: ObjectId, source: gix::Error) -> GitError {
+        self.stores[store].1.mirror.retire();
+        GitError::Mirror(MirrorError::Object {
+            id: id.to_string(),
+            source,
+        })
+    }
+
     fn content(&self, item: &Item) -> Result<Vec<u8>, GitError> {
         match &item.kind {
             Kind::Directory => Ok(Vec::new()),
-            Kind::Included(file) => Ok(file.bytes().to_vec()),
+            Kind::Included { spool, file } => {
+                let content = self.spools[*spool].content(file).bytes();
+                content.map_err(|source| GitError::Mirror(MirrorError::Included(source)))
+            }
             Kind::Blob { store, id, .. } => {
-                let (repository, origin) = &self.stores[*store];
-                let mut blob = repository.find_blob(*id).map_err(|source| {
-                    origin.mirror.retire();
-                    GitError::Mirror(MirrorError::Object {
-                        id: id.to_string(),
-                        source,
-                    })
-                })?;
+                let (repository, _) = &self.stores[*store];
+                let blob = repository.find_blob(*id);
+                let mut blob = blob.map_err(|source| self.unreadable(*store, *id, source))?;
                 Ok(blob.take_data())
             }
         }
@@ -288,7 +352,7 @@ impl Iterator for ListingEntries<'_> {
                 }));
             }
             Kind::Blob { executable, .. } => *executable,
-            Kind::Included(file) => file.executable(),
+            Kind::Included { file, .. } => file.executable(),
         };
         Some(self.listing.content(item).map(|content| {
             let size = content.len() as u64;
@@ -302,6 +366,27 @@ impl Iterator for ListingEntries<'_> {
                 kind,
             }
         }))
+    }
+}
+
+/// What a listing has so far.
+#[derive(Default)]
+struct Bounds {
+    items: usize,
+    bytes: usize,
+}
+
+impl Bounds {
+    fn admit(&mut self, path: &[u8]) -> Result<(), GitError> {
+        self.items += 1;
+        self.bytes += path.len();
+        if self.items > MAX_ITEMS {
+            return Err(GitError::Mirror(MirrorError::TooMany(MAX_ITEMS)));
+        }
+        if self.bytes > MAX_PATHS {
+            return Err(GitError::Mirror(MirrorError::LongPaths(MAX_PATHS)));
+        }
+        Ok(())
     }
 }
 

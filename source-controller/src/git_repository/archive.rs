@@ -1,19 +1,20 @@
 //! I/O, blocking: the commit, its signatures, its files, and their archive on the shelf.
 
-use super::{KIND, includes, request::Verification};
+use super::{KIND, includes, record, request::Verification};
 use crate::{
     context::Context,
-    git::{self, Checkout, Listing, Request, VerifyMode},
+    git::{self, Checkout, GitError, Listing, Request, VerifyMode},
     record::Failure,
+    spool::Spool,
     storage::{Offer, Published},
 };
-use artifact::{Limits, pack, unpack};
+use artifact::{Limits, pack};
 use crds::{
     meta::Artifact,
-    source::{GitRepository, reason},
+    source::{GitRepository, Source as _, reason},
 };
 use runtime::{Key, telemetry::chain};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// An artifact that was stored, and what it was made of.
 #[derive(Debug)]
@@ -37,14 +38,41 @@ pub fn run(
     includes: includes::Resolved,
 ) -> Result<Archived, Failure> {
     let checkout = context.mirrors.fetch(request).map_err(|e| Failure::from(&e))?;
-    let verified = verification.map(|v| verify(&checkout, v)).transpose()?;
+    let outdated = |failure: Failure| {
+        let revision = checkout.revision();
+        let is_new = object
+            .artifact()
+            .is_none_or(|artifact| artifact.revision != revision);
+        if is_new || record::same_includes(object, &includes) {
+            let doing = format!("new upstream revision '{revision}'");
+            failure.on_way_to(revision, object.artifact(), doing)
+        } else {
+            let text = "included artifacts differ from last observed includes";
+            failure.outdated(reason::INCLUDE_CHANGE, text)
+        }
+    };
+    let archived = archive(context, object, &checkout, verification, &includes);
+    archived.map_err(outdated)
+}
+
+fn archive(
+    context: &Context,
+    object: &GitRepository,
+    checkout: &Checkout,
+    verification: Option<&Verification>,
+    includes: &includes::Resolved,
+) -> Result<Archived, Failure> {
+    let verified = verification.map(|v| verify(checkout, v)).transpose()?;
     let mut listing = checkout
         .listing(&object.spec.sparse_checkout)
         .map_err(|e| Failure::from(&e))?;
-    include(context, &mut listing, &includes)?;
+    include(context, &mut listing, includes)?;
     listing
         .ignore(object.spec.ignore.as_deref())
-        .map_err(|e| Failure::from(&e))?;
+        .map_err(|e| match &e {
+            GitError::Rules(rules) => Failure::rules(rules),
+            _ => Failure::from(&e),
+        })?;
     let offer = Offer {
         kind: KIND,
         key: Key::of(object),
@@ -58,7 +86,7 @@ pub fn run(
         .publish(offer, |writer| pack(listing.entries(), writer).map(|_| ()));
     let Published { artifact, .. } =
         published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
-    let included = includes.into_iter().map(|(_, artifact)| artifact).collect();
+    let included = includes.iter().map(|(_, artifact)| artifact.clone()).collect();
     Ok(Archived {
         artifact,
         message: checkout.short_message(),
@@ -68,6 +96,8 @@ pub fn run(
 }
 
 fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolved) -> Result<(), Failure> {
+    // One artifact is made of them, so they have together what one may have.
+    let mut limits = Limits::default();
     for (include, artifact) in includes {
         let name = &include.repository.name;
         let failed = |reason, text: String| {
@@ -84,9 +114,13 @@ fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolv
             .storage
             .open_artifact(artifact)
             .map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
-        let tree = unpack(file, &Limits::default()).map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
-        let found = listing.include(include.to_path(), &tree, include.from_path());
-        if !found {
+        let copied = |e: &dyn std::error::Error| failed(reason::COPY_FAILURE, chain(e));
+        let scratch = context.storage.scratch().map_err(|e| copied(&e))?;
+        let spool = Spool::unpack(file, &limits, scratch).map_err(|e| copied(&e))?;
+        limits.bytes = limits.bytes.saturating_sub(spool.size());
+        limits.entries = limits.entries.saturating_sub(spool.tree().walk().count() as u64);
+        let found = listing.include(include.to_path(), &Arc::new(spool), include.from_path());
+        if !found.map_err(|e| copied(&e))? {
             return Err(failed(reason::COPY_FAILURE, "no such file or directory".into()));
         }
     }

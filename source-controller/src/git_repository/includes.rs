@@ -9,12 +9,19 @@ use kube::ResourceExt as _;
 use runtime::{Key, dependency::Graph, queue::Queue, watch::Change};
 use std::sync::{Arc, Mutex};
 
+/// More are not put into one repository.
+const MOST: usize = 64;
+
 /// What is put into the repository, in the order of the spec.
 pub type Resolved = Vec<(GitInclude, Artifact)>;
 
 /// Finds the artifacts of the repositories that the spec includes.
 pub fn resolve(context: &Context, object: &GitRepository) -> Result<Resolved, Failure> {
     let namespace = object.namespace().unwrap_or_default();
+    if object.spec.include.len() > MOST {
+        let text = format!("spec.include has more than {MOST} repositories");
+        return Err(Failure::new(INCLUDE_UNAVAILABLE, reason::COPY_FAILURE, text).stalled());
+    }
     let mut resolved = Vec::new();
     for include in &object.spec.include {
         let name = &include.repository.name;

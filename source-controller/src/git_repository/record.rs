@@ -54,17 +54,20 @@ pub fn same_content(object: &GitRepository, includes: &includes::Resolved) -> bo
         }
         (Some(_), None) => false,
     };
-    let content = |a: &crds::meta::Artifact| (a.revision.clone(), a.digest.clone());
     covered
         && is_true(&status.conditions, ARTIFACT_IN_STORAGE)
         && spec.ignore == status.observed_ignore
         && spec.recurse_submodules == status.observed_recurse_submodules
         && spec.sparse_checkout == status.observed_sparse_checkout
         && spec.include == status.observed_include
-        && includes
-            .iter()
-            .map(|(_, a)| content(a))
-            .eq(status.included_artifacts.iter().map(content))
+        && same_includes(object, includes)
+}
+
+/// Whether what is to be put into the repository is what was.
+pub fn same_includes(object: &GitRepository, includes: &includes::Resolved) -> bool {
+    let content = |a: &crds::meta::Artifact| (a.revision.clone(), a.digest.clone());
+    let had = object.status.iter().flat_map(|status| &status.included_artifacts);
+    includes.iter().map(|(_, a)| content(a)).eq(had.map(content))
 }
 
 /// The status, events and requeue after a pass that ended at `now`.

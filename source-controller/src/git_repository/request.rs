@@ -7,7 +7,7 @@ use crate::git::{
 use crate::{
     context::Context,
     kube_secret::{self, Data},
-    record::Failure,
+    record::{Failure, patience},
     shelf::blocking,
 };
 use cloud::{
@@ -21,11 +21,7 @@ use crds::{
 };
 use kube::{Client, ResourceExt as _};
 use runtime::telemetry::chain;
-use std::time::Duration;
 use url::Url;
-
-/// `spec.timeout` where it is not given, as the CRD has it.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which signatures a commit needs, and whose.
 #[derive(Debug, Clone)]
@@ -87,12 +83,7 @@ pub async fn run(context: &Context, object: &GitRepository) -> Result<Request, F
             name: reference.name.as_deref(),
             commit: reference.commit.as_deref(),
         }),
-        timeout: spec
-            .timeout
-            .as_ref()
-            .and_then(|t| t.get().ok())
-            .filter(|t| !t.is_zero())
-            .unwrap_or(TIMEOUT),
+        timeout: patience(spec.timeout.as_ref().and_then(|t| t.get().ok())),
         recurse_submodules: spec.recurse_submodules,
     })
 }

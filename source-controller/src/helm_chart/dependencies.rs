@@ -150,7 +150,7 @@ async fn remote(
     })?;
     let limit = context.charts.archive.min(left);
     repository
-        .download(&chosen, limit)
+        .download(context, &chosen, limit)
         .await
         .map_err(|(problem, delay)| {
             let text = format!("chart download of version '{}' failed: {problem}", chosen.version);
@@ -194,9 +194,14 @@ async fn open(context: &Arc<Context>, namespace: &str, url: &str) -> Result<Repo
     })
 }
 
-/// PURE: puts a dependency that was downloaded into its chart.
-pub fn add_remote(chart: &mut Chart, dependency: &Dependency, archive: &[u8]) -> Result<(), BuildError> {
-    let loaded = Chart::from_archive(archive, &ArchiveLimits::default()).map_err(|error| {
+/// PURE: puts a dependency that was downloaded into its chart. What it needs is taken off what is left for all of them.
+pub fn add_remote(
+    chart: &mut Chart,
+    dependency: &Dependency,
+    archive: &[u8],
+    left: &mut ArchiveLimits,
+) -> Result<(), BuildError> {
+    let loaded = Chart::from_archive_within(archive, left).map_err(|error| {
         let text = format!(
             "failed to load downloaded archive of version '{}': {error}",
             dependency.version
@@ -307,6 +312,31 @@ mod tests {
             .collect();
         let many = chart("web", "1.0.0", &format!("dependencies:\n{many}"), None);
         assert!(missing(&many).unwrap_err().message().contains("more than 128"));
+    }
+
+    /// Each is within the limits, and all of them together are not.
+    #[test]
+    fn all_together_have_one_budget() {
+        let packed = |name: &str| {
+            let mut made = chart(name, "1.0.0", "", None);
+            made.files.push(File::new("big", vec![0; 4 << 20]));
+            helm::package(&made, 0).unwrap()
+        };
+        let (a, b) = (packed("a"), packed("b"));
+        let mut asking = chart("web", "1.0.0", ASKED, None);
+        let mut left = ArchiveLimits {
+            bytes: 7 << 20,
+            ..ArchiveLimits::default()
+        };
+        let wanted = Dependency::default();
+        add_remote(&mut asking, &wanted, &a, &mut left).unwrap();
+        let error = add_remote(&mut asking, &wanted, &b, &mut left).unwrap_err();
+        assert!(
+            error.message().contains("larger than the maximum size"),
+            "{}",
+            error.message()
+        );
+        assert_eq!(asking.dependencies.len(), 1);
     }
 
     #[test]

@@ -129,7 +129,8 @@ fn begin(source: Source, path: &str, options: Options) -> Result<Begun, Failure>
         }
     };
     let package = |text: String| outdated(BuildError::new(Step::Package, text));
-    let mut chart = files.chart(&place, is_folder, limits).map_err(package)?;
+    let own = &mut ArchiveLimits::default();
+    let mut chart = files.chart(&place, is_folder, limits, own).map_err(package)?;
     let mut made = made;
     chart.metadata.version.clone_from(&made.version);
     if let Some(merged) = merged {
@@ -165,9 +166,11 @@ fn finish(mut work: Work, had: Vec<Wanted>) -> Result<Build, BuildError> {
         }
     };
     work.made.dependencies = had.len();
+    // One chart is made of them, so they have together what one may have.
+    let mut left = ArchiveLimits::default();
     for (dependency, archive) in &had {
         match (archive, &beside) {
-            (Some(archive), _) => dependencies::add_remote(&mut work.chart, dependency, archive)?,
+            (Some(archive), _) => dependencies::add_remote(&mut work.chart, dependency, archive, &mut left)?,
             (None, Some(files)) => {
                 let place = dependencies::place(&work.place, dependency);
                 let is_folder = place.is_empty() || files.tree.is_dir(&place);
@@ -178,13 +181,15 @@ fn finish(mut work: Work, had: Vec<Wanted>) -> Result<Build, BuildError> {
                     );
                     return Err(dependencies::local_failed(dependency, &text));
                 }
-                let loaded = files.chart(&place, is_folder, limits).map_err(|problem| {
-                    let text = format!(
-                        "failed to load chart from '/{place}' (reference '{}'): {problem}",
-                        dependency.repository
-                    );
-                    dependencies::local_failed(dependency, &text)
-                })?;
+                let loaded = files
+                    .chart(&place, is_folder, limits, &mut left)
+                    .map_err(|problem| {
+                        let text = format!(
+                            "failed to load chart from '/{place}' (reference '{}'): {problem}",
+                            dependency.repository
+                        );
+                        dependencies::local_failed(dependency, &text)
+                    })?;
                 dependencies::add_local(&mut work.chart, dependency, loaded)?;
             }
             (None, None) => {}
@@ -231,12 +236,18 @@ impl Source {
 }
 
 impl Files {
-    /// Loads the chart at a place.
-    fn chart(&self, place: &str, is_folder: bool, limits: ChartLimits) -> Result<Chart, String> {
+    /// Loads the chart at a place, within what is `left` of all that may be loaded.
+    fn chart(
+        &self,
+        place: &str,
+        is_folder: bool,
+        limits: ChartLimits,
+        left: &mut ArchiveLimits,
+    ) -> Result<Chart, String> {
         if !is_folder {
             let archive = self.tree.file(place).map(|file| file.bytes());
             let archive = archive.ok_or_else(|| format!("stat /{place}: no such file or directory"))?;
-            return Chart::from_archive(archive, &ArchiveLimits::default()).map_err(|e| e.to_string());
+            return Chart::from_archive_within(archive, left).map_err(|e| e.to_string());
         }
         let failed = |problem: String| format!("failed to load files from /{place}: {problem}");
         let prefix = if place.is_empty() {
@@ -256,7 +267,7 @@ impl Files {
                 return Err(failed(text));
             }
         }
-        let chart = Chart::from_tree(&self.tree, place);
+        let chart = Chart::from_tree_within(&self.tree, place, left);
         chart.map_err(|error| format!("failed to load chart from /{place}: {error}"))
     }
 }

@@ -4,6 +4,8 @@ use super::repository::{Chosen, Missing};
 use crate::{
     context::Context,
     oci::{self, Access, Keychain, OciError, Reference, Registry, Repository},
+    shelf::blocking,
+    storage::Storage,
 };
 use cloud::Who;
 use crds::source::OciProvider;
@@ -24,8 +26,8 @@ pub async fn choose(
     url: &str,
     access: &Access,
     provider: OciProvider,
-    name: &str,
-    wanted: &str,
+    (name, wanted): (&str, &str),
+    now: bool,
 ) -> Result<Chosen, Missing> {
     let full = format!("{}/{name}", url.trim_end_matches('/'));
     let external = |text: String| Missing::External(text, None);
@@ -37,7 +39,7 @@ pub async fn choose(
     if index::concrete(wanted).is_some() {
         return Ok(Chosen::tagged(name, wanted, registry, place));
     }
-    let tags = registry.tags(&place).await.map_err(|error| {
+    let tags = registry.list(&place, now).await.map_err(|error| {
         let text = format!(
             "could not get tags for {name:?}: could not fetch tags for {full:?}: {}",
             chain(&error)
@@ -77,7 +79,7 @@ async fn with_identity(
                     provider.as_str(),
                     chain(&error)
                 );
-                Missing::External(text, None)
+                Missing::External(text, error.retry_after())
             })?;
         access.keychain = Keychain::only(&place.registry, login);
     }
@@ -102,17 +104,19 @@ fn version(tag: &str) -> Option<Version> {
     (version.to_string() == version.original).then_some(version)
 }
 
-/// The archive of a chart, at most `limit` bytes of it.
+/// The archive of a chart, at most `limit` bytes of it. However many want the same at once, it is asked for once; but with a
+/// look of its own for who wants one `now`.
 pub async fn pull(
+    storage: &Storage,
     registry: &Registry,
     place: &Repository,
     reference: &Reference,
-    limit: u64,
+    (limit, now): (u64, bool),
 ) -> Result<Vec<u8>, (String, Option<Duration>)> {
     let doing = format!("failed to get 'oci://{}'", reference.with(place));
     let failed = |error: OciError| (format!("{doing}: {}", chain(&error)), error.retry_after());
     let odd = |problem: &str| (format!("{doing}: {problem}"), None);
-    let digest = registry.resolve(place, reference).await.map_err(failed)?;
+    let digest = registry.look(place, reference, now).await.map_err(failed)?;
     let mut manifest = registry.manifest(place, &digest).await.map_err(failed)?;
     if manifest.is_index() {
         let chosen = manifest.chosen().map(|chosen| chosen.digest.clone());
@@ -135,12 +139,15 @@ pub async fn pull(
             "manifest does not contain a layer with mediatype {CHART}"
         ))
     })?;
-    let mut archive = Vec::new();
-    registry
-        .download(place, layer, limit, &mut archive)
-        .await
-        .map_err(failed)?;
-    Ok(archive)
+    let content = registry.layer(place, layer, limit, || storage.scratch()).await;
+    let content = content.map_err(failed)?;
+    // Somebody else may have had it under another limit.
+    if content.size() > limit {
+        return Err(odd(&format!("the chart is larger than {limit} bytes")));
+    }
+    let read = blocking(move || content.bytes()).await;
+    let read = read.map_err(|failure| odd(&failure.message))?;
+    read.map_err(|error| odd(&format!("cannot read what was downloaded: {error}")))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     context::Context,
     helm_remote::{Access, is_oci, is_static},
-    record::Failure,
+    record::{Failure, asked},
     shelf::blocking,
     verify::{Asked, Policy},
 };
@@ -52,7 +52,9 @@ pub async fn build(
             shown(url)
         ))));
     }
+    let now = asked(object) || is_new(object);
     let opened = Repository::open(context, url, access, Some(repository)).map_err(unusable)?;
+    let opened = opened.looked_at(now);
     let policy = policy(context, object, repository).await?;
     let built = pull(context, object, &opened, policy.as_ref(), options).await;
     built.map_err(|(error, new)| {
@@ -68,6 +70,11 @@ pub async fn build(
             None => failure,
         }
     })
+}
+
+/// Whether the spec was not seen before.
+fn is_new(object: &HelmChart) -> bool {
+    object.status.as_ref().map(|status| status.observed_generation) != object.metadata.generation
 }
 
 /// Whose signature the chart has to bear.
@@ -116,6 +123,7 @@ async fn pull(
     options: Options,
 ) -> Result<Build, (BuildError, Option<String>)> {
     let early = |error: BuildError| (error, None);
+    let now = repository.now();
     let name = &object.spec.chart;
     valid_name(name).map_err(early)?;
     let wanted = object.spec.version.as_deref().unwrap_or_default();
@@ -135,7 +143,7 @@ async fn pull(
         })?;
     // As in Flux in each pass: a signature can be taken back.
     let verified = match policy {
-        Some(policy) => Some(chosen.verify(policy).await.map_err(|error| {
+        Some(policy) => Some(chosen.verify(policy, now).await.map_err(|error| {
             let delay = error.retry_after();
             early(BuildError::new(Step::Verification, chain(&error)).not_before(delay))
         })?),
@@ -153,7 +161,9 @@ async fn pull(
         return Ok(build);
     }
     let new = made.as_new();
-    let archive = repository.download(&chosen, context.charts.archive).await;
+    let archive = repository
+        .download(context, &chosen, context.charts.archive)
+        .await;
     let archive = archive.map_err(|(problem, delay)| {
         let text = format!("failed to download chart for remote reference: {problem}");
         (

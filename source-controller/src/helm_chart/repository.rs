@@ -23,6 +23,8 @@ use url::Url;
 pub struct Repository {
     place: At,
     timeout: Duration,
+    /// Whether what others saw of it a moment ago will not do.
+    now: bool,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,7 @@ impl Repository {
                     provider,
                 },
                 timeout,
+                now: false,
             });
         }
         let remote = context.remotes.get(&base, &access);
@@ -108,7 +111,19 @@ impl Repository {
         Ok(Self {
             place: At::Http { remote, stored },
             timeout,
+            now: false,
         })
+    }
+
+    /// The repository, for somebody who asked for a look just now, or did not.
+    #[must_use]
+    pub fn looked_at(self, now: bool) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Whether what others saw of it a moment ago will not do.
+    pub fn now(&self) -> bool {
+        self.now
     }
 
     /// The version of a chart that is meant.
@@ -119,7 +134,7 @@ impl Repository {
                 access,
                 provider,
             } => {
-                let work = registry::choose(context, url, access, *provider, name, wanted);
+                let work = registry::choose(context, url, access, *provider, (name, wanted), self.now);
                 let late = |_| Missing::External(self.late(), None);
                 tokio::time::timeout(self.timeout, work).await.map_err(late)?
             }
@@ -133,7 +148,12 @@ impl Repository {
     }
 
     /// The archive of a chart, at most `limit` bytes of it.
-    pub async fn download(&self, chosen: &Chosen, limit: u64) -> Result<Vec<u8>, (String, Option<Duration>)> {
+    pub async fn download(
+        &self,
+        context: &Context,
+        chosen: &Chosen,
+        limit: u64,
+    ) -> Result<Vec<u8>, (String, Option<Duration>)> {
         let work = async {
             match (&chosen.from, &self.place) {
                 (From::Url(url), At::Http { remote, .. }) => {
@@ -141,7 +161,8 @@ impl Repository {
                     archive.map_err(|error| (chain(&error), error.retry_after()))
                 }
                 (From::Registry(registry, place, reference), _) => {
-                    registry::pull(registry, place, reference, limit).await
+                    let limits = (limit, self.now);
+                    registry::pull(&context.storage, registry, place, reference, limits).await
                 }
                 (From::Url(_) | From::Nowhere, _) => {
                     Err((format!("chart '{}' has no downloadable URLs", chosen.name), None))
@@ -169,7 +190,7 @@ impl Repository {
                 let fetched = fetched.map_err(|error| {
                     let delay = match &error {
                         Failed::Remote(error) => error.retry_after(),
-                        Failed::Index(_) | Failed::Disk(_) => None,
+                        Failed::Index(_) | Failed::Disk(_) | Failed::Busy(_) => None,
                     };
                     Missing::External(format!("failed to cache index: {}", chain(&error)), delay)
                 })?;
@@ -208,11 +229,11 @@ impl Chosen {
     ///
     /// # Errors
     /// See [`VerifyError`]; a chart that is in no registry has no signature.
-    pub async fn verify(&mut self, policy: &Policy) -> Result<Verdict, VerifyError> {
+    pub async fn verify(&mut self, policy: &Policy, now: bool) -> Result<Verdict, VerifyError> {
         let From::Registry(registry, place, reference) = &mut self.from else {
             return Err(VerifyError::Policy("not implemented".to_owned()));
         };
-        let digest = registry.resolve(place, reference).await;
+        let digest = registry.look(place, reference, now).await;
         let digest = digest.map_err(|source| VerifyError::Registry {
             reference: reference.with(place),
             source,

@@ -3,6 +3,7 @@
 use crate::{
     kube_secret::{self, Data},
     oci::{self, Keychain, Repository},
+    record::patience,
 };
 use crds::{
     meta::LocalReference,
@@ -16,9 +17,6 @@ use peer::{
 use runtime::telemetry::chain;
 use sha2::Sha256;
 use std::time::Duration;
-
-/// `spec.timeout` where it is not given.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How a repository is spoken to.
 #[derive(Debug, Clone)]
@@ -49,7 +47,7 @@ impl Access {
             insecure: false,
             pass_credentials: false,
             provider: OciProvider::Generic,
-            timeout: TIMEOUT,
+            timeout: patience(None),
         }
     }
 
@@ -64,7 +62,7 @@ impl Access {
         let mut access = Self {
             insecure: spec.insecure,
             pass_credentials: spec.pass_credentials,
-            timeout: timeout.filter(|t| !t.is_zero()).unwrap_or(TIMEOUT),
+            timeout: patience(timeout),
             ..Self::anonymous()
         };
         let named = async |reference: Option<&LocalReference>, what: &str| match reference {
@@ -73,11 +71,11 @@ impl Access {
         };
         if let Some((name, data)) = named(spec.cert_secret_ref.as_ref(), "TLS authentication").await? {
             let construct = |problem| format!("failed to construct Helm client's TLS config: {problem}");
-            let tls = tls(&name, &data).map_err(construct)?.ok_or_else(|| {
-                let both = "either 'ca.crt' or both 'tls.crt' and 'tls.key'";
-                construct(format!("secret '{name}' must contain {both}"))
-            })?;
-            access.tls = Some(tls);
+            let credentials = Credentials {
+                name: &name,
+                data: &data,
+            };
+            access.tls = Some(Tls::checked(credentials).map_err(|e| construct(e.to_string()))?);
         }
         if let Some((name, data)) = named(spec.secret_ref.as_ref(), "authentication").await? {
             access.logins(&name, &data, &spec.url, is_static(repository))?;
@@ -106,7 +104,7 @@ impl Access {
         let password = data.get("password").cloned().unwrap_or_default();
         let both = !username.is_empty() && !password.is_empty();
         self.login = both.then(|| (username.to_owned(), Secret::new(password.clone())));
-        let tls = tls(name, data).map_err(detect)?;
+        let tls = Tls::some(credentials).map_err(|e| detect(e.to_string()))?;
         self.tls = self.tls.take().or(tls);
         if !registry {
             return Ok(());
@@ -152,39 +150,6 @@ impl Access {
 /// Whether the object is a note on a registry, and nothing more.
 pub fn is_static(repository: &HelmRepository) -> bool {
     repository.spec.type_ == Some(HelmRepositoryType::Oci)
-}
-
-/// The certificates in a Secret, under today's keys or those before them.
-fn tls(name: &str, data: &Data) -> Result<Option<Tls>, String> {
-    let value = |keys: [&str; 2]| {
-        let found = keys.iter().find_map(|key| data.get(*key));
-        found.filter(|value| !value.is_empty()).cloned()
-    };
-    let certificate = value(["tls.crt", "certFile"]);
-    let key = value(["tls.key", "keyFile"]);
-    let missing = |present: &str, missing: &str| {
-        Err(format!(
-            "secret '{name}' contains '{present}' but missing '{missing}'"
-        ))
-    };
-    let identity = match (certificate, key) {
-        (Some(certificate), Some(key)) => Some((certificate, Secret::new(key))),
-        (Some(_), None) => return missing("tls.crt", "tls.key"),
-        (None, Some(_)) => return missing("tls.key", "tls.crt"),
-        (None, None) => None,
-    };
-    let ca = value(["ca.crt", "caFile"]);
-    let parsed = ca.as_deref().map(reqwest::Certificate::from_pem_bundle);
-    if parsed.is_some_and(|parsed| parsed.map_or(true, |found| found.is_empty())) {
-        return Err("failed to parse CA certificate".to_owned());
-    }
-    if let Some((certificate, key)) = &identity {
-        let pem = [certificate, &b"\n"[..], key.expose()].concat();
-        // What the parser says may have words of the key in it.
-        reqwest::Identity::from_pem(&pem)
-            .map_err(|_| format!("failed to parse TLS certificate and key of secret '{name}'"))?;
-    }
-    Ok((ca.is_some() || identity.is_some()).then_some(Tls { ca, identity }))
 }
 
 fn host(url: &str) -> Option<String> {

@@ -69,6 +69,9 @@ pub enum Failed {
     /// What it gave is no index.
     #[error("failed to load index")]
     Index(#[source] Arc<IndexError>),
+    /// Somebody else is at it for longer than this one waits.
+    #[error("no answer within the timeout of {} to another who asked", crds::meta::format_go(*.0))]
+    Busy(Duration),
     /// The disk failed, or the work broke off.
     #[error("cannot keep the index: {0}")]
     Disk(String),
@@ -134,7 +137,9 @@ impl Indexes {
     ) -> Result<Arc<Fetched>, Failed> {
         let arrived = Instant::now();
         let slot = self.slot(id);
-        let mut state = slot.state.lock().await;
+        // Another one's patience is not ours.
+        let waited = tokio::time::timeout(timeout, slot.state.lock()).await;
+        let mut state = waited.map_err(|_| Failed::Busy(timeout))?;
         if let Some(last) = state.last.as_ref().filter(|last| last.answers(arrived, now)) {
             match (&last.failed, &state.known) {
                 (Some(failed), _) => return Err(failed.clone()),

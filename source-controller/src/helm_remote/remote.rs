@@ -61,6 +61,15 @@ pub enum RemoteError {
         /// How long it was waited for.
         timeout: Duration,
     },
+    /// The answer comes too slowly.
+    #[error("Get {url:?}")]
+    Slow {
+        /// Where it comes from.
+        url: String,
+        /// How slowly.
+        #[source]
+        source: http::TooSlow,
+    },
     /// The server refused.
     #[error("failed to fetch {url} : {status}")]
     Refused {
@@ -228,8 +237,12 @@ async fn copy(
     if answer.content_length().is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let mut received = 0;
+    let (mut received, mut pace) = (0, http::Pace::default());
     while let Some(piece) = answer.chunk().await.map_err(|e| failed(url, e))? {
+        pace.keeps(piece.len()).map_err(|source| RemoteError::Slow {
+            url: http::bare(url.as_str()),
+            source,
+        })?;
         received += piece.len() as u64;
         if received > limit {
             return Err(too_large());

@@ -35,7 +35,10 @@ pub fn resolve(repository: &Url, reference: &str) -> Result<Url, ParseError> {
         Ok(absolute) => Ok(absolute),
         Err(ParseError::RelativeUrlWithoutBase) => {
             let mut resolved = repository.join(reference)?;
-            resolved.set_query(repository.query());
+            // What it asks for may be a login: that is for its own host alone.
+            if resolved.origin() == repository.origin() {
+                resolved.set_query(repository.query());
+            }
             Ok(resolved)
         }
         Err(error) => Err(error),
@@ -74,6 +77,9 @@ mod tests {
             ("/web-1.tgz", "http://h/web-1.tgz?token=1"),
             ("../web-1.tgz", "http://h/web-1.tgz?token=1"),
             ("https://other/web-1.tgz", "https://other/web-1.tgz"),
+            ("//other/web-1.tgz", "http://other/web-1.tgz"),
+            ("//h:81/web-1.tgz", "http://h:81/web-1.tgz"),
+            ("//h/web-1.tgz", "http://h/web-1.tgz?token=1"),
         ] {
             assert_eq!(resolve(&base, reference).unwrap().as_str(), expected);
         }

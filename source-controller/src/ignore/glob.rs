@@ -28,13 +28,15 @@ impl Glob {
         }
     }
 
-    /// Whether the whole name matches. Linear in the name for each `*` (only the last one is ever reconsidered).
-    pub(super) fn matches(&self, name: &[u8]) -> bool {
+    /// Whether the whole name matches. Linear in the name for each `*` (only the last one is ever reconsidered); `steps` is
+    /// raised by the comparisons.
+    pub(super) fn matches(&self, name: &[u8], steps: &mut u64) -> bool {
         let Some(items) = &self.items else { return false };
         let (mut item, mut at) = (0, 0);
         // Where to go on if the attempt fails: behind the last `*`, one character later in the name.
         let mut retry: Option<(usize, usize)> = None;
         loop {
+            *steps += items.get(item).map_or(1, Item::cost);
             let step = match items.get(item) {
                 None if at == name.len() => return true,
                 None => None,
@@ -57,6 +59,14 @@ impl Glob {
 }
 
 impl Item {
+    /// How many comparisons one question takes.
+    fn cost(&self) -> u64 {
+        match self {
+            Item::Class { ranges, .. } => 1 + ranges.len() as u64,
+            Item::Byte(_) | Item::One | Item::Many => 1,
+        }
+    }
+
     /// How many bytes at the start of `name` it matches, if it does.
     fn width(&self, name: &[u8]) -> Option<usize> {
         let (first, width) = character(name)?;

@@ -60,38 +60,41 @@ impl Pattern {
         self.includes
     }
 
-    pub(super) fn matches(&self, path: &[&[u8]], is_dir: bool) -> bool {
+    /// Whether it says anything about a path; `steps` is raised by the work that it takes.
+    pub(super) fn matches(&self, path: &[&[u8]], is_dir: bool, steps: &mut u64) -> bool {
+        *steps += 1 + self.domain.len() as u64;
         if path.len() <= self.domain.len() || self.domain.iter().zip(path).any(|(a, b)| a != b) {
             return false;
         }
         let path = &path[self.domain.len()..];
         if self.anchored {
-            self.matches_from_start(path, is_dir)
+            self.matches_from_start(path, is_dir, steps)
         } else {
-            self.matches_anywhere(path, is_dir)
+            self.matches_anywhere(path, is_dir, steps)
         }
     }
 
     /// A rule without `/` matches a path if any segment matches; only the last one can fail to be a directory.
-    fn matches_anywhere(&self, path: &[&[u8]], is_dir: bool) -> bool {
+    fn matches_anywhere(&self, path: &[&[u8]], is_dir: bool, steps: &mut u64) -> bool {
         let glob = match &self.segments[..] {
             [Segment::Glob(glob) | Segment::Unsupported(glob)] => glob,
             // A lone `**`: as a plain glob it matches every name.
             [Segment::Any] => &Glob::parse(b"*"),
             _ => return false,
         };
-        match path.iter().position(|name| glob.matches(name)) {
+        match path.iter().position(|name| glob.matches(name, steps)) {
             Some(at) => !self.directories || is_dir || at + 1 < path.len(),
             None => false,
         }
     }
 
     /// A rule with `/` matches a path if it matches the path's beginning; what follows lies inside.
-    fn matches_from_start(&self, path: &[&[u8]], is_dir: bool) -> bool {
+    fn matches_from_start(&self, path: &[&[u8]], is_dir: bool, steps: &mut u64) -> bool {
         let mut rest = path;
         let mut matched = false;
         let mut any = false;
         for (at, segment) in self.segments.iter().enumerate() {
+            *steps += 1;
             let glob = match segment {
                 Segment::Empty => {
                     any = false;
@@ -111,10 +114,10 @@ impl Pattern {
             };
             if any {
                 any = false;
-                let found = rest.iter().position(|name| glob.matches(name));
+                let found = rest.iter().position(|name| glob.matches(name, steps));
                 matched = found.is_some();
                 rest = found.map_or(&[], |found| &rest[found + 1..]);
-            } else if glob.matches(first) {
+            } else if glob.matches(first, steps) {
                 matched = true;
                 rest = others;
             } else {

@@ -1,7 +1,7 @@
 //! I/O: requests to a store, tried again a little where it is only busy, and bodies under a limit.
 
 use super::ObjectsError;
-use peer::http::{retry_after, without_query};
+use peer::http::{Pace, retry_after, without_query};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{io::Write, time::Duration};
@@ -35,7 +35,10 @@ impl Body {
             url: url.clone(),
             source: source.without_url(),
         };
+        let mut pace = Pace::default();
         while let Some(piece) = self.0.chunk().await.map_err(failed)? {
+            pace.keeps(piece.len())
+                .map_err(|slow| ObjectsError::Answer(slow.to_string()))?;
             admit(piece.len() as u64)?;
             into.write_all(&piece).map_err(ObjectsError::Write)?;
         }
@@ -184,7 +187,7 @@ pub(super) fn xml<T: DeserializeOwned>(body: &[u8]) -> Result<T, ObjectsError> {
 /// A body that is a page or an error.
 pub(super) async fn read(mut answer: Response) -> Result<Vec<u8>, ObjectsError> {
     let url = without_query(answer.url());
-    let mut body = Vec::new();
+    let (mut body, mut pace) = (Vec::new(), Pace::default());
     loop {
         let piece = answer.chunk().await.map_err(|source| ObjectsError::Request {
             method: "GET",
@@ -192,6 +195,8 @@ pub(super) async fn read(mut answer: Response) -> Result<Vec<u8>, ObjectsError> 
             source: source.without_url(),
         })?;
         let Some(piece) = piece else { return Ok(body) };
+        pace.keeps(piece.len())
+            .map_err(|slow| ObjectsError::Answer(slow.to_string()))?;
         if (body.len() + piece.len()) as u64 > MAX_PAGE {
             return Err(ObjectsError::TooLarge {
                 what: format!("the answer of {url}"),

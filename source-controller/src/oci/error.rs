@@ -44,6 +44,8 @@ pub enum OciError {
         realm: String,
         /// Why.
         problem: String,
+        /// How long its issuer asks to be left alone.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what was asked for.
     #[error("{url}: {problem}")]
@@ -95,10 +97,16 @@ impl OciError {
         }
     }
 
-    /// How long the registry asks to be left alone.
+    /// Whether whoever was asked wants to be left alone for a while.
+    pub fn asks_for_rest(&self) -> bool {
+        let many = |status: &StatusCode| *status == StatusCode::TOO_MANY_REQUESTS;
+        self.retry_after().is_some() || matches!(self, Self::Refused { status, .. } if many(status))
+    }
+
+    /// How long the registry, or who issues its tokens, asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Refused { retry_after, .. } | Self::Token { retry_after, .. } => *retry_after,
             Self::Shared(error) => error.retry_after(),
             _ => None,
         }

@@ -121,6 +121,21 @@ impl Layer {
         Self { file, size }
     }
 
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// All of it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Its content.
     pub fn reader(&self) -> LayerReader {
         LayerReader {

@@ -13,23 +13,46 @@ use std::{
 const CURRENT: Duration = Duration::from_secs(5);
 /// So many tags are remembered between looks.
 const MOST: usize = 4096;
+/// So many lists of tags are remembered between looks.
+const MOST_LISTS: usize = 64;
+/// A list that is longer is not remembered, in bytes: its registry is asked for each object.
+const LONGEST: usize = 256 << 10;
 
 /// Which tag of which repository, in which registry and by whose login.
 pub(super) type Id = [u8; 32];
 
-/// The looks of a moment ago. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Looks(Arc<Mutex<HashMap<Id, Arc<Slot>>>>);
+/// The looks of a moment ago: what a tag points to, and which tags there are. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Looks {
+    digests: Kept<String>,
+    lists: Kept<Arc<[String]>>,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self {
+            digests: Kept::new(MOST),
+            lists: Kept::new(MOST_LISTS),
+        }
+    }
+}
+
+/// Looks of one kind.
+#[derive(Debug, Clone)]
+struct Kept<T> {
+    slots: Arc<Mutex<HashMap<Id, Arc<Slot<T>>>>>,
+    most: usize,
+}
 
 /// The last look. Whoever makes one holds the lock, and the others wait.
-type Slot = tokio::sync::Mutex<Option<Look>>;
+type Slot<T> = tokio::sync::Mutex<Option<Look<T>>>;
 
 /// A look at the registry, and what it came to.
 #[derive(Debug)]
-struct Look {
+struct Look<T> {
     began: Instant,
     ended: Instant,
-    digest: Result<String, Arc<OciError>>,
+    answer: Result<T, Arc<OciError>>,
 }
 
 impl Registry {
@@ -47,61 +70,94 @@ impl Registry {
         if let Reference::Digest(digest) = reference {
             return Ok(digest.clone());
         }
+        let id = self.look_id(repository, reference.as_str());
+        self.looks
+            .digests
+            .get(id, now, self.resolve(repository, reference))
+            .await
+    }
+
+    /// As [`Registry::tags`], asked once as [`Registry::look`] does.
+    ///
+    /// # Errors
+    /// See [`OciError`].
+    pub async fn list(&self, repository: &Repository, now: bool) -> Result<Arc<[String]>, OciError> {
+        let id = self.look_id(repository, "");
+        let ask = async { self.tags(repository).await.map(Arc::from) };
+        let tags: Arc<[String]> = self.looks.lists.get(id, now, ask).await?;
+        if tags.iter().map(String::len).sum::<usize>() > LONGEST {
+            self.looks.lists.forget(id);
+        }
+        Ok(tags)
+    }
+
+    fn look_id(&self, repository: &Repository, what: &str) -> Id {
         let mut hash = Sha256::new();
         hash.update(self.id);
         hash.update((repository.path.len() as u64).to_be_bytes());
         hash.update(&repository.path);
-        hash.update(reference.as_str());
-        let ask = self.resolve(repository, reference);
-        self.looks.get(hash.finalize().into(), now, ask).await
+        hash.update(what);
+        hash.finalize().into()
     }
 }
 
-impl Looks {
-    /// The digest that `ask` gives, or gave somebody else a moment ago; `now` is for those who want no look that began before
+impl<T: Clone> Kept<T> {
+    fn new(most: usize) -> Self {
+        Self {
+            slots: Arc::default(),
+            most,
+        }
+    }
+
+    /// The answer that `ask` gives, or gave somebody else a moment ago; `now` is for those who want no look that began before
     /// they came.
-    pub(super) async fn get(
+    async fn get(
         &self,
         id: Id,
         now: bool,
-        ask: impl Future<Output = Result<String, OciError>>,
-    ) -> Result<String, OciError> {
+        ask: impl Future<Output = Result<T, OciError>>,
+    ) -> Result<T, OciError> {
         let arrived = Instant::now();
         let slot = self.slot(id);
         let mut last = slot.lock().await;
         let answer = match &*last {
-            Some(look) if look.answers(arrived, now) => look.digest.clone(),
+            Some(look) if look.answers(arrived, now) => look.answer.clone(),
             _ => {
                 let began = Instant::now();
-                let digest = ask.await.map_err(Arc::new);
+                let answer = ask.await.map_err(Arc::new);
                 *last = Some(Look {
                     began,
                     ended: Instant::now(),
-                    digest: digest.clone(),
+                    answer: answer.clone(),
                 });
-                digest
+                answer
             }
         };
         answer.map_err(OciError::Shared)
     }
 
-    fn slot(&self, id: Id) -> Arc<Slot> {
-        let mut slots = lock(&self.0);
-        if slots.len() >= MOST {
+    /// Keeps nothing of this look but for those who wait for it.
+    fn forget(&self, id: Id) {
+        lock(&self.slots).remove(&id);
+    }
+
+    fn slot(&self, id: Id) -> Arc<Slot<T>> {
+        let mut slots = lock(&self.slots);
+        if slots.len() >= self.most {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         slots.entry(id).or_default().clone()
     }
 }
 
-impl Look {
+impl<T> Look<T> {
     /// Whether whoever arrived then may have what this look came to: who waited for it, or came a little later if there is an
     /// answer.
     fn answers(&self, arrived: Instant, now: bool) -> bool {
         if now {
             return self.began >= arrived;
         }
-        self.ended >= arrived || (self.digest.is_ok() && self.began + CURRENT >= arrived)
+        self.ended >= arrived || (self.answer.is_ok() && self.began + CURRENT >= arrived)
     }
 }
 
@@ -112,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_question_for_all_who_ask_at_once_and_each_its_own_who_wants_it() {
-        let (looks, asked) = (Looks::default(), AtomicUsize::new(0));
+        let (looks, asked) = (Kept::new(MOST), AtomicUsize::new(0));
         let get = |id: u8, now: bool, good: bool| {
             let (looks, asked) = (looks.clone(), &asked);
             async move {
@@ -155,14 +211,14 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let looks = Looks::default();
+        let looks = Kept::<String>::new(MOST);
         let held = looks.slot([255; 32]);
         for number in 0..3 * MOST as u64 {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&number.to_be_bytes());
             looks.slot(id);
         }
-        assert!(lock(&looks.0).len() <= MOST);
+        assert!(lock(&looks.slots).len() <= MOST);
         assert!(Arc::ptr_eq(&held, &looks.slot([255; 32])), "somebody is at it");
     }
 }

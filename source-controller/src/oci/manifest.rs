@@ -1,7 +1,10 @@
 //! PURE: manifests and indexes (OCI Image Spec, and Docker's schema 2, which has the same fields).
 
-use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 /// The media types that we ask for.
 pub(super) const ACCEPTED: [&str; 4] = [
@@ -10,6 +13,9 @@ pub(super) const ACCEPTED: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
+
+/// A manifest never has more layers, and an index no more manifests.
+const MOST: usize = 10_000;
 
 /// What points to a blob or a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -54,10 +60,10 @@ pub struct Manifest {
     /// What it refers to.
     pub subject: Option<Descriptor>,
     /// The layers, in order.
-    #[serde(deserialize_with = "or_none")]
+    #[serde(deserialize_with = "at_most::<_, _, MOST>")]
     pub layers: Vec<Descriptor>,
     /// The manifests of an index.
-    #[serde(deserialize_with = "or_none")]
+    #[serde(deserialize_with = "at_most::<_, _, MOST>")]
     pub manifests: Vec<Descriptor>,
     /// Notes of whoever made it.
     #[serde(deserialize_with = "or_none")]
@@ -67,6 +73,37 @@ pub struct Manifest {
 /// `null` is nothing, as Go reads it.
 fn or_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// A list of at most `N` items, so that a few bytes for each do not become a hundred; `null` is an empty one.
+pub(super) fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Items<T, const N: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Items<T, N> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {N}")
+        }
+
+        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = from.next_element()? {
+                if items.len() >= N {
+                    return Err(A::Error::custom(format!("a list of more than {N}")));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+    from.deserialize_any(Items::<T, N>(PhantomData))
 }
 
 impl Manifest {
@@ -110,6 +147,18 @@ mod tests {
         let nothing: Manifest =
             serde_json::from_str(r#"{"layers": null, "manifests": null, "annotations": null}"#).unwrap();
         assert_eq!(nothing, Manifest::default());
+    }
+
+    #[test]
+    fn lists_end() {
+        let index = |count: usize| {
+            let items = vec![r#"{"digest":""}"#; count].join(",");
+            serde_json::from_str::<Manifest>(&format!(r#"{{"manifests": [{items}]}}"#))
+        };
+        assert_eq!(index(MOST).unwrap().manifests.len(), MOST);
+        let error = index(MOST + 1).unwrap_err().to_string();
+        assert!(error.contains("a list of more than 10000"), "{error}");
+        assert!(serde_json::from_str::<Manifest>(r#"{"layers": 1}"#).is_err());
     }
 
     #[test]

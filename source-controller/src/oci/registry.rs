@@ -8,11 +8,11 @@ use super::{
     keychain::Login,
     layers::Layers,
     looks::Looks,
-    manifest::{ACCEPTED, Descriptor, Manifest},
+    manifest::{ACCEPTED, Descriptor, Manifest, at_most},
     name::{Reference, Repository},
     registries::Access,
 };
-use peer::http::{bare, builder, retry_after};
+use peer::http::{Pace, bare, builder, retry_after};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
     header::{ACCEPT, HeaderValue, LINK, WWW_AUTHENTICATE},
@@ -27,10 +27,12 @@ use tokio::sync::OnceCell;
 const MAX_MANIFEST: u64 = 4 << 20;
 /// An error's body is not read beyond so many bytes.
 const MAX_ERROR: u64 = 64 << 10;
-/// A page of tags is never larger, in bytes.
-const MAX_PAGE: u64 = 16 << 20;
+/// All pages of tags together are never larger, in bytes: a hundred thousand of the longest that there may be.
+const MAX_TAG_BYTES: u64 = 16 << 20;
 /// So many tags are looked at.
 const MAX_TAGS: usize = 100_000;
+/// So many pages of them are read.
+const MAX_TAG_PAGES: usize = 10_000;
 const MAX_REDIRECTS: usize = 10;
 
 /// A client of one registry. It has no timeout of its own: whoever calls it waits with a deadline.
@@ -65,13 +67,20 @@ impl Registry {
             client = client.tls_danger_accept_invalid_certs(true);
         }
         // Flux's clients call themselves so, and registries count by it.
-        let client = client.user_agent("flux/v2").redirect(policy());
+        let client = client.user_agent("flux/v2");
+        // Where a token comes from is not left for elsewhere: the login is in the body, too.
+        let mut issuer = builder(&tls, access.proxy.as_ref()).map_err(OciError::Client)?;
+        if access.insecure && access.tls.is_none() {
+            issuer = issuer.tls_danger_accept_invalid_certs(true);
+        }
+        let issuer = issuer.user_agent("flux/v2").redirect(peer::http::policy(true));
+        let issuer = issuer.build().map_err(OciError::Client)?;
         Ok(Self {
-            http: client.build().map_err(OciError::Client)?,
+            http: client.redirect(policy()).build().map_err(OciError::Client)?,
             host: repository.registry.clone(),
             plain: access.insecure || repository.is_local(),
             scheme: OnceCell::new(),
-            tokens: Tokens::new(login),
+            tokens: Tokens::new(login, issuer),
             id,
             layers,
             looks,
@@ -88,10 +97,15 @@ impl Registry {
         }
         let path = manifest_path(reference)?;
         let url = self.url(repository, &path).await?;
-        if let Ok(answer) = self.send(Method::HEAD, &url, repository).await
-            && let Some(digest) = announced(&answer)
-        {
-            return Ok(digest);
+        match self.send(Method::HEAD, &url, repository).await {
+            Ok(answer) => {
+                if let Some(digest) = announced(&answer) {
+                    return Ok(digest);
+                }
+            }
+            // Who asks to be left alone is not asked once more at once.
+            Err(error) if error.asks_for_rest() => return Err(error),
+            Err(_) => {}
         }
         // Some registries do not answer HEAD, and what a refusal says is only in the body of a GET.
         let answer = self.send(Method::GET, &url, repository).await?;
@@ -157,11 +171,19 @@ impl Registry {
             return Err(too_large());
         }
         let mut answer = self.send(Method::GET, &url, repository).await?;
-        let (mut hash, mut received) = (Sha256::new(), 0u64);
+        let (mut hash, mut received, mut pace) = (Sha256::new(), 0u64, Pace::default());
         while let Some(piece) = answer.chunk().await.map_err(|e| failed("GET", &url, e))? {
+            pace.keeps(piece.len()).map_err(|slow| odd(&url, &slow))?;
             received += piece.len() as u64;
             if received > limit {
                 return Err(too_large());
+            }
+            // A manifest that does not say has zero.
+            if blob.size > 0 && received > blob.size {
+                return Err(OciError::Answer {
+                    url: bare(url.as_str()),
+                    problem: format!("larger than the {} bytes that its manifest says", blob.size),
+                });
             }
             hash.update(&piece);
             into.write_all(&piece).map_err(OciError::Write)?;
@@ -184,23 +206,26 @@ impl Registry {
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<String>, OciError> {
         #[derive(serde::Deserialize)]
         struct Page {
-            tags: Option<Vec<String>>,
+            #[serde(default, deserialize_with = "at_most::<_, _, MAX_TAGS>")]
+            tags: Vec<String>,
         }
-        let mut tags = Vec::new();
+        let (mut tags, mut left, mut pages) = (Vec::new(), MAX_TAG_BYTES, 0);
         let mut next = Some(self.url(repository, "tags/list?n=1000").await?);
         while let Some(url) = next.take() {
             let answer = self.send(Method::GET, &url, repository).await?;
             let more = answer.headers().get(LINK).and_then(|link| following(&url, link));
-            let body = read(answer, &url, MAX_PAGE).await?;
+            let body = read(answer, &url, left).await?;
+            left -= body.len() as u64;
+            pages += 1;
             let page: Page = serde_json::from_slice(&body).map_err(|error| OciError::Answer {
                 url: bare(url.as_str()),
                 problem: format!("this is no list of tags: {error}"),
             })?;
-            let found = page.tags.unwrap_or_default();
+            let found = page.tags;
             // A page without tags says that there is nothing more, whatever its link says.
             next = more.filter(|_| !found.is_empty());
             tags.extend(found);
-            if tags.len() > MAX_TAGS {
+            if tags.len() > MAX_TAGS || pages > MAX_TAG_PAGES {
                 return Err(OciError::Answer {
                     url: bare(url.as_str()),
                     problem: format!("more than {MAX_TAGS} tags"),
@@ -246,9 +271,9 @@ impl Registry {
     async fn send(&self, method: Method, url: &Url, repository: &Repository) -> Result<Response, OciError> {
         let scope = format!("repository:{}:pull", repository.path);
         let answer = self.once(&method, url, self.tokens.ready(&scope)).await?;
-        let answer = match challenge(&answer) {
+        let answer = match challenge(&answer, url) {
             Some(header) => {
-                let login = self.tokens.answer(&self.http, url, &header, &scope).await?;
+                let login = self.tokens.answer(url, &header, &scope).await?;
                 match login {
                     Some(login) => self.once(&method, url, Some(login)).await?,
                     None => answer,
@@ -331,8 +356,11 @@ fn announced(answer: &Response) -> Option<String> {
     (hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit())).then(|| value.to_ascii_lowercase())
 }
 
-fn challenge(answer: &Response) -> Option<String> {
-    if answer.status() != StatusCode::UNAUTHORIZED {
+/// What the registry wants in order to let us in. What a host wants that it sent us to is not heeded: it would name the
+/// place where our login goes.
+fn challenge(answer: &Response, asked: &Url) -> Option<String> {
+    let host = |url: &Url| (url.host_str().map(str::to_owned), url.port());
+    if answer.status() != StatusCode::UNAUTHORIZED || host(answer.url()) != host(asked) {
         return None;
     }
     let header = answer.headers().get(WWW_AUTHENTICATE)?.to_str().ok()?;
@@ -349,8 +377,9 @@ fn following(url: &Url, link: &HeaderValue) -> Option<Url> {
 }
 
 async fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, OciError> {
-    let mut body = Vec::new();
+    let (mut body, mut pace) = (Vec::new(), Pace::default());
     while let Some(piece) = answer.chunk().await.map_err(|e| failed("GET", url, e))? {
+        pace.keeps(piece.len()).map_err(|slow| odd(url, &slow))?;
         if (body.len() + piece.len()) as u64 > limit {
             return Err(OciError::TooLarge {
                 url: bare(url.as_str()),
@@ -360,6 +389,13 @@ async fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, Oc
         body.extend_from_slice(&piece);
     }
     Ok(body)
+}
+
+fn odd(url: &Url, problem: &dyn std::fmt::Display) -> OciError {
+    OciError::Answer {
+        url: bare(url.as_str()),
+        problem: problem.to_string(),
+    }
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -377,3 +413,6 @@ fn failed(method: &'static str, url: &Url, source: reqwest::Error) -> OciError {
         source: source.without_url(),
     }
 }
+
+#[cfg(test)]
+mod tests;

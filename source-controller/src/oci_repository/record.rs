@@ -36,6 +36,8 @@ pub enum End {
         published: Box<Published>,
         /// What was found of its signature, if that was looked at.
         verified: Option<Verdict>,
+        /// How many annotations the status has no room for.
+        left_out: usize,
     },
 }
 
@@ -60,7 +62,7 @@ pub fn outcome(
 ) -> Outcome<OCIRepositoryStatus> {
     let mut status = object.status.clone().unwrap_or_default();
     let recovered = record::had_failed(&status.conditions);
-    let mut new = false;
+    let (mut new, mut left_out) = (false, 0);
     let verified = match end {
         Err(failure) => return record::failed(object, status, failure, &now, requeue_dependency),
         Ok(End::UpToDate { url, verified }) => {
@@ -69,7 +71,12 @@ pub fn outcome(
             }
             verified
         }
-        Ok(End::Stored { published, verified }) => {
+        Ok(End::Stored {
+            published,
+            verified,
+            left_out: not_told,
+        }) => {
+            left_out = not_told;
             let Published { artifact, latest } = *published;
             new = status.artifact.as_ref().map(|a| &a.digest) != Some(&artifact.digest);
             status.artifact = Some(artifact);
@@ -94,14 +101,17 @@ pub fn outcome(
     }
     record::succeed(object, &mut status, &message, &now);
     let event = match &artifact {
-        Some(artifact) if new => Some(Event::normal(source::NEW_ARTIFACT, news(object, artifact))),
+        Some(artifact) if new => Some(Event::normal(
+            source::NEW_ARTIFACT,
+            news(object, artifact, left_out),
+        )),
         _ => recovered.then(|| Event::normal(reason::SUCCEEDED, message)),
     };
     record::good(object, status, artifact.as_ref(), event)
 }
 
 /// What is told of a new artifact: which one it is, and where it was made from if it says so.
-fn news(object: &OCIRepository, artifact: &Artifact) -> String {
+fn news(object: &OCIRepository, artifact: &Artifact, left_out: usize) -> String {
     let mut text = format!(
         "stored artifact with revision '{}' from '{}'",
         artifact.revision, object.spec.url
@@ -109,6 +119,9 @@ fn news(object: &OCIRepository, artifact: &Artifact) -> String {
     let note = |key: &str| artifact.metadata.as_ref().and_then(|notes| notes.get(key));
     if let (Some(from), Some(revision)) = (note(OCI_SOURCE), note(OCI_REVISION)) {
         text += &format!(", origin source '{from}', origin revision '{revision}'");
+    }
+    if left_out > 0 {
+        text += &format!(", without {left_out} annotations that the status has no room for");
     }
     text
 }

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     kube_secret::{self, Data},
     oci::{self, Access, Keychain, Reference, Registry, Repository},
-    record::Failure,
+    record::{Failure, patience},
     tag,
 };
 use cloud::{CloudError, Who};
@@ -23,9 +23,6 @@ use regex::Regex;
 use runtime::telemetry::{chain, said};
 use std::time::Duration;
 use versions::{Range, Version};
-
-/// `spec.timeout` where it is not given, as the CRD has it.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Charts have `+` in their versions, which tags cannot have; Helm writes `_` instead.
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -68,13 +65,13 @@ pub async fn run(context: &Context, object: &OCIRepository) -> Result<Request, F
         repository,
         media_type: selector.media_type.filter(|m| !m.is_empty()),
         operation: selector.operation.unwrap_or_default(),
-        timeout: timeout.filter(|t| !t.is_zero()).unwrap_or(TIMEOUT),
+        timeout: patience(timeout),
     })
 }
 
 impl Request {
-    /// What is wanted now: for a range of versions, the tag with the highest one.
-    pub async fn reference(&self, registry: &Registry) -> Result<Reference, Failure> {
+    /// What is wanted now: for a range of versions, the tag with the highest one. `now` is for who wants no list but its own.
+    pub async fn reference(&self, registry: &Registry, now: bool) -> Result<Reference, Failure> {
         let (range, filter) = match &self.wanted {
             Wanted::Exactly(reference) => return Ok(reference.clone()),
             Wanted::Newest { range, filter } => (range, filter.as_ref()),
@@ -87,7 +84,7 @@ impl Request {
             |problem: String| Failure::fetch(source::READ_OPERATION_FAILED, format!("{doing}: {problem}"));
         let parsed = Range::parse(range)
             .map_err(|e| failed(format!("semver '{range}' parse error: {}", chain(&e))))?;
-        let tags = registry.tags(&self.repository).await;
+        let tags = registry.list(&self.repository, now).await;
         let tags = tags.map_err(|e| told(source::READ_OPERATION_FAILED, &doing, &e))?;
         let is_chart = self.media_type.as_deref() == Some(CHART);
         let newest = newest(&tags, &parsed, filter, is_chart);
@@ -176,11 +173,12 @@ async fn access(
     }
     let tls = named(spec.cert_secret_ref.as_ref()).await?;
     let tls = tls.map(|(name, data)| {
-        Tls::from_secret(Credentials {
+        Tls::checked(Credentials {
             name: &name,
             data: &data,
         })
     });
+    let tls = tls.transpose().map_err(|e| unusable(&e))?;
     let proxy = named(spec.proxy_secret_ref.as_ref()).await?;
     let proxy = proxy.map(|(name, data)| {
         Proxy::from_secret(Credentials {
@@ -220,7 +218,11 @@ fn no_identity(provider: OciProvider, error: &CloudError) -> Failure {
         provider.as_str(),
         chain(error)
     );
-    Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+    let failure = Failure::fetch(reason::AUTHENTICATION_FAILED, text);
+    match error.retry_after() {
+        Some(delay) => failure.not_before(delay),
+        None => failure,
+    }
 }
 
 /// The names of a ServiceAccount's image pull secrets.

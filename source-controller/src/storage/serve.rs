@@ -2,13 +2,16 @@
 
 use super::Storage;
 use axum::{
-    Router,
     body::Body,
-    extract::State,
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    extract::Request,
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode_str;
+use runtime::{
+    process::Process,
+    server::{self, Limits, Requests},
+};
 use std::{
     io::SeekFrom,
     net::SocketAddr,
@@ -33,16 +36,32 @@ struct Window {
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(address: SocketAddr, storage: Storage, missing: OnMissing) -> std::io::Result<()> {
+pub async fn serve(
+    process: &Process,
+    address: SocketAddr,
+    storage: Storage,
+    missing: OnMissing,
+) -> std::io::Result<()> {
     let listener = runtime::admin::listen(address).await?;
-    let router = Router::new()
-        .fallback(answer)
-        .with_state(Window { storage, missing });
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let requests = Requests::register(&process.tools.metrics, "gotk_artifact", "/");
+    let window = Window { storage, missing };
+    let answer = move |request| answer(window.clone(), request);
+    server::serve(listener, limits(), requests, process.stopped(), answer);
     Ok(())
 }
 
-async fn answer(State(window): State<Window>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+/// What the window takes at the most.
+fn limits() -> Limits {
+    Limits {
+        // An artifact may have to be had from the object store first.
+        request: Duration::from_secs(600),
+        ..Limits::default()
+    }
+}
+
+async fn answer(window: Window, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
     if method != Method::GET && method != Method::HEAD {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }

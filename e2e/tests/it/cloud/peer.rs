@@ -38,13 +38,13 @@ impl Application {
 }
 
 /// What a token says, whoever signed it: the API server's tokens are checked by the API server's friends.
-fn claims(token: &str) -> Value {
+pub fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).unwrap_or_default();
     let text = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-fn form(text: &str) -> std::collections::BTreeMap<String, String> {
+pub fn form(text: &str) -> std::collections::BTreeMap<String, String> {
     let decoded = |text: &str| percent(&text.replace('+', " "));
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
     pairs
@@ -70,13 +70,13 @@ fn percent(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn answer(status: u16, body: impl Into<Body>) -> Response<Body> {
+pub fn answer(status: u16, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status.try_into().unwrap_or_default();
     response
 }
 
-fn later() -> String {
+pub fn later() -> String {
     let hour = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
     let hour = k8s_openapi::jiff::Timestamp::try_from(hour).unwrap_or_default();
     hour.to_string()

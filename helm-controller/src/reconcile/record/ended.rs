@@ -3,7 +3,7 @@
 mod observed;
 mod remediation;
 
-use super::{Draft, End, about, succeeded, with_facts};
+use super::{Draft, about, pass::End, succeeded, with_facts};
 use crate::{
     digests, history,
     next::Action,
@@ -24,10 +24,12 @@ impl Draft<'_> {
     /// Takes in what an action came to; gives how the pass ends, if it does.
     pub fn ended(&mut self, ended: Ended) -> Option<End> {
         let own = self.generation;
+        let made_for = ended.job.object.clone();
         // What it says, it says of what it was begun for.
         self.generation = ended.job.inputs.generation;
         let canceled = matches!(ended.result, Err(ActionError::Canceled));
-        let end = match ended.job.action.clone() {
+        let action = ended.job.action.clone();
+        let end = match action {
             Action::Install => self.released(&ended, AttemptedAction::Install),
             Action::Upgrade => self.released(&ended, AttemptedAction::Upgrade),
             Action::Test => self.tested(&ended),
@@ -36,7 +38,11 @@ impl Draft<'_> {
             Action::Uninstall => self.uninstalled(&ended),
             Action::Unlock => None,
         };
+        let outdated = self.generation != own;
         self.generation = own;
+        if action != Action::Uninstall {
+            self.made_for(&made_for.spec);
+        }
         if canceled {
             self.conditions().mark_false(
                 READY,
@@ -45,7 +51,8 @@ impl Draft<'_> {
             );
             return Some(End::Again);
         }
-        end
+        // Whatever pause it would bring, something newer is asked for.
+        end.map(|end| if outdated { End::Again } else { end })
     }
 
     fn released(&mut self, ended: &Ended, of: AttemptedAction) -> Option<End> {

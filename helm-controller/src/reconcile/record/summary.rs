@@ -3,7 +3,10 @@
 use super::Draft;
 use crate::{digests, spec};
 use crds::{
-    helm::condition::{RELEASED, REMEDIATED, TEST_SUCCESS},
+    helm::{
+        HelmReleaseSpec,
+        condition::{RELEASED, REMEDIATED, TEST_SUCCESS},
+    },
     meta::{Condition, ConditionStatus, READY, STALLED},
 };
 use runtime::conditions;
@@ -41,9 +44,12 @@ impl Draft<'_> {
             ConditionStatus::False => conditions.mark_false(READY, &newest.reason, newest.message),
             ConditionStatus::Unknown => conditions.mark_unknown(READY, &newest.reason, newest.message),
         }
+    }
+
+    /// Notes what a release was made of beside chart and values: of the spec that it was made for.
+    pub(super) fn made_for(&mut self, spec: &HelmReleaseSpec) {
         let algorithm = self.settings.algorithm;
-        self.status.observed_post_renderers_digest = digests::of_post_renderers(algorithm, &self.object.spec);
-        self.status.observed_common_metadata_digest =
-            digests::of_common_metadata(algorithm, &self.object.spec);
+        self.status.observed_post_renderers_digest = digests::of_post_renderers(algorithm, spec);
+        self.status.observed_common_metadata_digest = digests::of_common_metadata(algorithm, spec);
     }
 }

@@ -6,13 +6,8 @@ use super::{
 };
 use crate::ledger;
 use ::apply::{
-    apply::{ApplyError, Change},
-    discovery::DiscoveryError,
-    health::Health,
-    id::ObjectRef,
-    order::Stage,
-    plan::Action,
-    view::State,
+    apply::Change, discovery::DiscoveryError, error::ApplyError, health::Health, id::ObjectRef, order::Stage,
+    plan::Action, view::State,
 };
 use runtime::telemetry::chain;
 use std::time::Duration;

@@ -8,6 +8,10 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Debug, Default)]
 pub struct TreeBuilder {
     root: BTreeMap<Arc<str>, Draft>,
+    files: u64,
+    directories: u64,
+    /// Bytes of all files that were added, replaced ones included.
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -36,12 +40,33 @@ impl TreeBuilder {
             None if clean.is_empty() => return Err(PathError::Root(path.to_owned())),
             None => ("", clean.as_str()),
         };
+        let size = file.bytes().len() as u64;
         let directory = self.descend(parents)?;
         if let Some(Draft::Directory(_)) = directory.get(name) {
             return Err(PathError::IsDirectory(clean));
         }
-        directory.insert(name.into(), Draft::File(file));
+        let replaced = directory.insert(name.into(), Draft::File(file)).is_some();
+        self.files += u64::from(!replaced);
+        self.bytes += size;
         Ok(())
+    }
+
+    /// How many files there are so far.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.files
+    }
+
+    /// How many directories there are so far, those that only paths imply included; the root is not counted.
+    #[must_use]
+    pub fn directories(&self) -> u64 {
+        self.directories
+    }
+
+    /// How many bytes of content were added, replaced files included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What is at a path so far; the root is a directory.
@@ -80,6 +105,7 @@ impl TreeBuilder {
         for segment in segments(clean) {
             if !directory.contains_key(segment) {
                 directory.insert(segment.into(), Draft::Directory(BTreeMap::new()));
+                self.directories += 1;
             }
             directory = match directory.get_mut(segment) {
                 Some(Draft::Directory(next)) => next,

@@ -1,7 +1,7 @@
 //! Archives of files alone, and archives of which only some files are wanted.
 
 use artifact::deflate::GzipWriter;
-use artifact::{Limits, Member, Members, UnpackError, unpack, unpack_some};
+use artifact::{Limits, Member, Members, Place, UnpackError, unpack, unpack_some, unpack_to};
 
 fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut members = Members::new(GzipWriter::with_notes(Vec::new(), b"extra", "comment").unwrap());
@@ -54,4 +54,33 @@ fn only_what_is_wanted_is_held() {
     };
     let refused = unpack_some(packed.as_slice(), &small, 3, |_, _| false);
     assert!(matches!(refused, Err(UnpackError::TooLarge(_))), "{refused:?}");
+}
+
+#[test]
+fn contents_are_kept_elsewhere() {
+    let large = vec![7; 70_000];
+    let packed = archive(&[("b", b"first"), ("a/x", &large), ("b", b"again"), ("empty", b"")]);
+    let mut kept = Vec::new();
+    let tree = unpack_to(packed.as_slice(), &Limits::default(), &mut kept).unwrap();
+    let of = |path: &str| {
+        let place = Place::of(tree.file(path).unwrap()).unwrap();
+        &kept[place.offset as usize..][..place.size as usize]
+    };
+    assert_eq!(
+        (of("a/x"), of("b"), of("empty")),
+        (&large[..], &b"again"[..], &b""[..])
+    );
+    // The limits and the writer's failures are told.
+    let small = Limits {
+        bytes: 1 << 16,
+        ..Limits::default()
+    };
+    let refused = unpack_to(packed.as_slice(), &small, &mut Vec::new()).unwrap_err();
+    assert!(matches!(refused, UnpackError::TooLarge(_)), "{refused:?}");
+    let refused = unpack_to(packed.as_slice(), &Limits::default(), &mut [0; 3][..]).unwrap_err();
+    assert_eq!(refused.to_string(), "cannot keep what was unpacked");
+    let cut = &packed[..packed.len() / 2];
+    assert!(unpack_to(cut, &Limits::default(), std::io::sink()).is_err());
+    let other = artifact::Tree::from_files([("short".to_owned(), b"short".to_vec())]).unwrap();
+    assert_eq!(Place::of(other.file("short").unwrap()), None);
 }

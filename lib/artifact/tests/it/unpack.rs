@@ -369,6 +369,26 @@ fn bombs() {
     );
 }
 
+/// A few members whose paths imply directories without end: 255 for each of them.
+#[test]
+fn directories_that_only_paths_imply_are_counted() {
+    let deep = |at: usize| format!("{at}/{}x", "d/".repeat(50));
+    let archive = (0..10).fold(archive(), |archive, at| {
+        archive.pax(&[("path", &deep(at))]).file("x", "")
+    });
+    let packed = archive.gzip();
+    let check = |directories: u64| {
+        let limits = Limits {
+            directories,
+            ..Limits::default()
+        };
+        unpack(packed.as_slice(), &limits).map(|tree| tree.walk().count())
+    };
+    assert_eq!(check(510).unwrap(), 520);
+    let error = check(509).unwrap_err();
+    assert_eq!(error.to_string(), "archive has more than 509 directories");
+}
+
 proptest! {
     /// Flipped bytes never panic, and never make a name that leaves the root.
     #[test]

@@ -46,11 +46,7 @@ pub(super) async fn web_identity(
     session: &str,
     token: &Secret,
 ) -> Result<(Keys, Duration), CloudError> {
-    let domain = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
+    let domain = super::domain(region);
     let url = endpoint
         .map(str::to_owned)
         .or_else(|| env("AWS_ENDPOINT_URL_STS"))

@@ -13,7 +13,7 @@ const USER: &str = "00000000-0000-0000-0000-000000000000";
 /// A cloud of one's own, as the file that `AZURE_ENVIRONMENT_FILEPATH` names describes it.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Environment {
+pub(in super::super) struct Environment {
     #[serde(rename = "containerRegistryDNSSuffix")]
     suffix: String,
     storage_endpoint_suffix: String,
@@ -22,6 +22,15 @@ pub(super) struct Environment {
 }
 
 impl Environment {
+    /// Where its resources are managed, and whom tokens for that are for.
+    pub(in super::super) fn manager(&self) -> Result<(&str, &str), CloudError> {
+        if self.resource_manager_endpoint.is_empty() || self.token_audience.is_empty() {
+            let text = "resourceManagerEndpoint and tokenAudience must be set in the environment file";
+            return Err(CloudError::Setup(text.into()));
+        }
+        Ok((&self.resource_manager_endpoint, &self.token_audience))
+    }
+
     /// Below which domain its storage accounts are.
     pub(super) fn storage_suffix(&self) -> &str {
         &self.storage_endpoint_suffix
@@ -74,7 +83,7 @@ impl Cloud {
 }
 
 /// The cloud of one's own, if the environment names one.
-pub(super) fn environment() -> Result<Option<Environment>, CloudError> {
+pub(in super::super) fn environment() -> Result<Option<Environment>, CloudError> {
     let Some(file) = env("AZURE_ENVIRONMENT_FILEPATH") else {
         return Ok(None);
     };
@@ -104,14 +113,8 @@ fn scope(registry: &str, environment: Option<&Environment>) -> Result<String, Cl
                 );
                 return Err(CloudError::Setup(text));
             }
-            if own.resource_manager_endpoint.is_empty() || own.token_audience.is_empty() {
-                let text = "resourceManagerEndpoint and tokenAudience must be set in the environment file";
-                return Err(CloudError::Setup(text.into()));
-            }
-            Ok(format!(
-                "{}/.default",
-                own.resource_manager_endpoint.trim_end_matches('/')
-            ))
+            let (endpoint, _) = own.manager()?;
+            Ok(format!("{}/.default", endpoint.trim_end_matches('/')))
         }
         None if !is_known => {
             let pattern = r"^.+\.(azurecr\.io|azurecr\.cn|azurecr\.de|azurecr\.us)$";

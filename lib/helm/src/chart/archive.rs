@@ -53,16 +53,11 @@ pub(super) fn read_some(
     // Headers, padding and what is skipped cost time too, and count little against the limit.
     let ceiling = limits.bytes.saturating_add(64 << 20);
     let mut archive = tar::Archive::new(MultiGzDecoder::new(bytes).take(ceiling));
-    let too_large =
-        || Error::Load("decompressed chart is larger than the maximum size 104857600".to_string());
     let (mut files, mut any) = (Vec::new(), false);
     let entries = archive.entries().map_err(|e| Error::Load(e.to_string()))?;
     for entry in entries {
         let mut entry = entry.map_err(|e| Error::Load(e.to_string()))?;
-        limits.files = limits
-            .files
-            .checked_sub(1)
-            .ok_or_else(|| load("chart has too many files"))?;
+        limits.files = limits.files.checked_sub(1).ok_or_else(too_many)?;
         let kind = entry.header().entry_type();
         if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
             continue;
@@ -117,6 +112,16 @@ pub(super) fn read_some(
         return Err(load("no files in chart archive"));
     }
     Ok(files)
+}
+
+/// What Helm says of charts above its limit.
+pub(super) fn too_large() -> Error {
+    Error::Load("decompressed chart is larger than the maximum size 104857600".to_string())
+}
+
+/// A chart has more files than may be.
+pub(super) fn too_many() -> Error {
+    Error::Load("chart has too many files".to_string())
 }
 
 /// The path below the top directory; names that lead elsewhere are refused.

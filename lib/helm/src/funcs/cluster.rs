@@ -12,6 +12,8 @@ use std::rc::Rc;
 
 /// How often a name may be included inside itself.
 const MAX_INCLUDES: u32 = 1000;
+/// What a look at the cluster counts for, in steps: ten thousand of them are all there is time for.
+const LOOKUP: usize = 10_000;
 /// What Helm marks the words of `fail` and `required` with, to find them again in the error.
 pub(crate) const MARKS: (&str, &str) = ("HELM_ERR_START", "HELM_ERR_END");
 
@@ -37,6 +39,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Err(marked(&c.text(0)))
     }),
     fixed("lookup", &[Ty::Str, Ty::Str, Ty::Str, Ty::Str], |c| {
+        c.step(LOOKUP)?;
         let found = c
             .run
             .environment

@@ -2,6 +2,7 @@
 
 use super::json::{self, Style};
 use super::{Call, Function, Ty, fixed, pretty, raw, string};
+use crate::template::error::Fault;
 use crate::template::value::{List, ListKind, Map, MapKind, Text, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,10 +49,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         string(json::write(c.any(0), RAW)?)
     }),
     fixed("fromJson", &[Ty::Str], |c| {
+        parses(c)?;
         Ok(as_map(json::read(c.bytes(0)), "json: "))
     }),
-    fixed("mustFromJson", &[Ty::Str], |c| Ok(json::read(c.bytes(0))?)),
+    fixed("mustFromJson", &[Ty::Str], |c| {
+        parses(c)?;
+        Ok(json::read(c.bytes(0))?)
+    }),
     fixed("fromJsonArray", &[Ty::Str], |c| {
+        parses(c)?;
         Ok(as_list(json::read(c.bytes(0)), "json: "))
     }),
     fixed("toYaml", &[Ty::Any], |c| {
@@ -61,13 +67,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("toYamlPretty", &[Ty::Any], |c| {
         string(pretty::write(c.any(0)).unwrap_or_default())
     }),
-    fixed("fromYaml", &[Ty::Str], |c| Ok(as_map(from_yaml(c), FROM_YAML))),
+    fixed("fromYaml", &[Ty::Str], |c| {
+        parses(c)?;
+        Ok(as_map(from_yaml(c), FROM_YAML))
+    }),
     fixed("fromYamlArray", &[Ty::Str], |c| {
+        parses(c)?;
         Ok(as_list(from_yaml(c), FROM_YAML))
     }),
 ];
 
 const FROM_YAML: &str = "error unmarshaling JSON: while decoding JSON: json: ";
+
+/// Counts the most that a document of this length can become.
+pub(super) fn parses(call: &mut Call<'_, '_>) -> Result<(), Fault> {
+    let length = call.bytes(0).len();
+    call.step(length / 4)?;
+    call.run.spend(length * 16)
+}
 
 fn from_yaml(call: &mut Call<'_, '_>) -> Result<Value, String> {
     match yaml::parse_first(call.bytes(0)) {

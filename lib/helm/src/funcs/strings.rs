@@ -289,19 +289,7 @@ fn abbreviate(text: &[u8], offset: i64, width: i64) -> Vec<u8> {
 
 /// Where `needle` begins in `text`.
 pub(crate) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    if needle.is_empty() {
-        return Some(0);
-    }
-    let first = needle[0];
-    let mut at = 0;
-    while let Some(next) = text[at..].iter().position(|&b| b == first) {
-        at += next;
-        if text[at..].starts_with(needle) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    None
+    memchr::memmem::find(text, needle)
 }
 
 fn count(text: &[u8], needle: &[u8]) -> usize {

@@ -1,5 +1,6 @@
 //! TOML as BurntSushi's library writes it, and reading it.
 
+use super::encoding::parses;
 use super::{Answer, Call, Function, Ty, fixed, string};
 use crate::funcs::clock::{Time, Zone, days_from_civil};
 use crate::template::error::Fault;
@@ -17,6 +18,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     fixed("mustToToml", &[Ty::Any], write),
     fixed("fromToml", &[Ty::Str], |c| {
+        parses(c)?;
         let text = c.text(0).into_owned();
         Ok(match toml::from_str::<toml::Table>(&text) {
             Ok(table) => from_table(table),

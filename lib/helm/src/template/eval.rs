@@ -187,6 +187,9 @@ impl<'t> Exec<'_, '_, 't> {
     }
 
     fn print(&mut self, value: &Value) -> Result<()> {
+        if matches!(value, Value::List(_) | Value::Map(_)) {
+            self.run.walk(value).or_else(|fault| self.fault(fault))?;
+        }
         let before = self.out.len();
         let printed = print::print(value, self.out);
         let spent = self.run.spend(self.out.len() - before);

@@ -2,7 +2,7 @@
 
 use super::ast::{Tree, is_empty};
 use super::error::Fault;
-use super::value::Map;
+use super::value::{Map, Value, weigh};
 use crate::environment::Environment;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -120,6 +120,18 @@ impl<'e> Run<'e> {
             )));
         }
         Ok(())
+    }
+
+    /// Counts all that is in a value, before it is gone through.
+    pub fn walk(&mut self, value: &Value) -> Result<(), Fault> {
+        let left = usize::try_from(self.limits.steps.saturating_sub(self.steps)).unwrap_or(usize::MAX);
+        self.step(weigh::nodes(value, left))
+    }
+
+    /// Counts the bytes of a value that was made.
+    pub fn made(&mut self, value: &Value) -> Result<(), Fault> {
+        let left = usize::try_from(self.limits.bytes.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        self.spend(weigh::bytes(value, left))
     }
 
     /// Goes one template deeper; the caller comes back by lowering `depth`.

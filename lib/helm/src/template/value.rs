@@ -1,6 +1,7 @@
 //! What a template computes with: Go's dynamic values, with the Go type they would have.
 
 mod dismantle;
+pub(crate) mod weigh;
 
 use super::object::Object;
 use crate::funcs::clock::{Duration, Time};

@@ -101,6 +101,88 @@ fn loops_and_growth_are_given_up() {
     );
 }
 
+/// `.Files.Get "big"` is 5 MiB of this.
+fn check_with(unit: &str, template: &str, expected: &str) {
+    let begin = Instant::now();
+    let big = unit.repeat((5 << 20) / unit.len());
+    let big = format!("[{}0]", big);
+    let result = render(&[("big", &big), ("templates/a.yaml", template)], json!({}));
+    let text = match result {
+        Ok(text) => format!("rendered: {}", text.chars().take(200).collect::<String>()),
+        Err(error) => error.to_string(),
+    };
+    assert!(text.contains(expected), "{template}: {text:.300}");
+    assert!(
+        begin.elapsed().as_secs() < 60,
+        "{template} took {:?}",
+        begin.elapsed()
+    );
+}
+
+#[test]
+fn what_is_made_of_text_is_counted() {
+    for parse in ["fromJsonArray", "mustFromJson", "fromYamlArray", "fromToml"] {
+        let keep = format!(
+            "{{{{ $d := dict }}}}{{{{ $b := .Files.Get \"big\" }}}}{{{{ range $i := until 1000 }}}}{{{{ $_ := set $d (toString $i) ({parse} $b) }}}}{{{{ end }}}}"
+        );
+        check_with("0,", &keep, "rendering");
+    }
+    for look in [
+        "contains \"zz\" $b",
+        "sha256sum $b",
+        "regexMatch \"zz\" $b",
+        "hasSuffix \"zz\" $b",
+        "eq $b \"x\"",
+        "trim $b",
+        "splitList \"zz\" $b",
+        "atoi $b",
+        "b64enc $b",
+        "lower $b",
+        "adler32sum $b",
+    ] {
+        let again = format!(
+            "{{{{ $b := .Files.Get \"big\" }}}}{{{{ range until 100000 }}}}{{{{ $_ := {look} }}}}{{{{ end }}}}"
+        );
+        check_with("0,", &again, "rendering");
+    }
+    let search =
+        "{{ $b := .Files.Get \"big\" }}{{ $n := print (trunc 2000000 $b) \"x\" }}# {{ contains $n $b }}";
+    check_with("0,", search, "rendered: ");
+}
+
+#[test]
+fn what_holds_itself_many_times_is_counted_as_often() {
+    let twice = "{{ $l := list \"x\" }}{{ range until 60 }}{{ $l = list $l $l }}{{ end }}";
+    for write in [
+        "toJson $l",
+        "toYaml $l",
+        "toYamlPretty $l",
+        "toToml (dict \"a\" $l)",
+        "print $l",
+        "printf \"%v\" $l",
+        "$l",
+        "toString $l",
+        "quote $l",
+        "cat $l",
+        "join \",\" $l",
+        "deepCopy $l",
+        "mustToPrettyJson $l",
+        "html $l",
+        "toRawJson $l",
+    ] {
+        check(
+            &format!("{twice}{{{{ $x := {write} }}}}{{{{ $x }}}}"),
+            "rendering takes more",
+        );
+    }
+    let maps = "{{ $m := dict }}{{ range until 60 }}{{ $m = dict \"a\" $m \"b\" $m }}{{ end }}";
+    check(&format!("{maps}{{{{ toYaml $m }}}}"), "rendering takes more");
+    check(
+        "{{ range until 1000000 }}{{ $_ := lookup \"v1\" \"Pod\" \"\" \"\" }}{{ end }}",
+        "steps",
+    );
+}
+
 #[test]
 fn nesting_is_given_up() {
     check(

@@ -1,6 +1,8 @@
 //! Another cluster's API server, which a tenant names: its client, and what is known of whether it answers.
 
 mod breaker;
+mod by_token;
+mod tokens;
 
 use super::{
     Clients, Identity, ServiceAccount,
@@ -10,18 +12,13 @@ use super::{
 };
 use crate::{metrics::Metrics, telemetry::chain};
 use breaker::Breaker;
-use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
-use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1,
-};
+pub use by_token::Federated;
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use kube::{
-    Api, Client, Config,
-    api::PostParams,
+    Client, Config,
     client::{Body, ClientBuilder},
     config::{AuthInfo, KubeConfigOptions},
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use sha2::{Digest as _, Sha256};
 use std::{
     fmt,
@@ -30,7 +27,7 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
-use tokio::{sync::Mutex, time::Instant};
+use tokens::Tokens;
 use tower::BoxError;
 
 /// How long a connection may take.
@@ -50,21 +47,6 @@ pub(super) struct Connection {
     breaker: Arc<Breaker>,
 }
 
-/// How a workload identity is let in at another cluster, as a ConfigMap says (`spec.kubeConfig.configMapRef`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Federated {
-    /// The server's address, with its scheme.
-    pub address: String,
-    /// Its authority, in PEM; without one, the system's.
-    pub authority: Option<String>,
-    /// Whom the token is for.
-    pub audiences: Vec<String>,
-    /// The namespace of the ServiceAccount that it is a token of.
-    pub namespace: String,
-    /// Its name.
-    pub account: String,
-}
-
 /// Why there is no client for another cluster.
 #[derive(Debug, Error)]
 pub enum RemoteError {
@@ -77,6 +59,12 @@ pub enum RemoteError {
     /// The address is none.
     #[error("'{0}' is no address of an API server")]
     Address(String),
+    /// The cloud provider does not vouch for us there.
+    #[error("cannot be used: {0}")]
+    Vouch(String),
+    /// Nobody here knows cloud providers.
+    #[error("names a cloud provider, which this controller knows nothing of")]
+    Nobody,
 }
 
 impl Clients {
@@ -112,47 +100,6 @@ impl Clients {
             };
         }
         self.connect(config, fingerprint, None).await
-    }
-
-    /// The identity of a ServiceAccount's token at another cluster; with an account, that ServiceAccount's there.
-    ///
-    /// # Errors
-    /// See [`RemoteError`].
-    pub async fn federated(
-        &self,
-        federated: &Federated,
-        account: Option<&ServiceAccount>,
-    ) -> Result<Identity, RemoteError> {
-        let user = account.map(|account| account.user.to_str().unwrap_or_default());
-        let fingerprint = fingerprint(&[
-            federated.address.as_bytes(),
-            federated.authority.as_deref().unwrap_or_default().as_bytes(),
-            federated.audiences.join("\n").as_bytes(),
-            federated.namespace.as_bytes(),
-            federated.account.as_bytes(),
-            user.unwrap_or_default().as_bytes(),
-        ]);
-        if let Some(known) = self.known(&fingerprint) {
-            return Ok(known);
-        }
-        let address = federated.address.parse::<http::Uri>().ok();
-        // A token goes nowhere where others could hear it.
-        let address = address.filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
-        let address = address.ok_or_else(|| RemoteError::Address(federated.address.clone()))?;
-        let mut config = Config::new(address);
-        if let Some(pem) = &federated.authority {
-            let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-            let certificates = certificates.map_err(|e| RemoteError::Build(format!("ca.crt: {e}")))?;
-            config.root_cert = Some(certificates.iter().map(|der| der.to_vec()).collect());
-        }
-        config.auth_info.impersonate = user.map(str::to_owned);
-        let tokens = Tokens {
-            accounts: Api::namespaced(self.own.clone(), &federated.namespace),
-            account: federated.account.clone(),
-            audiences: federated.audiences.clone(),
-            kept: Mutex::default(),
-        };
-        self.connect(config, fingerprint, Some(Arc::new(tokens))).await
     }
 
     fn known(&self, fingerprint: &[u8; 32]) -> Option<Identity> {
@@ -211,18 +158,25 @@ fn bounded(
         async move {
             path::check(request.uri().path())?;
             breaker.check()?;
-            if let Some(tokens) = tokens {
-                request.headers_mut().insert(AUTHORIZATION, tokens.get().await?);
-            }
             let query = request.uri().query().unwrap_or_default();
             let watches = query
                 .split('&')
                 .any(|pair| matches!(pair, "watch=true" | "watch=1"));
             let method = request.method().as_str().to_owned();
-            let answer = match tokio::time::timeout(BEGIN, http.send(request)).await {
-                Ok(answer) => answer.map_err(BoxError::from),
-                Err(_) => Err(format!("no answer within {} s", BEGIN.as_secs()).into()),
-            };
+            let mut again = None;
+            if let Some(tokens) = &tokens {
+                let token = tokens.get().await?;
+                again = copy(&request).map(|copy| (copy, token.clone()));
+                request.headers_mut().insert(AUTHORIZATION, token);
+            }
+            let mut answer = sent(&http, request).await;
+            if let (Some(tokens), Some((mut request, refused))) = (tokens, again)
+                && matches!(&answer, Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED)
+                && let Some(token) = tokens.instead_of(&refused).await?
+            {
+                request.headers_mut().insert(AUTHORIZATION, token);
+                answer = sent(&http, request).await;
+            }
             metrics.requested(&method, answer.as_ref().map_or(0, |a| a.status().as_u16()));
             match answer {
                 Ok(answer) => {
@@ -236,50 +190,19 @@ fn bounded(
     Client::new(service, namespace)
 }
 
-/// The tokens of a ServiceAccount, for others' servers.
-struct Tokens {
-    accounts: Api<v1::ServiceAccount>,
-    account: String,
-    audiences: Vec<String>,
-    kept: Mutex<Option<(HeaderValue, Instant)>>,
+/// A request that can be sent once more, if it can.
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let mut copy = Request::new(request.body().try_clone()?);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
 }
 
-impl Tokens {
-    /// How long before its end a token is exchanged, and how long one lives, in seconds, at least.
-    const EARLY: Duration = Duration::from_secs(300);
-    const LIFE: i64 = 3600;
-
-    async fn get(&self) -> Result<HeaderValue, BoxError> {
-        let mut kept = self.kept.lock().await;
-        if let Some((token, _)) = kept.as_ref().filter(|(_, until)| *until > Instant::now()) {
-            return Ok(token.clone());
-        }
-        let wanted = TokenRequest {
-            spec: Some(TokenRequestSpec {
-                audiences: Some(self.audiences.clone()),
-                expiration_seconds: Some(Self::LIFE),
-                ..TokenRequestSpec::default()
-            }),
-            ..TokenRequest::default()
-        };
-        let answer = self
-            .accounts
-            .create_token_request(&self.account, &PostParams::default(), &wanted)
-            .await
-            .map_err(|e| format!("no token of ServiceAccount '{}': {}", self.account, chain(&e)))?;
-        let status = answer.status.unwrap_or_default();
-        let (token, end) = status
-            .token
-            .zip(status.expiration_timestamp)
-            .ok_or("the API server gave no token")?;
-        let mut token = HeaderValue::try_from(format!("Bearer {token}"))?;
-        token.set_sensitive(true);
-        let life = end.0.duration_since(jiff::Timestamp::now());
-        let life = Duration::try_from(life)
-            .unwrap_or_default()
-            .saturating_sub(Self::EARLY);
-        *kept = Some((token.clone(), Instant::now() + life));
-        Ok(token)
+async fn sent(http: &Client, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+    match tokio::time::timeout(BEGIN, http.send(request)).await {
+        Ok(answer) => answer.map_err(BoxError::from),
+        Err(_) => Err(format!("no answer within {} s", BEGIN.as_secs()).into()),
     }
 }
 

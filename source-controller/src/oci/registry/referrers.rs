@@ -6,13 +6,16 @@ use super::{
         manifest::{Descriptor, Manifest},
         name::{Reference, Repository},
     },
-    MAX_MANIFEST, MAX_PAGE, Registry, following, manifest_path, read,
+    MAX_MANIFEST, Registry, following, manifest_path, read,
 };
 use peer::http::bare;
 use reqwest::{Method, StatusCode, header::LINK};
+use std::collections::BTreeMap;
 
 /// So many referrers are looked at.
 const MAX_REFERRERS: usize = 1000;
+/// All pages of them together are never larger, in bytes.
+const MAX_BYTES: u64 = 8 << 20;
 /// So many pages of them are read.
 const MAX_PAGES: usize = 100;
 
@@ -30,7 +33,7 @@ impl Registry {
             return Err(OciError::Reference(digest.to_owned()));
         }
         let mut next = Some(self.url(repository, &format!("referrers/{digest}")).await?);
-        let (mut found, mut pages) = (Vec::new(), 0);
+        let (mut found, mut pages, mut left) = (Vec::new(), 0, MAX_BYTES);
         while let Some(url) = next.take() {
             let answer = match self.send(Method::GET, &url, repository).await {
                 Ok(answer) => answer,
@@ -42,12 +45,17 @@ impl Registry {
                 Err(error) => return Err(error),
             };
             let more = answer.headers().get(LINK).and_then(|link| following(&url, link));
-            let body = read(answer, &url, MAX_PAGE).await?;
+            let body = read(answer, &url, left.min(MAX_MANIFEST)).await?;
+            left -= body.len() as u64;
             let index: Manifest = serde_json::from_slice(&body).map_err(|error| OciError::Answer {
                 url: bare(url.as_str()),
                 problem: format!("this is no index of referrers: {error}"),
             })?;
-            found.extend(index.manifests);
+            // Nobody asks for the notes of a referrer, and they may be long.
+            found.extend(index.manifests.into_iter().map(|mut referrer| {
+                referrer.annotations = BTreeMap::new();
+                referrer
+            }));
             pages += 1;
             if found.len() > MAX_REFERRERS || pages > MAX_PAGES {
                 return Err(OciError::Answer {

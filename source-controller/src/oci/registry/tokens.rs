@@ -3,7 +3,7 @@
 use super::super::{challenge::Challenge, error::OciError, keychain::Login};
 use super::read;
 use crate::lock::lock;
-use peer::http::{bare, basic, bearer};
+use peer::http::{bare, basic, bearer, retry_after};
 use reqwest::{Client, Url, header::HeaderValue};
 use serde::Deserialize;
 use std::{
@@ -23,6 +23,8 @@ const UNSAID: u64 = 60;
 #[derive(Debug)]
 pub(super) struct Tokens {
     login: Login,
+    /// For whoever issues tokens.
+    http: Client,
     /// Whether the registry wants the login itself.
     basic: Mutex<bool>,
     /// By scope.
@@ -39,9 +41,10 @@ struct Issued {
 }
 
 impl Tokens {
-    pub(super) fn new(login: Login) -> Self {
+    pub(super) fn new(login: Login, http: Client) -> Self {
         Self {
             login,
+            http,
             basic: Mutex::new(false),
             kept: Mutex::default(),
         }
@@ -64,7 +67,6 @@ impl Tokens {
     /// What to answer to a challenge; `None` if there is no answer.
     pub(super) async fn answer(
         &self,
-        http: &Client,
         registry: &Url,
         header: &str,
         scope: &str,
@@ -81,7 +83,7 @@ impl Tokens {
                 scope: asked,
             }) => {
                 let asked = asked.unwrap_or_else(|| scope.to_owned());
-                let (token, life) = self.exchange(http, registry, &realm, &service, &asked).await?;
+                let (token, life) = self.exchange(registry, &realm, &service, &asked).await?;
                 let mut kept = lock(&self.kept);
                 if kept.len() >= MOST {
                     let now = Instant::now();
@@ -97,16 +99,17 @@ impl Tokens {
 
     async fn exchange(
         &self,
-        http: &Client,
         registry: &Url,
         realm: &str,
         service: &str,
         scope: &str,
     ) -> Result<(HeaderValue, Duration), OciError> {
-        let refused = |problem: String| OciError::Token {
+        let refused_until = |problem: String, retry_after: Option<Duration>| OciError::Token {
             realm: bare(realm),
             problem,
+            retry_after,
         };
+        let refused = |problem: String| refused_until(problem, None);
         let mut url = Url::parse(realm).map_err(|e| refused(format!("this is no URL: {e}")))?;
         // A registry may have its tokens from elsewhere, but no less safely than it is spoken to itself.
         let safe = url.scheme() == "https" || (url.scheme() == "http" && registry.scheme() == "http");
@@ -123,7 +126,7 @@ impl Tokens {
                     ("refresh_token", &String::from_utf8_lossy(token.expose())),
                 ]);
                 let kind = "application/x-www-form-urlencoded";
-                http.post(url).header("content-type", kind).body(form)
+                self.http.post(url).header("content-type", kind).body(form)
             }
             Login::Basic { .. } | Login::Anonymous | Login::Bearer(_) => {
                 let mut query = url.query_pairs_mut();
@@ -132,7 +135,7 @@ impl Tokens {
                 }
                 query.append_pair("scope", scope);
                 drop(query);
-                let request = http.get(url);
+                let request = self.http.get(url);
                 match self.basic() {
                     Some(login) => request.header(reqwest::header::AUTHORIZATION, login),
                     None => request,
@@ -143,8 +146,9 @@ impl Tokens {
         let answer = answer.map_err(|e| refused(runtime::telemetry::chain(&e.without_url())))?;
         let (status, at) = (answer.status(), answer.url().clone());
         if !status.is_success() {
+            let rest = retry_after(&answer);
             let body = read(answer, &at, MAX_ANSWER).await.unwrap_or_default();
-            return Err(refused(super::problem(status, &body)));
+            return Err(refused_until(super::problem(status, &body), rest));
         }
         let body = read(answer, &at, MAX_ANSWER).await?;
         let issued: Issued =

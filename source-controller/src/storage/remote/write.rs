@@ -139,11 +139,10 @@ impl Remote {
             store.delete(&self.key(&format!("{folder}/{CARD}"))).await?;
             let (prefix, mut keys) = (self.key(&format!("{folder}/")), Vec::new());
             let first = store.page(&prefix, None).await?;
-            let visit = |listed: objects::Listed| {
-                keys.push(listed.key);
-                Ok(())
-            };
-            objects::list(&store, &prefix, first, visit).await?;
+            let mut pages = objects::Pages::new(&store, &prefix, first);
+            while let Some(page) = pages.next().await? {
+                keys.extend(page.into_iter().map(|listed| listed.key));
+            }
             for key in keys {
                 store.delete(&key).await?;
             }

@@ -429,16 +429,59 @@ fn trees() {
     }
     let text = "d/".repeat(255) + "d";
     refused(deep, &path(&text));
-    let mut bomb = tree(&[("100644", "f", &blob)]);
-    let names: Vec<String> = (0..10).map(|name| format!("d{name}")).collect();
-    for _ in 0..9 {
-        let entries: Vec<(&str, &str, &str)> = names
-            .iter()
-            .map(|name| ("40000", name.as_str(), bomb.as_str()))
+    // A few objects that name each other into billions: of short names, and of long ones, which are too much much sooner.
+    let bomb = |rest: usize| {
+        let mut bomb = tree(&[("100644", "f", &blob)]);
+        let names: Vec<String> = (0..10)
+            .map(|name| format!("d{name}{}", "x".repeat(rest)))
             .collect();
-        bomb = tree(&entries);
-    }
-    refused(bomb, "refused a repository of more than 1000000 files");
+        for _ in 0..9 {
+            let entries: Vec<(&str, &str, &str)> = names
+                .iter()
+                .map(|name| ("40000", name.as_str(), bomb.as_str()))
+                .collect();
+            bomb = tree(&entries);
+        }
+        bomb
+    };
+    refused(bomb(0), "refused a repository of more than 1000000 files");
+    let long = "refused a repository whose paths are longer than 134217728 bytes together";
+    refused(bomb(250), long);
+    // One tree alone is not read to its end either.
+    let wide: Vec<String> = (0..1_000_001).map(|name| format!("{name:07}")).collect();
+    let wide: Vec<(&str, &str, &str)> = wide
+        .iter()
+        .map(|name| ("100644", name.as_str(), blob.as_str()))
+        .collect();
+    refused(tree(&wide), "refused a repository of more than 1000000 files");
+}
+
+#[test]
+fn ignore_rules_are_bounded() {
+    let origin = Origin::new();
+    let work = origin.repository("r");
+    let check = |files: &[(&str, &str)], expected: &str| {
+        work.commit(files);
+        let checkout = origin.branch("r").unwrap();
+        let mut listing = checkout.listing(&[]).unwrap();
+        let error = listing.ignore(None).unwrap_err();
+        assert_eq!(error.reason(), "SourceIgnoreError");
+        assert_eq!(
+            chain(&error),
+            format!("failed to load source ignore patterns: {expected}")
+        );
+    };
+    check(
+        &[("a/.sourceignore", &"x".repeat((1 << 20) + 1))],
+        "'a/.sourceignore': all ignore rules together are larger than 1048576 bytes",
+    );
+    check(
+        &[
+            ("a/.sourceignore", &"x\n".repeat(10_000)),
+            ("b/.sourceignore", "x"),
+        ],
+        "'b/.sourceignore': there are more than 10000 ignore rules",
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use source_controller::git::{
     Auth, Checkout, Credentials, GitError, Limits, Mirrors, Provider, Reference, Request, parse_url,
 };
+use source_controller::spool::Spool;
 use tempfile::TempDir;
 
 /// A directory of bare repositories, its server, and mirrors to fetch into.
@@ -308,4 +309,10 @@ fn read_request(stream: &TcpStream) -> Option<Asked> {
         headers,
         body,
     })
+}
+
+/// An archive's files on disk.
+pub fn spool(archive: &[u8]) -> Arc<Spool> {
+    let scratch = tempfile::tempfile().unwrap();
+    Arc::new(Spool::unpack(archive, &artifact::Limits::default(), scratch).unwrap())
 }

@@ -1,6 +1,7 @@
 //! What a remediation came to, be it a rollback or an uninstall, and whether it was the last.
 
-use super::{Draft, End, about, with_facts, with_log};
+use super::super::pass::End;
+use super::{Draft, about, with_facts, with_log};
 use crate::{
     digests, history,
     release::job::{ActionError, Ended},

@@ -8,6 +8,37 @@ use crate::template::number::Number;
 use crate::template::print;
 use crate::template::value::Value;
 
+/// Whether a function writes out all of a list or map, however often that holds one and the same.
+fn looks_into(function: &str) -> bool {
+    matches!(
+        function,
+        "cat"
+            | "html"
+            | "join"
+            | "js"
+            | "mustToJson"
+            | "mustToPrettyJson"
+            | "mustToRawJson"
+            | "mustToToml"
+            | "mustToYaml"
+            | "print"
+            | "printf"
+            | "println"
+            | "quote"
+            | "sortAlpha"
+            | "squote"
+            | "toJson"
+            | "toPrettyJson"
+            | "toRawJson"
+            | "toString"
+            | "toStrings"
+            | "toToml"
+            | "toYaml"
+            | "toYamlPretty"
+            | "urlquery"
+    )
+}
+
 impl<'t> Exec<'_, '_, 't> {
     pub(super) fn call(
         &mut self,
@@ -64,6 +95,8 @@ impl<'t> Exec<'_, '_, 't> {
                 .map_or_else(|| print::to_string(&values[0]), |arg| arg.to_string());
             return self.not_callable(&callee, &values[0], node);
         }
+        self.charge(function, &values)
+            .or_else(|fault| self.fault(fault))?;
         let mut call = Call {
             run: self.run,
             set: &self.set,
@@ -71,12 +104,10 @@ impl<'t> Exec<'_, '_, 't> {
         };
         match (function.call)(&mut call) {
             Ok(value) => {
-                let size = match &value {
-                    Value::Str(text) => text.len(),
-                    Value::List(list) => list.items.len() * 16,
-                    _ => 0,
-                };
-                self.run.spend(size).or_else(|fault| self.fault(fault))?;
+                // What came from the arguments was counted when it was made: they are held until it is known.
+                let held = call.args;
+                self.run.made(&value).or_else(|fault| self.fault(fault))?;
+                drop(held);
                 Ok(value)
             }
             Err(fault) => {
@@ -107,6 +138,19 @@ impl<'t> Exec<'_, '_, 't> {
                 }))
             }
         }
+    }
+
+    /// Counts what a function goes through: all text, and all there is in lists and maps if it looks into them.
+    fn charge(&mut self, function: &Function, args: &[Value]) -> std::result::Result<(), Fault> {
+        for arg in args {
+            match arg {
+                Value::Str(text) => self.run.step(text.len() / 64)?,
+                Value::Bytes(bytes) => self.run.step(bytes.len() / 64)?,
+                Value::List(_) | Value::Map(_) if looks_into(function.name) => self.run.walk(arg)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// `call` needs a function as a value, and no value of ours is one.
