@@ -79,6 +79,9 @@ impl Endpoint {
         let Ok(mut event) = serde_json::from_slice::<Event>(&body) else {
             return StatusCode::BAD_REQUEST;
         };
+        if !has_names(&event) {
+            return StatusCode::BAD_REQUEST;
+        }
         event.message = cut(event.message, LONGEST);
         let fingerprint = fingerprint(&event);
         if !self.is_new(fingerprint) {
@@ -129,6 +132,28 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Whether what an event names could be names: none is longer than this in Kubernetes.
+fn has_names(event: &Event) -> bool {
+    const NAME: usize = 1 << 10;
+    let object = &event.involved_object;
+    let of_object = [
+        &object.api_version,
+        &object.kind,
+        &object.namespace,
+        &object.name,
+        &object.uid,
+        &object.resource_version,
+        &object.field_path,
+    ];
+    let of_object = of_object.into_iter().flatten();
+    let others = [
+        &event.reason,
+        &event.reporting_controller,
+        &event.reporting_instance,
+    ];
+    of_object.chain(others).all(|name| name.len() <= NAME)
 }
 
 /// What makes two events the same (Flux: neither severity nor reason counts).

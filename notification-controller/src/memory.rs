@@ -187,10 +187,17 @@ impl Memory {
         let lanes = self.outbox.changed();
         let mut complete = true;
         for (provider, items) in lanes {
-            if let Err(error) = self.save_lane(&provider, &items).await {
-                warn!(provider = %provider, error = chain(&error), "cannot save the messages that wait");
-                self.outbox.touch(&provider);
-                complete = false;
+            match self.save_lane(&provider, &items).await {
+                Ok(()) => {}
+                // What can never be saved must not keep everything else from being saved.
+                Err(error) if is_refused(&error) => {
+                    error!(provider = %provider, error = chain(&error), "the messages that wait are refused: a restart would lose them");
+                }
+                Err(error) => {
+                    warn!(provider = %provider, error = chain(&error), "cannot save the messages that wait");
+                    self.outbox.touch(&provider);
+                    complete = false;
+                }
             }
         }
         for (uid, digest) in digests {
@@ -327,4 +334,9 @@ impl Memory {
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the API server will never take it: it is too large, or not what it wants.
+fn is_refused(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 413 | 422))
 }

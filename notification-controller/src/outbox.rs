@@ -2,11 +2,12 @@
 
 use crate::{
     event::{Event, Marks},
-    group,
+    group::{self, excerpt},
 };
 use jiff::Timestamp;
 use runtime::Key;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,6 +19,11 @@ use tokio::{sync::Notify, time::Instant};
 pub const LANE_ITEMS: usize = 1000;
 /// So many bytes of messages may wait for one Provider: they are saved in one ConfigMap, which holds a mebibyte.
 pub const LANE_BYTES: usize = 700 << 10;
+
+/// So large a message may be where it is saved, so that no alert's metadata or object's annotations keep others from being saved.
+pub const ITEM_BYTES: usize = 256 << 10;
+/// The metadata that says that some was left out.
+const LEFT_OUT: &str = "metadataLeftOut";
 
 /// A message of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +56,34 @@ impl Item {
     /// The alert.
     pub fn alert(&self) -> Key {
         Key::new(&*self.alert_namespace, &*self.alert_name)
+    }
+
+    /// The message without the largest of its metadata, if it is too large with them.
+    fn fitting(mut self) -> Self {
+        let mut too_much = self.bytes().saturating_sub(ITEM_BYTES);
+        if too_much == 0 {
+            return self;
+        }
+        let saved = |key: &String, value: &String| json!({ key: value }).to_string().len();
+        let metadata = &mut self.event.metadata;
+        let mut largest: Vec<(usize, String)> =
+            metadata.iter().map(|(k, v)| (saved(k, v), k.clone())).collect();
+        largest.sort();
+        let mut left_out = Vec::new();
+        while too_much > 0
+            && let Some((size, key)) = largest.pop()
+        {
+            metadata.remove(&key);
+            too_much = too_much.saturating_sub(size);
+            left_out.push(excerpt(&key));
+        }
+        if !left_out.is_empty() {
+            left_out.truncate(20);
+            self.event
+                .metadata
+                .insert(LEFT_OUT.to_owned(), left_out.join(", "));
+        }
+        self
     }
 
     /// How large it is where it is saved.
@@ -112,6 +146,7 @@ pub struct Posted {
 impl Outbox {
     /// Puts a message in; with a `window`, it is held back for so long that others join it.
     pub fn post(&self, provider: &Key, item: Item, window: Option<Duration>, now: Instant) -> Posted {
+        let item = item.fitting();
         let mut inside = self.change(provider);
         let new_lane = !inside.lanes.contains_key(provider);
         let lane = inside.lanes.entry(provider.clone()).or_default();

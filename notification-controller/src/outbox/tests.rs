@@ -176,3 +176,31 @@ fn the_message_under_way_does_not_make_room() {
     }
     assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, "0");
 }
+
+#[test]
+fn a_message_that_is_too_large_leaves_metadata_out() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let mut large = item("1", "a", "R", "m");
+    // Control characters are six times as long where they are saved.
+    large
+        .event
+        .metadata
+        .insert("odd".into(), "\u{1}".repeat(200 << 10));
+    large.event.metadata.insert("vast".into(), "x".repeat(1200 << 10));
+    for n in 0..5000 {
+        large.event.metadata.insert(format!("k{n}"), "v".repeat(100));
+    }
+    outbox.post(&sink(), large, None, now);
+    let sent = sent(outbox.next(&sink(), now)).unwrap();
+    assert!(sent.bytes() <= ITEM_BYTES + 10_000, "{}", sent.bytes());
+    let metadata = &sent.event.metadata;
+    assert!(!metadata.contains_key("odd") && !metadata.contains_key("vast"));
+    assert!(metadata["metadataLeftOut"].starts_with("vast, odd, "));
+    assert_eq!((&*sent.event.message, &*metadata["name"]), ("m", "a"));
+    assert!(
+        outbox
+            .post(&sink(), item("2", "b", "R", "m"), None, now)
+            .given_up
+            .is_empty()
+    );
+}
