@@ -6,7 +6,7 @@ mod google;
 mod identity;
 mod mask;
 mod nats;
-mod reach;
+pub(crate) mod reach;
 mod recent;
 mod send;
 mod tokens;

@@ -11,6 +11,7 @@ use crate::{
     provider::{Secret, Service, git_token, send, send_up_to},
 };
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -55,7 +56,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>, host: Host) -> Result<S
         return Err(answer.refused_for_good(service, &list));
     }
     let unreadable = |_| DeliveryError::later("the list of comments cannot be read".into());
-    let comments: Value = serde_json::from_slice(&answer.body).map_err(unreadable)?;
+    let comments: Vec<Comment> = serde_json::from_slice(&answer.body).map_err(unreadable)?;
     let write = match ours(host, &comments, &user, &marker) {
         Some(id) => Request::json(
             place.replace.clone(),
@@ -172,18 +173,38 @@ fn marker(host: Host, service: &Service, letter: Letter<'_>) -> String {
 
 /// The number of our comment among others. Nobody else's is touched, whatever it says, and none about another object, whose
 /// message may hold any marker.
-fn ours(host: Host, comments: &Value, user: &str, marker: &str) -> Option<u64> {
-    let is_ours = |comment: &&Value| {
+fn ours(host: Host, comments: &[Comment], user: &str, marker: &str) -> Option<u64> {
+    let is_ours = |comment: &&Comment| {
         let author = match host {
-            Host::GitHub | Host::Gitea => &comment["user"]["login"],
-            Host::GitLab => &comment["author"]["username"],
+            Host::GitHub | Host::Gitea => comment.user.as_ref().and_then(|user| user.login.as_deref()),
+            Host::GitLab => comment
+                .author
+                .as_ref()
+                .and_then(|author| author.username.as_deref()),
         };
-        author == user
-            && comment["body"]
-                .as_str()
-                .is_some_and(|body| body.starts_with(marker))
+        let body = comment.body.as_deref().unwrap_or_default();
+        author == Some(user) && body.starts_with(marker)
     };
-    comments.as_array()?.iter().find(is_ours)?["id"].as_u64()
+    comments.iter().find(is_ours)?.id
+}
+
+/// As much of a comment as is needed: what else a host says of it takes no room.
+#[derive(Deserialize)]
+struct Comment {
+    id: Option<u64>,
+    body: Option<String>,
+    /// At GitHub and Gitea.
+    user: Option<Person>,
+    /// At GitLab.
+    author: Option<Person>,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    /// At GitHub and Gitea.
+    login: Option<String>,
+    /// At GitLab.
+    username: Option<String>,
 }
 
 /// What every host is asked for an event.
@@ -223,17 +244,17 @@ mod tests {
 
     #[test]
     fn only_our_own_comment_is_ours() {
-        let comments = json!([
+        let comments: Vec<Comment> = serde_json::from_value(json!([
             {"id": 1, "user": {"login": "eve"}, "body": "<!-- m -->"},
             {"id": 2, "user": {"login": "bot"}, "body": "something else"},
             {"id": 6, "user": {"login": "bot"}, "body": "<!-- other -->\n\n<!-- m -->"},
             {"id": 3, "user": {"login": "bot"}, "body": "<!-- m -->\nold"},
             {"id": 4, "user": {"login": "bot"}, "body": "<!-- m -->"},
-            {"id": "5", "user": null, "body": null},
-        ]);
+            {"id": 5, "user": null, "body": null},
+        ]))
+        .unwrap();
         assert_eq!(ours(Host::GitHub, &comments, "bot", "<!-- m -->"), Some(3));
         assert_eq!(ours(Host::GitHub, &comments, "bot", "<!-- n -->"), None);
-        assert_eq!(ours(Host::GitHub, &json!({}), "bot", "<!-- m -->"), None);
     }
 
     #[test]

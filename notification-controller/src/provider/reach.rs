@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 /// Finds the addresses of names, and leaves out those where no message may go.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names;
+pub(crate) struct Names;
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
@@ -22,7 +22,7 @@ impl Resolve for Names {
 }
 
 /// Where a host is, be it a name or an address, as far as messages may go there.
-pub(super) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+pub(crate) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let found = tokio::net::lookup_host((host, port)).await?;
     let allowed: Vec<SocketAddr> = found.filter(|address| !is_forbidden(address.ip())).collect();
     match allowed.is_empty() {
@@ -32,10 +32,10 @@ pub(super) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAdd
 }
 
 /// What is said of an address where no message goes.
-pub(super) const REFUSAL: &str = "no messages are sent to link-local addresses and metadata services";
+pub(crate) const REFUSAL: &str = "no messages are sent to link-local addresses and metadata services";
 
 /// Whether a URL's host is an address where no message goes. Names are looked at when they are looked up.
-pub(super) fn is_off_limits(url: &Url) -> bool {
+pub(crate) fn is_off_limits(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_forbidden(address.into()),
         Some(Host::Ipv6(address)) => is_forbidden(address.into()),

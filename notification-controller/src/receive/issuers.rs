@@ -2,6 +2,7 @@
 //! names one that is not known; never more often than issuers can bear.
 
 use super::{jwt::Keys, sender::Signer};
+use crate::provider::reach::{Names, is_off_limits};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
 use std::{
@@ -88,6 +89,7 @@ impl Issuers {
             .connect_timeout(TIMEOUT / 2)
             .timeout(TIMEOUT)
             .redirect(Policy::none())
+            .dns_resolver(Names)
             .build()?;
         Ok(Self {
             http,
@@ -206,6 +208,11 @@ impl Issuers {
             url: url.to_owned(),
             problem,
         };
+        if Url::parse(url).is_ok_and(|url| is_off_limits(&url)) {
+            return Err(failed(
+                "metadata services and link-local addresses are not asked".to_owned(),
+            ));
+        }
         let error = |e: reqwest::Error| failed(runtime::telemetry::chain(&e.without_url()));
         let mut answer = self.http.get(url).send().await.map_err(error)?;
         if !answer.status().is_success() {

@@ -156,3 +156,22 @@ async fn the_number_of_issuers_is_bounded() {
             .contains_key(&Some(format!("https://{}.example", REMEMBERED + 49)))
     );
 }
+
+#[tokio::test]
+async fn no_metadata_service_is_asked() {
+    // A description leads there, or the issuer itself is there, be it written as an address of any kind.
+    let played = Played::default();
+    let led = |url: &str| json!({"issuer": url, "jwks_uri": "http://169.254.169.254/latest/meta-data/iam"});
+    let leads = played.start(led).await;
+    let issuers = Issuers::new("http://127.0.0.1:1/keys").unwrap();
+    for issuer in [
+        &*leads,
+        "http://169.254.169.254",
+        "http://[fd00:ec2::254]",
+        "http://2852039166",
+    ] {
+        let signer = Signer::Issuer(issuer.to_owned());
+        let error = issuers.keys(&signer, None).await.unwrap_err().to_string();
+        assert!(error.contains("are not asked"), "{issuer}: {error}");
+    }
+}
