@@ -36,6 +36,7 @@ mod leadership;
 mod notify;
 mod notify_trouble;
 mod oci;
+mod oci_hostile;
 mod origin;
 mod prune;
 mod receiver;
