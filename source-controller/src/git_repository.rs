@@ -34,7 +34,8 @@ impl Reconciler for GitRepositories {
 
     async fn reconcile(&self, object: &Arc<GitRepository>) -> Outcome<GitRepositoryStatus> {
         let end = self.pass(object).await;
-        record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency)
+        let outcome = record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency);
+        shelf::told(&self.0.storage, &**object, outcome)
     }
 
     async fn cleanup(&self, object: &Arc<GitRepository>) -> Cleanup {

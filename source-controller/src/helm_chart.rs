@@ -52,12 +52,13 @@ impl Reconciler for HelmCharts {
 
     async fn reconcile(&self, object: &Arc<HelmChart>) -> Outcome<HelmChartStatus> {
         let pass = self.pass(object).await;
-        record::outcome(
+        let outcome = record::outcome(
             object,
             pass,
             runtime::conditions::now(),
             self.context.requeue_dependency,
-        )
+        );
+        shelf::told(&self.context.storage, &**object, outcome)
     }
 
     async fn cleanup(&self, object: &Arc<HelmChart>) -> Cleanup {

@@ -34,7 +34,8 @@ impl Reconciler for OciRepositories {
 
     async fn reconcile(&self, object: &Arc<OCIRepository>) -> Outcome<OCIRepositoryStatus> {
         let end = self.pass(object).await;
-        record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency)
+        let outcome = record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency);
+        shelf::told(&self.0.storage, &**object, outcome)
     }
 
     async fn cleanup(&self, object: &Arc<OCIRepository>) -> Cleanup {

@@ -4,8 +4,17 @@ use crate::{
     record::Failure,
     storage::{Storage, Stored},
 };
-use crds::meta::Artifact;
-use runtime::{Key, reconciler::Cleanup, requeue::Requeue, telemetry::chain};
+use crds::{
+    meta::{Artifact, FluxObject},
+    source::{Source, reason},
+};
+use runtime::{
+    Key,
+    events::Event,
+    reconciler::{Cleanup, Outcome},
+    requeue::Requeue,
+    telemetry::chain,
+};
 
 /// What is left on the shelf of what a status names; what is no longer kept is cleared away.
 pub async fn look(storage: &Storage, artifact: Option<&Artifact>) -> Result<Option<Stored>, Failure> {
@@ -15,6 +24,9 @@ pub async fn look(storage: &Storage, artifact: Option<&Artifact>) -> Result<Opti
     let storage = storage.clone();
     let looked = blocking(move || {
         let found = storage.check(&artifact)?;
+        if found == Stored::Damaged {
+            storage.note_damage(&artifact);
+        }
         if found == Stored::Good {
             // What cannot be cleared away now is cleared away next time.
             let _ = storage.collect(&artifact);
@@ -24,7 +36,24 @@ pub async fn look(storage: &Storage, artifact: Option<&Artifact>) -> Result<Opti
     looked
         .await?
         .map(Some)
-        .map_err(|e| Failure::storage(crds::source::reason::STAT_OPERATION_FAILED, &e))
+        .map_err(|e| Failure::storage(reason::STAT_OPERATION_FAILED, &e))
+}
+
+/// The outcome of a pass, with a word of an artifact that was found to be damaged by it.
+pub fn told<O: FluxObject + Source>(
+    storage: &Storage,
+    object: &O,
+    mut outcome: Outcome<O::Status>,
+) -> Outcome<O::Status> {
+    if let Some(artifact) = object.artifact().filter(|artifact| storage.take_damage(artifact)) {
+        let text = format!(
+            "failed to verify integrity of artifact: '{}' is not what its digest says, and was removed",
+            artifact.path
+        );
+        let event = Event::warning(reason::ARTIFACT_VERIFICATION_FAILED, text);
+        outcome.events.insert(0, event);
+    }
+    outcome
 }
 
 /// Removes all that an object had on the shelf.

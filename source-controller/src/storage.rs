@@ -14,18 +14,20 @@ pub use publish::{Offer, Published};
 pub use remote::RemoteError;
 pub use serve::{OnMissing, serve};
 
+use crate::lock::lock;
 use artifact::{Algorithm, Digest, Hasher};
 use cloud::Cloud;
 use crds::meta::Artifact;
 use remote::Remote;
 use runtime::Key;
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -67,6 +69,8 @@ struct Shelf {
     remote: Option<Remote>,
     /// Whether this process makes the artifacts. Another one serves what the object store has.
     leads: AtomicBool,
+    /// Artifacts that were found to be damaged, until that was told.
+    damaged: Mutex<BTreeSet<String>>,
 }
 
 /// Where an artifact is served. The address of the server may be another than when the artifact was stored.
@@ -159,6 +163,7 @@ impl Storage {
             algorithm,
             retention,
             leads: AtomicBool::new(false),
+            damaged: Mutex::default(),
         })))
     }
 
@@ -233,6 +238,16 @@ impl Storage {
         }
         fs::remove_file(&path).map_err(failed)?;
         Ok(Stored::Damaged)
+    }
+
+    /// Remembers that an artifact was found to be damaged, for whoever tells of it.
+    pub fn note_damage(&self, artifact: &Artifact) {
+        lock(&self.0.damaged).insert(artifact.path.clone());
+    }
+
+    /// Whether an artifact was found to be damaged, and nobody was told so far.
+    pub fn take_damage(&self, artifact: &Artifact) -> bool {
+        lock(&self.0.damaged).remove(&artifact.path)
     }
 
     /// Whether the file of an artifact is there.

@@ -48,6 +48,14 @@ async fn a_lost_artifact_is_stored_again() -> Result<()> {
     space
         .until("the damaged file is whole again", e2e::space::LIMIT, healed)
         .await?;
+    let told = async || {
+        let events = space.events().await?;
+        let mut reasons = events.iter().filter_map(|event| event.reason.as_deref());
+        Ok(reasons
+            .any(|reason| reason == "ArtifactVerificationFailed")
+            .then_some(()))
+    };
+    space.until("the damage is told", e2e::space::LIMIT, told).await?;
 
     // Nobody asks the source: whoever looks for the file in vain makes it come back.
     std::fs::remove_file(&file)?;

@@ -40,6 +40,7 @@ mod notify;
 mod notify_digest;
 mod notify_trouble;
 mod oci;
+mod oci_hostile;
 mod origin;
 mod prune;
 mod receiver;

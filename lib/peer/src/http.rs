@@ -272,6 +272,42 @@ mod tests {
     }
 
     #[test]
+    fn half_a_certificate_is_none() {
+        let read = |keys: &[(&str, &str)]| {
+            let data = keys
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
+                .collect();
+            let secret = Credentials {
+                name: "ns/s",
+                data: &data,
+            };
+            Tls::checked(secret).map(drop).map_err(|error| error.to_string())
+        };
+        for (keys, expected) in [
+            (
+                vec![("tls.crt", "x")],
+                "secret 'ns/s' contains 'tls.crt' but missing 'tls.key'",
+            ),
+            (
+                vec![("keyFile", "x")],
+                "secret 'ns/s' contains 'tls.key' but missing 'tls.crt'",
+            ),
+            (
+                vec![("other", "x"), ("ca.crt", "")],
+                "secret 'ns/s' must contain either 'ca.crt' or both 'tls.crt' and 'tls.key'",
+            ),
+            (vec![("caFile", "x")], "failed to parse CA certificate"),
+            (
+                vec![("certFile", "canary"), ("keyFile", "canary")],
+                "failed to parse TLS certificate and key of secret 'ns/s'",
+            ),
+        ] {
+            assert_eq!(read(&keys), Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
     fn pauses_end() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         let date = |seconds| httpdate::fmt_http_date(now + Duration::from_secs(seconds));

@@ -86,16 +86,59 @@ pub enum CopyError {
     /// The archives that were extracted are too large together.
     #[error("the extracted archives are larger than {0} bytes together")]
     TooLarge(u64),
+    /// More is copied than an artifact may have, or than is copied for one.
+    #[error("more than {0} {1} are copied for one artifact")]
+    TooMany(u64, &'static str),
 }
+
+/// What one artifact may cost.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Copies in the spec.
+    copies: u64,
+    /// Files and directories that are written, also those that later ones replace.
+    written: u64,
+    /// Directories that it has.
+    directories: u64,
+    /// Bytes that it has: whoever reads it takes no more.
+    bytes: u64,
+    /// Bytes that come out of archives: they are held in memory.
+    extracted: u64,
+}
+
+const BOUNDS: Bounds = Bounds {
+    copies: 1000,
+    written: 1_000_000,
+    directories: 200_000,
+    bytes: 1 << 30,
+    extracted: 256 << 20,
+};
 
 /// Copies one after the other; later ones replace what is there.
 ///
 /// # Errors
 /// The first copy that fails. Rules and words are those of Flux's source-watcher.
 pub fn compose(copies: &[CopyOperation], sources: &BTreeMap<String, Tree>) -> Result<Tree, ComposeError> {
-    let mut stage = Stage::default();
-    for copy in copies {
-        stage.apply(copy, sources).map_err(|source| ComposeError {
+    compose_within(BOUNDS, copies, sources)
+}
+
+fn compose_within(
+    bounds: Bounds,
+    copies: &[CopyOperation],
+    sources: &BTreeMap<String, Tree>,
+) -> Result<Tree, ComposeError> {
+    let mut stage = Stage {
+        files: TreeBuilder::default(),
+        written: 0,
+        extracted: 0,
+        bounds,
+    };
+    for (number, copy) in copies.iter().enumerate() {
+        let applied = match number as u64 {
+            number if number >= bounds.copies => Err(CopyError::TooMany(bounds.copies, "copies")),
+            _ => stage.apply(copy, sources),
+        };
+        applied.map_err(|source| ComposeError {
             from: copy.from.clone(),
             to: copy.to.clone(),
             source: Box::new(source),
@@ -105,11 +148,12 @@ pub fn compose(copies: &[CopyOperation], sources: &BTreeMap<String, Tree>) -> Re
 }
 
 /// An artifact in the making.
-#[derive(Default)]
 struct Stage {
     files: TreeBuilder,
+    written: u64,
     /// Bytes that came out of archives: the same archive can be extracted again and again.
     extracted: u64,
+    bounds: Bounds,
 }
 
 /// One copy, read.
@@ -223,6 +267,7 @@ impl Stage {
                 Node::Directory => self.files.directory(&join(to, &inside))?,
                 Node::File(file) => self.files.put(&join(to, &inside), file.clone())?,
             }
+            self.admit()?;
         }
         Ok(())
     }
@@ -235,20 +280,40 @@ impl Stage {
                 source,
             })?;
             let executable = there.executable();
-            return Ok(self.files.file(to, merged.into_bytes(), executable)?);
+            self.files.file(to, merged.into_bytes(), executable)?;
+        } else {
+            self.files.put(to, file.clone())?;
         }
-        Ok(self.files.put(to, file.clone())?)
+        self.admit()
+    }
+
+    /// Counts what was just written.
+    fn admit(&mut self) -> Result<(), CopyError> {
+        self.written += 1;
+        for (count, most, what) in [
+            (self.written, self.bounds.written, "files and directories"),
+            (self.files.directories(), self.bounds.directories, "directories"),
+            (self.files.bytes(), self.bounds.bytes, "bytes"),
+        ] {
+            if count > most {
+                return Err(CopyError::TooMany(most, what));
+            }
+        }
+        Ok(())
     }
 
     fn extract(&mut self, archive: &File, path: &str, to: &str) -> Result<(), CopyError> {
-        let limits = Limits::default();
+        let limits = Limits {
+            bytes: self.bounds.extracted,
+            ..Limits::default()
+        };
         let content = unpack(archive.bytes(), &limits).map_err(|source| CopyError::Extract {
             path: path.to_owned(),
             source,
         })?;
         self.extracted += content.size();
-        if self.extracted > limits.bytes {
-            return Err(CopyError::TooLarge(limits.bytes));
+        if self.extracted > self.bounds.extracted {
+            return Err(CopyError::TooLarge(self.bounds.extracted));
         }
         self.directory(&content, "", to, &Exclude::default().below(""))
     }

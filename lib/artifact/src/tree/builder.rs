@@ -8,9 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Debug, Default)]
 pub struct TreeBuilder {
     root: BTreeMap<Arc<str>, Draft>,
-    files: u64,
     directories: u64,
-    /// Bytes of all files that were added, replaced ones included.
+    /// Bytes of all files that are there.
     bytes: u64,
 }
 
@@ -45,16 +44,12 @@ impl TreeBuilder {
         if let Some(Draft::Directory(_)) = directory.get(name) {
             return Err(PathError::IsDirectory(clean));
         }
-        let replaced = directory.insert(name.into(), Draft::File(file)).is_some();
-        self.files += u64::from(!replaced);
-        self.bytes += size;
+        let replaced = match directory.insert(name.into(), Draft::File(file)) {
+            Some(Draft::File(old)) => old.bytes().len() as u64,
+            Some(Draft::Directory(_)) | None => 0,
+        };
+        self.bytes = self.bytes + size - replaced;
         Ok(())
-    }
-
-    /// How many files there are so far.
-    #[must_use]
-    pub fn files(&self) -> u64 {
-        self.files
     }
 
     /// How many directories there are so far, those that only paths imply included; the root is not counted.
@@ -63,7 +58,7 @@ impl TreeBuilder {
         self.directories
     }
 
-    /// How many bytes of content were added, replaced files included.
+    /// How many bytes the files have so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes

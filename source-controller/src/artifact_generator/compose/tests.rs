@@ -1,4 +1,4 @@
-use super::compose;
+use super::{BOUNDS, Bounds, compose, compose_within};
 use artifact::{Node, Tree, TreeBuilder};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use runtime::telemetry::chain;
@@ -236,4 +236,59 @@ fn nothing_leaves_its_root() {
         ],
         Err("leads through a file"),
     );
+}
+
+#[test]
+fn artifacts_are_bounded() {
+    let all = copy("@git/**", "@artifact/");
+    let check = |bounds: Bounds, copies: &[CopyOperation]| {
+        let made = compose_within(bounds, copies, &sources());
+        made.map(drop)
+            .map_err(|error| chain(&error).rsplit(": ").next().unwrap().to_owned())
+    };
+    let again = vec![all.clone(); 4];
+    assert_eq!(check(BOUNDS, &again), Ok(()), "what is replaced is there once");
+    let bounds = |change: fn(&mut Bounds)| {
+        let mut bounds = BOUNDS;
+        change(&mut bounds);
+        bounds
+    };
+    let extract = by(
+        CopyStrategy::Extract,
+        copy("@git/charts/chart-1.tgz", "@artifact/"),
+    );
+    for (bounds, copies, expected) in [
+        (
+            bounds(|b| b.copies = 3),
+            again.clone(),
+            "more than 3 copies are copied for one artifact",
+        ),
+        (
+            bounds(|b| b.written = 40),
+            again.clone(),
+            "more than 40 files and directories are copied for one artifact",
+        ),
+        (
+            bounds(|b| b.directories = 2),
+            again.clone(),
+            "more than 2 directories are copied for one artifact",
+        ),
+        (
+            bounds(|b| b.bytes = 100),
+            again,
+            "more than 100 bytes are copied for one artifact",
+        ),
+        (
+            bounds(|b| b.extracted = 100),
+            vec![extract.clone()],
+            "archive is larger than 100 bytes when unpacked",
+        ),
+        (
+            bounds(|b| b.extracted = 4000),
+            vec![extract; 100],
+            "the extracted archives are larger than 4000 bytes together",
+        ),
+    ] {
+        assert_eq!(check(bounds, &copies), Err(expected.to_owned()));
+    }
 }
