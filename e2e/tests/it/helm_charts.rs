@@ -1,5 +1,6 @@
 //! HelmChart: charts that the real Helm made, from repositories, registries and Git; and each failure told on the object.
 
+mod bucket;
 mod failures;
 mod git;
 mod registry;

@@ -41,6 +41,7 @@ mod notify_digest;
 mod notify_trouble;
 mod oci;
 mod oci_hostile;
+mod oci_tools;
 mod origin;
 mod prune;
 mod receiver;
