@@ -12,6 +12,7 @@ pub mod sigstore;
 pub mod sink;
 pub mod ssh;
 pub mod timestamps;
+pub mod tunnel;
 
 pub use authority::{Authority, Identity};
 pub use git::{Auth, Counts, GitServer, Tls};
@@ -25,3 +26,4 @@ pub use sigstore::Sigstore;
 pub use sink::{Answer, Letter, Sink};
 pub use ssh::{SshKey, SshServer};
 pub use timestamps::TimestampServer;
+pub use tunnel::Tunnel;

@@ -69,6 +69,14 @@ const NAMES: Names = Names {
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
+    // `--default-service-account` is for impersonation, which is no matter of that feature.
+    let accounts = [(
+        "--default-kubeconfig-service-account",
+        args.default_kubeconfig_service_account.as_str(),
+    )];
+    args.common
+        .check_accounts(&accounts)
+        .map_err(ProcessError::Flag)?;
     Process::run(NAMES, args.common.clone(), |process| work(process, args)).await
 }
 

@@ -64,6 +64,20 @@ const FIELD_MANAGER: &str = "kustomize-controller";
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
+    // `--default-service-account` is for impersonation, which is no matter of that feature.
+    let accounts = [
+        (
+            "--default-decryption-service-account",
+            args.default_decryption_service_account.as_str(),
+        ),
+        (
+            "--default-kubeconfig-service-account",
+            args.default_kubeconfig_service_account.as_str(),
+        ),
+    ];
+    args.common
+        .check_accounts(&accounts)
+        .map_err(ProcessError::Flag)?;
     Process::run(NAMES, args.common.clone(), |process| work(process, args)).await
 }
 

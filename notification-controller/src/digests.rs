@@ -87,3 +87,31 @@ impl Digests {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gathered_is_saved_until_it_is_told() {
+        let (digests, alert, now) = (Digests::default(), Key::new("team", "all"), Timestamp::UNIX_EPOCH);
+        assert!(digests.gather(&alert, "a", now, |_| {}), "it begins");
+        assert!(!digests.gather(&alert, "a", Timestamp::MAX, |_| {}), "it goes on");
+        assert_eq!(digests.begun("a"), Some((alert.clone(), now)));
+        let saved = digests.changed();
+        assert!(matches!(&saved[..], [(uid, Some(digest))] if uid == "a" && digest.alert() == alert));
+        assert_eq!(digests.changed(), []);
+        digests.touch("a");
+        assert_eq!(digests.changed(), saved, "what could not be saved is saved again");
+        let mut told = 0;
+        digests.settle("a", |_| told += 1);
+        digests.settle("a", |_| told += 1);
+        assert_eq!(told, 1);
+        assert_eq!(
+            digests.changed(),
+            [("a".to_owned(), None)],
+            "that it is gone is to be saved"
+        );
+        assert_eq!(digests.begun("a"), None);
+    }
+}

@@ -1,13 +1,13 @@
 //! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
 
+mod lane;
 mod summary;
 
 use crate::{
     digests::Digests,
     event::{Event, Marks},
-    message::{self, Again, DeliveryError, Letter, Sent},
-    outbox::{Item, Next, Outbox},
-    provider::{self, Peers, Service},
+    outbox::{Item, Outbox},
+    provider::Peers,
     route::{self, Route},
     standing::Standing,
     transition::Happened,
@@ -15,6 +15,7 @@ use crate::{
 use crds::notification::{Alert, Provider, reason};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _, api::DynamicObject};
+use lane::Known;
 use prometheus_client::metrics::counter::Counter;
 use runtime::{
     Key,
@@ -22,7 +23,6 @@ use runtime::{
     client::Identity,
     events,
     process::Process,
-    requeue::jitter,
     watch::{Change, Store},
 };
 use std::{
@@ -31,12 +31,6 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
-use tracing::debug;
-
-/// The first pause after a failure, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-/// What a Provider's Secrets say is good for so long.
-const SERVICE_FOR: Duration = Duration::from_secs(5);
 
 /// Routes events and sends what comes of them.
 pub struct Dispatch {
@@ -56,13 +50,6 @@ pub struct Dispatch {
     repaired: Notify,
     /// An alert has changed: what is gathered for it may end.
     rerouted: Notify,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    version: Option<String>,
-    since: Instant,
-    service: Arc<Service>,
 }
 
 /// Counted: messages that were sent, attempts that failed, and messages that were given up.
@@ -254,147 +241,4 @@ impl Dispatch {
             tokio::spawn(async move { this.work(&provider).await });
         }
     }
-
-    /// Sends what waits for a Provider, one message after the other, until nothing is left.
-    async fn work(&self, provider: &Key) {
-        let mut failures = 0;
-        loop {
-            let item = match self.outbox.next(provider, Instant::now()) {
-                Next::Send(item) => item,
-                Next::Wait(until, bell) => {
-                    let _ = tokio::time::timeout_at(until, bell.notified()).await;
-                    continue;
-                }
-                Next::Nothing => return,
-            };
-            let version = self.version(provider);
-            let error = match self.attempt(provider, &item).await {
-                Ok(()) => None,
-                Err(error) if error.again != Again::Never && !self.too_late(&item) => Some(error),
-                Err(error) => {
-                    self.give_up(provider, &item, error);
-                    None
-                }
-            };
-            let Some(error) = error else {
-                failures = 0;
-                self.outbox.done(provider, &item.key, &item.alert_uid);
-                self.standing.settled(provider, &item);
-                continue;
-            };
-            failures += 1;
-            self.counts.failed.inc();
-            self.standing.failed(provider, &item, &error.message);
-            self.rest(provider, version, pause(error.again, failures)).await;
-        }
-    }
-
-    /// Pauses, unless the Provider becomes another one: what failed may work then.
-    async fn rest(&self, provider: &Key, version: Option<String>, pause: Duration) {
-        let until = Instant::now() + pause;
-        loop {
-            // Before the look, so that no change falls between the two.
-            let changed = self.repaired.notified();
-            if self.version(provider) != version || tokio::time::timeout_at(until, changed).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    fn version(&self, provider: &Key) -> Option<String> {
-        self.providers
-            .get(provider)
-            .and_then(|provider| provider.resource_version())
-    }
-
-    /// Sends a message, unless nobody wants it any more.
-    async fn attempt(&self, key: &Key, item: &Item) -> Result<(), DeliveryError> {
-        let alert = self.alerts.get(&item.alert());
-        let wanted = alert.filter(|alert| {
-            !alert.spec.suspend
-                && alert.spec.provider_ref.name == key.name
-                && alert.uid().as_deref() == Some(&*item.alert_uid)
-        });
-        let Some(alert) = wanted else {
-            debug!(key = item.key, "the alert wants it no more");
-            return Ok(());
-        };
-        let Some(provider) = self.providers.get(key) else {
-            return Err(DeliveryError {
-                message: format!("Provider '{key}' not found"),
-                again: Again::Later,
-            });
-        };
-        if provider.spec.suspend {
-            return Ok(());
-        }
-        let service = self.service(key, &provider).await?;
-        let letter = Letter {
-            event: &item.event,
-            alert: &alert,
-            idempotency_key: &item.key,
-            ends_failure: item.ends_failure,
-            marks: item.marks,
-        };
-        match message::deliver(&service, letter).await {
-            Ok(Sent::Delivered) => {
-                self.counts.delivered.inc();
-            }
-            Ok(Sent::Skipped(why)) => debug!(key = item.key, why, "not told"),
-            Err(error) => {
-                // What the Secrets say may have been put right meanwhile.
-                self.services().remove(key);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    async fn service(&self, key: &Key, provider: &Provider) -> Result<Arc<Service>, DeliveryError> {
-        let version = provider.resource_version();
-        let known = self.services().get(key).cloned();
-        if let Some(known) = known.filter(|k| k.version == version && k.since.elapsed() < SERVICE_FOR) {
-            return Ok(known.service);
-        }
-        let service = Arc::new(provider::resolve(&self.client, provider, &self.peers).await?);
-        let known = Known {
-            version,
-            since: Instant::now(),
-            service: service.clone(),
-        };
-        let mut services = self.services();
-        services.retain(|_, known| known.since.elapsed() < SERVICE_FOR);
-        services.insert(key.clone(), known);
-        Ok(service)
-    }
-
-    fn services(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Known>> {
-        self.services.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn too_late(&self, item: &Item) -> bool {
-        let waited = Timestamp::now().duration_since(item.since);
-        waited.unsigned_abs() > self.deadline
-    }
-
-    fn give_up(&self, provider: &Key, item: &Item, error: DeliveryError) {
-        self.counts.given_up.inc();
-        let problem = match error.again {
-            Again::Never => error.message,
-            Again::Later | Again::After(_) => {
-                format!("given up after {:?}: {}", self.deadline, error.message)
-            }
-        };
-        self.standing.given_up(provider, item, &problem);
-    }
-}
-
-/// The pause after so many failures in a row.
-fn pause(again: Again, failures: u32) -> Duration {
-    let (first, longest) = PAUSES;
-    let pause = match again {
-        Again::After(asked) => asked.max(first),
-        Again::Never | Again::Later => first.saturating_mul(1 << (failures - 1).min(16)).min(longest),
-    };
-    jitter(pause, 10, rand::random())
 }

@@ -44,11 +44,10 @@ const NAMES: Names = Names {
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
-    let identities = args.identities();
-    if !identities.default_account.is_empty() && !identities.object_level {
-        let text = "--default-service-account needs --feature-gates=ObjectLevelWorkloadIdentity=true";
-        return Err(ProcessError::Flag(text.into()));
-    }
+    let accounts = [("--default-service-account", args.default_service_account.as_str())];
+    args.common
+        .check_accounts(&accounts)
+        .map_err(ProcessError::Flag)?;
     let beside = async |process: &Process| {
         let told = tell::Telling::begin(process, &args).await?;
         Ok((receive::serve(process, &args).await?, told))

@@ -75,11 +75,10 @@ const FETCH_RETRIES: u32 = 3;
 /// # Errors
 /// When it cannot start, or loses its leadership.
 pub async fn run(args: Args) -> Result<(), ProcessError> {
-    let identities = args.identities();
-    if !identities.default_account.is_empty() && !identities.object_level {
-        let text = "--default-service-account needs --feature-gates=ObjectLevelWorkloadIdentity=true";
-        return Err(ProcessError::Flag(text.into()));
-    }
+    let accounts = [("--default-service-account", args.default_service_account.as_str())];
+    args.common
+        .check_accounts(&accounts)
+        .map_err(ProcessError::Flag)?;
     let flags = args.clone();
     let prepare = async |process: &Process| Shelves::open(process, &flags).await;
     Process::run_beside(NAMES, args.common.clone(), prepare, |process, shelves| {

@@ -1,5 +1,6 @@
 //! A peer that answers as a test says: for what no real server does, and for services that are only on the internet.
 
+use super::{Identity, Tls, git::tls::TlsListener};
 use anyhow::Result;
 use axum::{
     Router,
@@ -61,6 +62,24 @@ impl Scripted {
     /// # Errors
     /// When no port is free.
     pub async fn start(script: impl Fn(&Asked) -> Response + Send + Sync + 'static) -> Result<Self> {
+        Self::serve(script, None).await
+    }
+
+    /// The same over TLS, as this server.
+    ///
+    /// # Errors
+    /// When no port is free, or the identity is none.
+    pub async fn start_tls(
+        identity: Identity,
+        script: impl Fn(&Asked) -> Response + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::serve(script, Some(identity)).await
+    }
+
+    async fn serve(
+        script: impl Fn(&Asked) -> Response + Send + Sync + 'static,
+        identity: Option<Identity>,
+    ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -69,9 +88,21 @@ impl Scripted {
             asked: asked.clone(),
         };
         let router = Router::new().fallback(answer).with_state(shared);
-        let task = tokio::spawn(async move {
-            let _ = axum::serve(listener, router).await;
-        });
+        let task = match identity {
+            None => tokio::spawn(async move {
+                let _ = axum::serve(listener, router).await;
+            }),
+            Some(identity) => {
+                let tls = Tls {
+                    identity,
+                    client_authority: None,
+                };
+                let listener = TlsListener::new(listener, &tls)?;
+                tokio::spawn(async move {
+                    let _ = axum::serve(listener, router).await;
+                })
+            }
+        };
         Ok(Self { address, asked, task })
     }
 

@@ -6,7 +6,7 @@ use e2e::{
     expect::{self, eventually},
     flux::SOURCE,
     origin::{
-        Artifact, Authority, AzureServer, GcsServer, Guard, Registry, S3Server,
+        Artifact, Authority, AzureServer, GcsServer, Guard, Registry, S3Server, Tunnel,
         objects::{ACCOUNT_KEY, KEYS, REGION},
     },
     process::free_port,
@@ -16,11 +16,6 @@ use e2e::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::sync::{Arc, Mutex};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
-};
 
 const GIT: &str = "GitRepository";
 const OCI: &str = "OCIRepository";
@@ -319,46 +314,6 @@ async fn azure_keeps_them_too() -> Result<()> {
     kept_elsewhere(url, env, "store-azure").await
 }
 
-/// A proxy that leads wherever it is asked to, and remembers where that was.
-#[derive(Clone, Default)]
-struct Tunnel(Arc<Mutex<Vec<String>>>);
-
-impl Tunnel {
-    async fn start() -> Result<(Self, String)> {
-        let (tunnel, listener) = (Self::default(), TcpListener::bind("127.0.0.1:0").await?);
-        let (address, to) = (listener.local_addr()?, tunnel.clone());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let to = to.clone();
-                tokio::spawn(async move { to.lead(stream).await });
-            }
-        });
-        Ok((tunnel, format!("http://{address}")))
-    }
-
-    async fn lead(self, stream: TcpStream) -> Result<()> {
-        let mut near = BufReader::new(stream);
-        let mut target = String::new();
-        loop {
-            let mut line = String::new();
-            near.read_line(&mut line).await?;
-            if let Some(rest) = line.strip_prefix("CONNECT ") {
-                target = rest.split(' ').next().unwrap_or_default().to_owned();
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        let mut far = TcpStream::connect(&target).await?;
-        if let Ok(mut seen) = self.0.lock() {
-            seen.push(target);
-        }
-        near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
-        tokio::io::copy_bidirectional(&mut near, &mut far).await?;
-        Ok(())
-    }
-}
-
 /// The environment says which certificates are good, and which proxy leads out, as for all that the process itself asks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_behind_a_proxy_with_certificates_of_ones_own() -> Result<()> {
@@ -367,7 +322,7 @@ async fn a_store_behind_a_proxy_with_certificates_of_ones_own() -> Result<()> {
     store.create(BUCKET).await?;
     let trusted = folder.path().join("ca.crt");
     std::fs::write(&trusted, authority.certificate())?;
-    let (tunnel, proxy) = Tunnel::start().await?;
+    let tunnel = Tunnel::start(None).await?;
     let there = store.endpoint().replace("127.0.0.1", "localhost");
     let world = World::start(&Options {
         source: vec![format!(
@@ -377,7 +332,7 @@ async fn a_store_behind_a_proxy_with_certificates_of_ones_own() -> Result<()> {
             ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
             ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
             ("SSL_CERT_FILE", trusted.display().to_string()),
-            ("HTTPS_PROXY", proxy),
+            ("HTTPS_PROXY", tunnel.url().to_owned()),
             ("NO_PROXY", "127.0.0.1".into()),
         ],
         ..Options::default()
@@ -389,7 +344,7 @@ async fn a_store_behind_a_proxy_with_certificates_of_ones_own() -> Result<()> {
     let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
     let object = space.holds("ready", SOURCE, GIT, "app", ready).await?;
     store.etag(BUCKET, &key(&object["status"]["artifact"])?).await?;
-    let seen = tunnel.0.lock().map(|seen| seen.clone()).unwrap_or_default();
+    let seen = tunnel.led();
     ensure!(seen.contains(&there), "the proxy led to {seen:?}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use e2e::{
     app, expect,
     flux::{SOURCE, with},
     origin::{
-        Artifact, Authority, GcsServer, S3Server, Scripted,
+        Artifact, Authority, GcsServer, S3Server, Scripted, Tunnel,
         git::Auth,
         objects::{KEYS, REGION},
     },
@@ -16,7 +16,7 @@ use e2e::{
     suite::Options,
     world::World,
 };
-use peer::{Application, Clouds, GIT};
+use peer::{Application, Clouds, GIT, NAMESPACE};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -62,7 +62,14 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         manifest: manifest.to_string(),
         layer,
     });
+    let played = clouds.clone();
     let peer = Scripted::start(move |asked| clouds.answer(asked)).await?;
+    // Event Hubs are where their names say, behind certificates that the controller trusts.
+    let (trust, trusted) = (Authority::new()?, tempfile::NamedTempFile::new()?);
+    std::fs::write(trusted.path(), trust.certificate())?;
+    let server = trust.server(&[NAMESPACE])?;
+    let hubs = Scripted::start_tls(server, move |asked| played.answer(asked)).await?;
+    let to_hubs = Tunnel::start(Some(hubs.address())).await?;
     let gcs = GcsServer::start().await?;
     let environment = tempfile::NamedTempFile::new()?;
     let own = json!({
@@ -96,6 +103,7 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", url.clone()),
             ("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB", url.clone()),
             ("STORAGE_EMULATOR_HOST", gcs.endpoint()),
+            ("SSL_CERT_FILE", trusted.path().display().to_string()),
         ],
         ..Options::default()
     })
@@ -136,6 +144,7 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             json!({"tenantId": tenant, "clientId": client, "clientSecret": "canary", "authorityHost": "http://example.com"}),
         ),
         ("proxy", json!({"address": url})),
+        ("hubs", json!({"address": to_hubs.url()})),
         (
             "key",
             json!({"serviceaccount": json!({
@@ -305,7 +314,7 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         .await?;
 
     git_repositories(&space, &world).await?;
-    providers::are_told(&space, &peer).await?;
+    providers::are_told(&space, &peer, &hubs).await?;
 
     // Registries of the providers, over a proxy that leads to all of them.
     let through = json!({"insecure": true, "proxySecretRef": {"name": "proxy"}});

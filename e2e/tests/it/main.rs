@@ -11,6 +11,7 @@ mod cloud;
 mod commit_to_cluster;
 mod control_plane;
 mod custom_health;
+mod default_accounts;
 mod demo;
 mod depends_on;
 mod deploy;

@@ -137,6 +137,19 @@ impl CommonArgs {
         }
     }
 
+    /// Checks that ServiceAccounts that flags name for objects that name none can be used: without the feature, none is (Flux: an
+    /// inconsistent configuration).
+    ///
+    /// # Errors
+    /// The first flag that would be passed over.
+    pub fn check_accounts(&self, flags: &[(&str, &str)]) -> Result<(), String> {
+        let named = flags.iter().find(|(_, account)| !account.is_empty());
+        match named.filter(|_| !self.feature(OBJECT_LEVEL, false)) {
+            Some((flag, _)) => Err(format!("{flag} needs --feature-gates={OBJECT_LEVEL}=true")),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a feature is on, given its default. What was said last counts.
     pub fn feature(&self, name: &str, default: bool) -> bool {
         let mut said = self
@@ -147,6 +160,9 @@ impl CommonArgs {
         said.next().copied().unwrap_or(default)
     }
 }
+
+/// The feature by which objects name the ServiceAccounts whose workload identities are used.
+const OBJECT_LEVEL: &str = "ObjectLevelWorkloadIdentity";
 
 /// An address as Go's `net.Listen` takes it: `:8080` is port 8080 on all addresses, of both families.
 ///

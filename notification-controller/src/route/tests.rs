@@ -168,3 +168,46 @@ fn labels_are_asked_of_the_object() {
     assert!(!labelled(&selectors, &labels(&[("a", "1")])));
     assert!(!labelled(&[], &labels(&[])));
 }
+
+#[test]
+fn times_of_grouping_are_bounded_and_checked() {
+    let git = json!({"kind": "GitRepository", "name": "*"});
+    let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+    for (grouping, window, digest, complaint) in [
+        (json!({"window": "1h"}), hours(1), None, None),
+        (json!({"digest": "24h"}), None, hours(24), None),
+        (
+            json!({"window": "1000h", "digest": "1000h"}),
+            hours(24),
+            hours(168),
+            None,
+        ),
+        (json!({"window": "0s", "digest": "0s"}), None, None, None),
+        (
+            json!({"window": "1x"}),
+            None,
+            None,
+            Some("spec.grouping.window: "),
+        ),
+        (
+            json!({"digest": "soon", "window": "1h"}),
+            hours(1),
+            None,
+            Some("spec.grouping.digest: "),
+        ),
+        (json!({}), None, None, None),
+    ] {
+        let mut spec = sources(&git);
+        spec["grouping"] = grouping.clone();
+        let (route, complaints) = route(spec);
+        let route = route.unwrap();
+        assert_eq!((route.window, route.digest), (window, digest), "{grouping}");
+        let said = complaints.first().map(|(_, text)| text.as_str());
+        assert_eq!(said.is_some(), complaint.is_some(), "{grouping}");
+        assert!(
+            said.unwrap_or_default()
+                .starts_with(complaint.unwrap_or_default()),
+            "{said:?}"
+        );
+    }
+}

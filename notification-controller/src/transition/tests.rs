@@ -185,3 +185,53 @@ fn the_end_of_a_failure_is_known_as_one() {
         assert_eq!(ends, ["m4"], "{cursor:?}");
     }
 }
+
+#[test]
+fn the_end_of_a_failure_is_known_where_conditions_speak() {
+    let ready = |status: &str, message: &str| json!({"conditions": [{"type": "Ready", "status": status, "reason": "R", "message": message}]});
+    let after = |cursor: Option<&Cursor>, status: &Value| news(cursor, &object(status), &reporter(false));
+    let broken = after(None, &ready("False", "broken"));
+    let ends = |news: &News| news.events[0].ends_failure;
+    assert!(!ends(&broken));
+    assert!(ends(&after(Some(&broken.cursor), &ready("True", "fine"))));
+    assert!(!ends(&after(Some(&broken.cursor), &ready("False", "otherwise"))));
+    assert!(!ends(&after(None, &ready("True", "fine"))));
+    // As an earlier version has saved it: known, and not told again.
+    let mut saved = broken.cursor.clone();
+    saved.ready = saved.ready.map(|text| text.trim_end_matches('!').to_owned());
+    assert_ne!(saved, broken.cursor);
+    let again = after(Some(&saved), &ready("False", "broken"));
+    assert_eq!(texts(&again), [""; 0]);
+    assert_eq!(again.cursor, broken.cursor);
+}
+
+#[test]
+fn what_an_object_waits_for_is_read_from_its_condition() {
+    let status = |reason: &str, text: &str| {
+        json!({
+            "messages": [{
+                "message": text, "reason": "DependencyNotReady", "severity": "info", "sequence": 1,
+                "time": "2026-01-02T03:04:05Z",
+            }],
+            "conditions": [{
+                "type": "Ready", "status": "False", "reason": reason, "message": "dependency 'team/base' is not ready",
+            }],
+        })
+    };
+    let vague = "Dependencies do not meet ready condition, retrying in 30s";
+    for (status, expected) in [
+        (
+            status("DependencyNotReady", vague),
+            &["Kustomization/team/base"][..],
+        ),
+        // It is not ready for another reason by now.
+        (status("BuildFailed", vague), &[]),
+        (
+            status("BuildFailed", "dependency 'team/other' is not ready"),
+            &["Kustomization/team/other"],
+        ),
+    ] {
+        let news = news(None, &object(&status), &reporter(true));
+        assert_eq!(news.events[0].causes, expected, "{status}");
+    }
+}

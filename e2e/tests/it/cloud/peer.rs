@@ -96,6 +96,12 @@ fn token(name: &str) -> String {
 const DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 pub const GIT: &str = "devops-token";
 
+/// Event Hubs, as Entra ID knows them, the namespace that is played here, and the tokens that it takes: of the machine, and of a
+/// ServiceAccount.
+const HUBS: &str = "https://eventhubs.azure.net/";
+pub const NAMESPACE: &str = "acme.servicebus.windows.net";
+pub const HUB_TOKENS: [&str; 2] = ["hubs-machine", "hubs-account"];
+
 /// The parts of all providers.
 pub struct Clouds {
     pub public: String,
@@ -123,6 +129,7 @@ impl Clouds {
             {
                 Self::told(asked)
             }
+            "/flux/messages" => Self::hub(&host, asked),
             path if path.starts_with("/blobs") => Self::blobs(asked),
             _ => None,
         };
@@ -268,13 +275,16 @@ impl Clouds {
         ) {
             ("https://storage.azure.com", Some("managed") | None) => "blobs",
             ("https://management.example.com", None) => "registry",
-            (DEVOPS, None) => {
-                let granted = json!({"access_token": GIT, "expires_in": "3600"});
-                return Some(answer(200, granted.to_string()));
-            }
+            (DEVOPS, None) => "",
+            (HUBS, None) => "hubs",
             _ => return None,
         };
-        let granted = json!({"access_token": token(name), "expires_in": "3600"});
+        let token = match name {
+            "" => GIT.to_owned(),
+            "hubs" => HUB_TOKENS[0].to_owned(),
+            name => token(name),
+        };
+        let granted = json!({"access_token": token, "expires_in": "3600"});
         Some(answer(200, granted.to_string()))
     }
 
@@ -298,6 +308,7 @@ impl Clouds {
         let token = match scope {
             "https://storage.azure.com" => token("blobs"),
             DEVOPS => GIT.to_owned(),
+            HUBS => HUB_TOKENS[1].to_owned(),
             _ => return None,
         };
         ours.then(|| {
@@ -319,6 +330,16 @@ impl Clouds {
         };
         let login = asked.header("authorization").to_owned();
         known.contains(&login).then(|| answer(200, r#"{"value": []}"#))
+    }
+
+    /// The hub `flux` of a namespace, which takes an event from whoever has a token for Event Hubs.
+    fn hub(host: &str, asked: &Asked) -> Option<Response<Body>> {
+        let token = asked.header("authorization").strip_prefix("Bearer ")?;
+        let ours = asked.method == "POST"
+            && host == NAMESPACE
+            && form(&asked.query).contains_key("api-version")
+            && HUB_TOKENS.contains(&token);
+        ours.then(|| answer(201, ""))
     }
 
     /// A storage account that lets in whoever has a token for blobs, or the right signature in the query.
