@@ -145,6 +145,11 @@ fn what_is_made_of_text_is_counted() {
         );
         check_with("0,", &again, "rendering");
     }
+    // Expressions that are all braces or quotes are read once, not once for each of them.
+    for part in ["}", "{", "{}", "\\\\Q\\\\E", "\\\\Q", "[", "\\\\p{"] {
+        let pattern = format!("# {{{{ regexMatch (repeat 300000 \"{part}\") \"x\" }}}}");
+        check(&pattern, "rende");
+    }
     let search =
         "{{ $b := .Files.Get \"big\" }}{{ $n := print (trunc 2000000 $b) \"x\" }}# {{ contains $n $b }}";
     check_with("0,", search, "rendered: ");
