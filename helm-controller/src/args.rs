@@ -56,14 +56,8 @@ pub struct Args {
 impl Args {
     /// Whose identities are used at clusters of cloud providers, and how long what they are exchanged for is kept.
     pub fn identities(&self) -> cloud::Settings {
-        cloud::Settings {
-            controller: crate::NAMES.controller,
-            object_level: self.common.feature("ObjectLevelWorkloadIdentity", false),
-            // A ConfigMap that names nobody has its default where it is read.
-            default_account: String::new(),
-            most: self.common.token_cache_max_size,
-            life: self.common.token_cache_max_duration,
-        }
+        // A ConfigMap that names nobody has its default where it is read.
+        cloud::Settings::new(crate::NAMES.controller, &self.common, "")
     }
 }
 

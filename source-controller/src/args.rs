@@ -121,13 +121,11 @@ impl Args {
 
     /// Whose identities are used at cloud providers, and how long what they are exchanged for is kept.
     pub fn identities(&self) -> cloud::Settings {
-        cloud::Settings {
-            controller: crate::NAMES.controller,
-            object_level: self.common.feature("ObjectLevelWorkloadIdentity", false),
-            default_account: self.default_service_account.clone(),
-            most: self.common.token_cache_max_size,
-            life: self.common.token_cache_max_duration,
-        }
+        cloud::Settings::new(
+            crate::NAMES.controller,
+            &self.common,
+            &self.default_service_account,
+        )
     }
 
     /// Where Sigstore's trusted root comes from.

@@ -55,6 +55,19 @@ pub struct Settings {
     pub life: Duration,
 }
 
+impl Settings {
+    /// What the flags say that every controller has; `default_account` is whose identity objects use that name none, or empty.
+    pub fn new(controller: &'static str, flags: &runtime::args::CommonArgs, default_account: &str) -> Self {
+        Self {
+            controller,
+            object_level: flags.feature("ObjectLevelWorkloadIdentity", false),
+            default_account: default_account.to_owned(),
+            most: flags.token_cache_max_size,
+            life: flags.token_cache_max_duration,
+        }
+    }
+}
+
 /// On whose behalf a provider is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Who<'a> {
