@@ -205,17 +205,22 @@ impl Memory {
                 true => self.save_digest(&uid, digest.as_ref()).await,
                 false => Ok(false),
             };
-            if let Err(error) = &saved {
-                warn!(
-                    alert = uid,
-                    error = chain(error),
-                    "cannot save what is gathered for an alert"
-                );
+            let what = "cannot save what is gathered for an alert";
+            match saved {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) if is_refused(&error) => {
+                    error!(
+                        alert = uid,
+                        error = chain(&error),
+                        "{what}: a restart would lose it"
+                    );
+                    continue;
+                }
+                Err(error) => warn!(alert = uid, error = chain(&error), "{what}"),
             }
-            if !saved.unwrap_or(false) {
-                self.digests.touch(&uid);
-                complete = false;
-            }
+            self.digests.touch(&uid);
+            complete = false;
         }
         for (shard, changes) in cursors {
             let saved = match complete {
