@@ -21,6 +21,25 @@ pub struct Charts {
     registry: Registry,
 }
 
+/// A template with a ConfigMap and a Deployment of the release's name: `value` is in the map, `held` has somebody's finalizer hold
+/// it, and `stuck` keeps the pods from being run.
+pub const WEB: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}{{ if .Values.held }}, finalizers: [e2e/held]{{ end }}}
+data: {value: {{ .Values.value | quote }}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ .Release.Name }}}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      {{ if .Values.stuck }}nodeSelector: {no: where}{{ end }}
+      containers: [{name: main, image: nginx}]
+";
+
 /// The files of a chart `web` of a version, with further ones.
 pub fn chart(version: &str, files: &[(&str, &str)]) -> Vec<(String, String)> {
     let metadata = format!("apiVersion: v2\nname: web\nversion: {version}\nappVersion: \"1.0\"\n");

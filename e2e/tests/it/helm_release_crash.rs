@@ -4,7 +4,7 @@ mod undo;
 
 use anyhow::{Result, ensure};
 use e2e::{
-    charts::{Charts, helm_json},
+    charts::{Charts, WEB, helm_json},
     expect::{condition, eventually},
     flux::{HELM, SOURCE, with},
     space::{LIMIT, Space},
@@ -14,22 +14,6 @@ use e2e::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const ALL: &str = "apiVersion: v1
-kind: ConfigMap
-metadata: {name: web}
-data: {value: {{ .Values.value | quote }}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      {{ if .Values.stuck }}nodeSelector: {no: where}{{ end }}
-      containers: [{name: main, image: nginx}]
-";
 const HOOK: &str = "{{ if .Values.hook }}
 apiVersion: batch/v1
 kind: Job
@@ -42,7 +26,7 @@ spec:
 ";
 const FILES: [(&str, &str); 3] = [
     ("values.yaml", "value: one\nstuck: false\nhook: false\n"),
-    ("templates/all.yaml", ALL),
+    ("templates/web.yaml", WEB),
     ("templates/hook.yaml", HOOK),
 ];
 

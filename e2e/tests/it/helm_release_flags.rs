@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::{
-    charts::{Charts, helm_json},
+    charts::{Charts, WEB, helm_json},
     expect::condition,
     flux::{HELM, with},
     suite::Options,
@@ -10,25 +10,9 @@ use e2e::{
 };
 use serde_json::{Value, json};
 
-const ALL: &str = "apiVersion: v1
-kind: ConfigMap
-metadata: {name: {{ .Release.Name }}}
-data: {value: {{ .Values.value | quote }}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: {{ .Release.Name }}}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      {{ if .Values.stuck }}nodeSelector: {no: where}{{ end }}
-      containers: [{name: main, image: nginx}]
-";
 const FILES: [(&str, &str); 2] = [
     ("values.yaml", "value: one\nstuck: false\n"),
-    ("templates/all.yaml", ALL),
+    ("templates/web.yaml", WEB),
 ];
 
 fn written(operation: &'static str) -> impl Fn(&Value) -> bool + use<> {

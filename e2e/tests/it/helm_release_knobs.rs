@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    charts::{Charts, helm_json},
+    charts::{Charts, WEB, helm_json},
     expect::condition,
     flux::{HELM, with},
     space::Space,
@@ -10,23 +10,7 @@ use e2e::{
 };
 use serde_json::{Value, json};
 
-const ALL: &str = "apiVersion: v1
-kind: ConfigMap
-metadata: {name: web}
-data: {value: {{ .Values.value | quote }}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      {{ if .Values.stuck }}nodeSelector: {no: where}{{ end }}
-      containers: [{name: main, image: nginx}]
----
-{{ if .Values.stuck }}
+const MORE: &str = "{{ if .Values.stuck }}
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: new}
@@ -43,10 +27,11 @@ spec:
 {{ end }}
 ";
 const SCHEMA: &str = r#"{"type": "object", "properties": {"count": {"type": "integer"}}}"#;
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("values.yaml", "value: one\nstuck: false\njob: false\ncount: 1\n"),
     ("values.schema.json", SCHEMA),
-    ("templates/all.yaml", ALL),
+    ("templates/web.yaml", WEB),
+    ("templates/more.yaml", MORE),
 ];
 
 async fn asks(space: &Space<'_>, spec: &Value, values: Value) -> Result<()> {

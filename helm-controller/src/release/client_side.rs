@@ -4,10 +4,7 @@ use super::{
     objects::Item,
     write::{MANAGER, Mode, create, words},
 };
-use ::apply::{
-    built_in::is_built_in,
-    three_way::{Shape, merge},
-};
+use ::apply::three_way::{Shape, merge};
 use kube::{
     Client,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -93,11 +90,11 @@ fn patch(original: Option<&Item>, target: &Item, live: &Value, three_way: bool) 
     // Without what was said before, what is live is the base.
     let before = original.map_or(live, |o| &o.manifest);
     let after = &target.manifest;
-    let shape = match is_built_in(&target.object.group) {
-        true => Shape::Kind(&target.object.kind),
-        false if three_way => Shape::Plain,
+    let shape = match Shape::of(&target.object) {
+        Some(shape) => shape,
+        None if three_way => Shape::Plain,
         // Of kinds that it does not know, Helm takes the live object for what it said last.
-        false => return difference(before, after).filter(|patch| *patch != json!({})),
+        None => return difference(before, after).filter(|patch| *patch != json!({})),
     };
     let mut patch = difference(live, &merge(before, after, live, shape))?;
     if holds_list(&patch) {

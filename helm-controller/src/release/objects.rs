@@ -205,6 +205,11 @@ pub fn shown(object: &ObjectRef) -> String {
     )
 }
 
+/// `Kind/namespace/name status: 'word'`, in the words of kstatus.
+pub fn with_status(object: &ObjectRef, word: &str) -> String {
+    format!("{object} status: '{word}'")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

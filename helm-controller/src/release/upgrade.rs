@@ -9,10 +9,7 @@ use super::{
     write::Mode,
 };
 use crate::{spec, storage::Record};
-use ::apply::{
-    built_in::is_built_in,
-    three_way::{Shape, merge},
-};
+use ::apply::three_way::{Shape, merge};
 use ::crds::helm::{ServerSideApplyMode, Upgrade};
 use helm::{
     Event,
@@ -106,10 +103,7 @@ fn add(originals: &mut Vec<Item>, more: Vec<Item>) {
             None => originals.push(item),
             Some(&at) => {
                 let known = &mut originals[at];
-                let shape = match is_built_in(&item.object.group) {
-                    true => Shape::Kind(&item.object.kind),
-                    false => Shape::Plain,
-                };
+                let shape = Shape::of(&item.object).unwrap_or(Shape::Plain);
                 known.manifest = merge(&Value::Null, &item.manifest, &known.manifest, shape);
             }
         }

@@ -1,6 +1,9 @@
 //! How an action waits: on the live view, without a place among those that work, until a deadline or something newer.
 
-use super::{legacy, objects::Item};
+use super::{
+    legacy,
+    objects::{Item, with_status},
+};
 use crate::context::Context;
 use ::apply::{
     discovery::Resource,
@@ -393,9 +396,4 @@ fn outcome(hook: &ObjectRef, live: &Value) -> Option<bool> {
         },
         _ => Some(true),
     }
-}
-
-/// `Kind/namespace/name status: 'word'`, in the words of kstatus.
-fn with_status(object: &ObjectRef, word: &str) -> String {
-    format!("{object} status: '{word}'")
 }

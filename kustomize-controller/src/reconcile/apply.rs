@@ -2,6 +2,9 @@
 
 mod ignored;
 mod stage;
+mod told;
+
+pub use told::told;
 
 use super::{
     build,
@@ -70,7 +73,7 @@ pub async fn run(
     let mut memory = ledger::lock(memory);
     // What was not written now is built again when it is.
     memory.fresh = None;
-    memory.changed |= writer.applied.changes.iter().any(|(_, c)| told_of(*c));
+    memory.changed |= writer.applied.changes.iter().any(|(_, c)| c.is_new());
     match end {
         Err(Stop::Waiting { .. }) => {
             memory.untold.append(&mut writer.applied.changes);
@@ -85,12 +88,12 @@ pub async fn run(
                     .applied
                     .changes
                     .iter()
-                    .any(|(o, c)| o == object && told_of(*c))
+                    .any(|(o, c)| o == object && c.is_new())
             });
             writer
                 .applied
                 .changes
-                .retain(|(object, c)| told_of(*c) || !changes.iter().any(|(o, _)| o == object));
+                .retain(|(object, c)| c.is_new() || !changes.iter().any(|(o, _)| o == object));
             changes.append(&mut writer.applied.changes);
             order::sort_by_ref(&mut changes, &context.settings.custom_stage, |(o, _)| o);
             writer.applied.changes = changes;
@@ -391,17 +394,4 @@ fn writes(action: &Action) -> bool {
 
 fn key(object: &ObjectRef) -> Key {
     Key::new(&object.namespace, &object.name)
-}
-
-fn told_of(change: Change) -> bool {
-    matches!(change, Change::Created | Change::Configured)
-}
-
-/// One line for each object that was created or changed.
-pub fn told(changes: &[(ObjectRef, Change)]) -> String {
-    let lines = changes.iter().filter(|(_, c)| told_of(*c));
-    lines
-        .map(|(object, change)| format!("{object} {}", change.word()))
-        .collect::<Vec<_>>()
-        .join("\n")
 }

@@ -41,6 +41,11 @@ impl Change {
             Self::Deleted => "deleted",
         }
     }
+
+    /// Whether people are told of it in the list of what was applied: it was not so before.
+    pub fn is_new(self) -> bool {
+        matches!(self, Self::Created | Self::Configured)
+    }
 }
 
 /// What a dry run showed.

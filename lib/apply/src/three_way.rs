@@ -4,6 +4,7 @@
 //! set, all else stays as it is live. Lists of Kubernetes' own kinds whose items have a key are merged item by item
 //! (`patchMergeKey` and `patchStrategy` in Kubernetes' API), so that a container that somebody else put beside ours stays.
 
+use crate::{built_in::is_built_in, id::ObjectRef};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -32,7 +33,12 @@ enum Rule {
     Set,
 }
 
-impl Shape<'_> {
+impl<'a> Shape<'a> {
+    /// That of an object; `None` for kinds that are not Kubernetes' own.
+    pub fn of(object: &'a ObjectRef) -> Option<Self> {
+        is_built_in(&object.group).then_some(Self::Kind(&object.kind))
+    }
+
     /// How `field` merges of a map that stands in the field `parent` (empty for the object itself), or in a list there.
     fn rule(self, parent: &str, field: &str) -> Rule {
         let Self::Kind(kind) = self else {

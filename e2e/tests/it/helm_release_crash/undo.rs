@@ -3,29 +3,13 @@
 use super::{reaches, reborn, well};
 use anyhow::{Result, ensure};
 use e2e::{
-    charts::Charts,
+    charts::{Charts, WEB},
     flux::{HELM, with},
     space::Space,
     world::World,
 };
 use serde_json::{Value, json};
 
-const ALL: &str = "apiVersion: v1
-kind: ConfigMap
-metadata: {name: web{{ if .Values.held }}, finalizers: [e2e/held]{{ end }}}
-data: {value: {{ .Values.value | quote }}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      {{ if .Values.stuck }}nodeSelector: {no: where}{{ end }}
-      containers: [{name: main, image: nginx}]
-";
 const HOOKS: &str = "{{ if .Values.hook }}
 apiVersion: batch/v1
 kind: Job
@@ -41,7 +25,7 @@ const FILES: [(&str, &str); 3] = [
         "values.yaml",
         "value: one\nheld: false\nstuck: false\nhook: \"\"\n",
     ),
-    ("templates/all.yaml", ALL),
+    ("templates/web.yaml", WEB),
     ("templates/hooks.yaml", HOOKS),
 ];
 
