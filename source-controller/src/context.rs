@@ -2,6 +2,7 @@
 
 use crate::{
     bucket::KnownBuckets,
+    downloads::Downloads,
     git::Mirrors,
     helm_remote::{Indexes, Remotes},
     oci::Registries,
@@ -22,6 +23,8 @@ pub struct Context {
     pub storage: Storage,
     /// The mirrors of Git repositories.
     pub mirrors: Mirrors,
+    /// The layers and charts that peers gave a moment ago.
+    pub downloads: Downloads,
     /// The clients of container registries.
     pub registries: Registries,
     /// Identities at cloud providers.

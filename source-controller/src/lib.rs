@@ -4,6 +4,7 @@ mod args;
 mod artifact_generator;
 mod bucket;
 mod context;
+mod downloads;
 mod files;
 pub mod git;
 mod git_repository;
@@ -160,11 +161,13 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         making.healer(),
     ]);
     let storage = shelves.lead(&process, &args, missing.clone()).await?;
+    let downloads = downloads::Downloads::default();
     let context = Arc::new(Context {
         client: own.clone(),
         storage: storage.clone(),
         mirrors,
-        registries: oci::Registries::default(),
+        registries: oci::Registries::new(downloads.clone()),
+        downloads,
         remotes: helm_remote::Remotes::default(),
         indexes,
         charts: args.chart_limits(),
@@ -249,6 +252,6 @@ async fn purge(context: Arc<Context>, interval: Duration) {
     loop {
         tokio::time::sleep(interval.max(Duration::from_secs(1))).await;
         context.indexes.purge();
-        context.registries.purge();
+        context.downloads.purge();
     }
 }

@@ -3,7 +3,8 @@
 use super::registry;
 use crate::{
     context::Context,
-    helm_remote::{self, Access, Failed, Id, Remote, TableError},
+    downloads::Download,
+    helm_remote::{self, Access, Failed, Id, Remote, RemoteError, TableError},
     oci::{Reference, Registry, Repository as Place},
     shelf::blocking,
     verify::{self, Policy, Verdict, VerifyError},
@@ -15,7 +16,12 @@ use crds::{
 use helm::index::{ChooseError, Listed};
 use peer::http::shown;
 use runtime::telemetry::chain;
-use std::{sync::Arc, time::Duration};
+use sha2::{Digest as _, Sha256};
+use std::{
+    io::{self, BufWriter},
+    sync::Arc,
+    time::Duration,
+};
 use url::Url;
 
 /// A repository.
@@ -53,7 +59,8 @@ pub struct Chosen {
 
 #[derive(Debug)]
 enum From {
-    Url(Url),
+    /// With the digest that the index has for it, if any.
+    Url(Url, String),
     Nowhere,
     Registry(Arc<Registry>, Place, Reference),
 }
@@ -156,15 +163,14 @@ impl Repository {
     ) -> Result<Vec<u8>, (String, Option<Duration>)> {
         let work = async {
             match (&chosen.from, &self.place) {
-                (From::Url(url), At::Http { remote, .. }) => {
-                    let archive = remote.1.chart(url, limit).await;
-                    archive.map_err(|error| (chain(&error), error.retry_after()))
+                (From::Url(url, digest), At::Http { remote, .. }) => {
+                    archive(context, remote, (url, digest), limit).await
                 }
                 (From::Registry(registry, place, reference), _) => {
                     let limits = (limit, self.now);
                     registry::pull(&context.storage, registry, place, reference, limits).await
                 }
-                (From::Url(_) | From::Nowhere, _) => {
+                (From::Url(..) | From::Nowhere, _) => {
                     Err((format!("chart '{}' has no downloadable URLs", chosen.name), None))
                 }
             }
@@ -212,6 +218,40 @@ impl Repository {
     }
 }
 
+/// The archive of a chart over HTTP: downloaded once for all who want, of this repository and with this access, what the
+/// index has this digest for. Without a digest nobody knows whether the archive is still the same.
+async fn archive(
+    context: &Context,
+    (id, remote): &(Id, Arc<Remote>),
+    (url, digest): (&Url, &str),
+    limit: u64,
+) -> Result<Vec<u8>, (String, Option<Duration>)> {
+    let disk = |error: io::Error| (format!("cannot keep what is downloaded: {error}"), None);
+    let download = async {
+        let mut writer = BufWriter::new(context.storage.scratch().map_err(disk)?);
+        let written = remote.chart(url, limit, &mut writer).await;
+        written.map_err(|error| (chain(&error), error.retry_after()))?;
+        Download::of(writer).map_err(disk)
+    };
+    let content = if digest.is_empty() {
+        download.await?
+    } else {
+        let mut hash = Sha256::new();
+        for part in [&id[..], url.as_str().as_bytes(), digest.as_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        context.downloads.get(hash.finalize().into(), download).await?
+    };
+    // Somebody else may have had it under another limit.
+    if content.size() > limit {
+        let error = RemoteError::TooLarge { what: "chart", limit };
+        return Err((chain(&error), None));
+    }
+    let read = blocking(move || content.bytes()).await;
+    read.map_err(|failure| (failure.message, None))?.map_err(disk)
+}
+
 impl Chosen {
     /// A chart under a tag of a registry.
     pub fn tagged(name: &str, version: &str, registry: Arc<Registry>, place: Place) -> Self {
@@ -248,7 +288,7 @@ fn of_index(base: &Url, listed: &Listed) -> Result<Chosen, Missing> {
     let from = match listed.urls.first() {
         None => From::Nowhere,
         Some(reference) => match helm_remote::resolve(base, reference) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => From::Url(url),
+            Ok(url) if matches!(url.scheme(), "http" | "https") => From::Url(url, listed.digest.clone()),
             Ok(url) => {
                 let text = format!("scheme {:?} not supported", url.scheme());
                 return Err(Missing::External(text, None));

@@ -178,15 +178,18 @@ impl Remote {
         Ok(Answer::Written(validators))
     }
 
-    /// The archive of a chart, at most `limit` bytes of it.
+    /// Writes the archive of a chart, at most `limit` bytes of it.
     ///
     /// # Errors
     /// See [`RemoteError`].
-    pub async fn chart(&self, url: &Url, limit: u64) -> Result<Vec<u8>, RemoteError> {
-        let mut archive = Vec::new();
+    pub async fn chart(
+        &self,
+        url: &Url,
+        limit: u64,
+        into: &mut (impl Write + Send),
+    ) -> Result<(), RemoteError> {
         let answer = succeeded(self.get(url, HeaderMap::new()).await?, url)?;
-        copy(answer, url, "chart", limit, &mut archive).await?;
-        Ok(archive)
+        copy(answer, url, "chart", limit, into).await
     }
 
     /// Sends the login where it belongs: to the repository's own scheme, host and port, or wherever its index says if its

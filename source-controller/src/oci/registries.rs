@@ -1,7 +1,7 @@
 //! The clients of all registries: one for all who share registry, trust and login, so that connections and tokens are shared.
 
-use super::{Keychain, Layers, Login, OciError, Registry, Repository, looks::Looks};
-use crate::lock::lock;
+use super::{Keychain, Login, OciError, Registry, Repository, looks::Looks};
+use crate::{downloads::Downloads, lock::lock};
 use peer::http::{Proxy, Tls};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -33,7 +33,7 @@ type Used = (Arc<Registry>, Instant);
 #[derive(Debug, Default)]
 pub struct Registries {
     clients: Mutex<HashMap<[u8; 32], Used>>,
-    layers: Layers,
+    downloads: Downloads,
     looks: Looks,
 }
 
@@ -54,7 +54,7 @@ impl Registries {
             access,
             login,
             key,
-            self.layers.clone(),
+            self.downloads.clone(),
             self.looks.clone(),
         )?);
         let mut clients = lock(&self.clients);
@@ -69,9 +69,13 @@ impl Registries {
         Ok(client)
     }
 
-    /// Lets go of layers that nobody wanted for a while.
-    pub fn purge(&self) {
-        self.layers.purge();
+    /// No clients yet. The layers that they bring are with the other downloads.
+    #[must_use]
+    pub fn new(downloads: Downloads) -> Self {
+        Self {
+            downloads,
+            ..Self::default()
+        }
     }
 }
 

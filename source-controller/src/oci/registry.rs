@@ -6,12 +6,12 @@ mod tokens;
 use super::{
     error::{OciError, problem},
     keychain::Login,
-    layers::Layers,
     looks::Looks,
     manifest::{ACCEPTED, Descriptor, Manifest, at_most},
     name::{Reference, Repository},
     registries::Access,
 };
+use crate::downloads::Downloads;
 use peer::http::{Pace, bare, builder, retry_after};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
@@ -47,7 +47,7 @@ pub struct Registry {
     tokens: Tokens,
     /// Equal only for equal host, trust, proxy and login.
     pub(super) id: [u8; 32],
-    pub(super) layers: Layers,
+    pub(super) downloads: Downloads,
     pub(super) looks: Looks,
 }
 
@@ -58,7 +58,7 @@ impl Registry {
         access: &Access,
         login: Login,
         id: [u8; 32],
-        layers: Layers,
+        downloads: Downloads,
         looks: Looks,
     ) -> Result<Self, OciError> {
         let tls = access.tls.clone().unwrap_or_default();
@@ -82,7 +82,7 @@ impl Registry {
             scheme: OnceCell::new(),
             tokens: Tokens::new(login, issuer),
             id,
-            layers,
+            downloads,
             looks,
         })
     }

@@ -2,8 +2,9 @@
 
 use super::{KIND, pull_failed, request::Request};
 use crate::{
+    downloads::Download,
     files::{self, KeepError},
-    oci::{Layer, OciError, Registry},
+    oci::{OciError, Registry},
     record::Failure,
     spool::Spool,
     storage::{Offer, Published, Storage},
@@ -29,7 +30,7 @@ const LATEST: &str = "latest.tar.gz";
 
 /// A layer that was downloaded and is what its digest says.
 pub struct Pulled {
-    content: Layer,
+    content: Download,
     operation: OciLayerOperation,
     digest: String,
     annotations: BTreeMap<String, String>,
