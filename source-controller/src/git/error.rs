@@ -170,6 +170,9 @@ pub enum RemoteError {
     /// Nothing useful within `spec.timeout`.
     #[error("context deadline exceeded after {0:?}")]
     Timeout(Duration),
+    /// It drips.
+    #[error(transparent)]
+    Slow(#[from] peer::http::TooSlow),
     /// More bytes than any repository needs.
     #[error("the remote sent more than {0} bytes")]
     TooLarge(u64),

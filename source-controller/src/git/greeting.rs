@@ -137,9 +137,11 @@ fn may_be_stale(error: &RemoteError) -> bool {
         RemoteError::Status {
             status, retry_after, ..
         } => *status != 429 && retry_after.is_none(),
-        RemoteError::Timeout(_) | RemoteError::TooLarge(_) | RemoteError::Client(_) | RemoteError::Ssh(_) => {
-            false
-        }
+        RemoteError::Timeout(_)
+        | RemoteError::Slow(_)
+        | RemoteError::TooLarge(_)
+        | RemoteError::Client(_)
+        | RemoteError::Ssh(_) => false,
     }
 }
 

@@ -269,12 +269,16 @@ impl Mirrors {
         )
     }
 
-    /// The mirror of a URL for a credential. Whole histories are kept apart from single commits: a shallow repository cannot
+    /// The mirror of a URL for a credential and a way there: another proxy may lead to another host of that name. Whole histories are kept apart from single commits: a shallow repository cannot
     /// say what lies on a branch.
     fn mirror(&self, request: &Request, full: bool) -> Arc<Mirror> {
         let mut hash = Sha256::new();
         hash.update(request.url.as_str());
         hash.update([0, u8::from(full)]);
+        if let Some(proxy) = &request.proxy {
+            hash.update([1]);
+            proxy.fingerprint(&mut hash);
+        }
         // The credential that was given, not a token that changes every hour.
         request.auth.fingerprint(&mut hash);
         let key = hex::encode(&hash.finalize()[..20]);

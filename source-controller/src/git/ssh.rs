@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
+use peer::http::Pace;
 use percent_encoding::percent_decode_str;
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
@@ -91,6 +92,7 @@ pub(super) fn connect(
         buffer: Vec::new(),
         at: 0,
         received: 0,
+        pace: Pace::of_work(),
         limit: call.limit,
         complaint: Vec::new(),
     };
@@ -255,6 +257,7 @@ struct Reader {
     buffer: Vec<u8>,
     at: usize,
     received: u64,
+    pace: Pace,
     limit: u64,
     /// Standard error of the other side.
     complaint: Vec<u8>,
@@ -264,8 +267,14 @@ impl Reader {
     /// The next piece; empty at the end.
     fn piece(&mut self) -> io::Result<Vec<u8>> {
         loop {
-            let message = self.line.deadline.wait(&self.line.runtime, self.channel.wait());
-            match message.map_err(|elapsed| self.line.fail(RemoteError::Timeout(elapsed.0)))? {
+            let heard = async { tokio::time::timeout(self.pace.left(), self.channel.wait()).await };
+            let message = self.line.deadline.wait(&self.line.runtime, heard);
+            let message = message.map_err(|elapsed| self.line.fail(RemoteError::Timeout(elapsed.0)))?;
+            let Ok(message) = message else {
+                self.counted(Vec::new())?;
+                continue;
+            };
+            match message {
                 Some(ChannelMsg::Data { data }) => return self.counted(data.to_vec()),
                 Some(ChannelMsg::ExtendedData { data, .. }) => {
                     let room = MAX_COMPLAINT.saturating_sub(self.complaint.len());
@@ -283,6 +292,8 @@ impl Reader {
     }
 
     fn counted(&mut self, piece: Vec<u8>) -> io::Result<Vec<u8>> {
+        let kept = self.pace.keeps(piece.len());
+        kept.map_err(|slow| self.line.fail(slow.into()))?;
         self.received += piece.len() as u64;
         match self.received > self.limit {
             true => Err(self.line.fail(RemoteError::TooLarge(self.limit))),

@@ -9,7 +9,7 @@ use reqwest::{Method, Response};
 use super::line::Line;
 use crate::git::error::RemoteError;
 use crate::lock::lock;
-use peer::http::bare;
+use peer::http::{Pace, bare};
 
 /// One request and its answer. The answer is fetched when someone first reads it, because only then is the request complete.
 enum State {
@@ -31,6 +31,7 @@ pub(in crate::git) struct Exchange {
     buffer: Vec<u8>,
     at: usize,
     received: u64,
+    pace: Pace,
     part: Part,
 }
 
@@ -71,6 +72,7 @@ impl Exchange {
             buffer: Vec::new(),
             at: 0,
             received: 0,
+            pace: Pace::of_work(),
             part,
         }
     }
@@ -162,6 +164,8 @@ impl Exchange {
                 }));
             }
         };
+        let kept = self.pace.keeps(piece.len());
+        kept.map_err(|slow| self.line.fail(slow.into()))?;
         self.received += piece.len() as u64;
         if self.received > self.line.limit {
             return Err(self.line.fail(RemoteError::TooLarge(self.line.limit)));
