@@ -4,6 +4,7 @@ mod bucket;
 mod failures;
 mod git;
 mod registry;
+mod shared;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
