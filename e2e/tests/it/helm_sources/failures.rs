@@ -225,3 +225,36 @@ async fn a_failure_keeps_what_was_good() -> Result<()> {
     ready(&space, "repo", &good).await?;
     Ok(())
 }
+
+/// Another one's patience is not ours: whoever waits for an answer that another asked for does so by its own timeout.
+#[tokio::test]
+async fn who_waits_for_anothers_index_keeps_its_own_time() -> Result<()> {
+    let space = World::shared().await?.space("helm-patience").await?;
+    let server = HelmServer::start().await?;
+    server.put("/index.yaml", Page::Hang);
+    let patient = json!({"spec": {"timeout": "10m"}});
+    space
+        .apply(repository("patient", &server.url(""), &patient))
+        .await?;
+    space
+        .until("the first one asks", e2e::space::LIMIT, async || {
+            Ok((server.seen("/index.yaml").len() == 1).then_some(()))
+        })
+        .await?;
+    let hasty = json!({"spec": {"timeout": "1s"}});
+    space.apply(repository("hasty", &server.url(""), &hasty)).await?;
+    space
+        .says(
+            SOURCE,
+            KIND,
+            "hasty",
+            "Failed",
+            "no answer within the timeout of 1s to another who asked",
+        )
+        .await?;
+    ensure!(
+        server.seen("/index.yaml").len() == 1,
+        "nobody asked a second time"
+    );
+    Ok(())
+}
