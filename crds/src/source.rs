@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::meta::Artifact;
+use crate::meta::{Artifact, FluxObject};
 
 mod bucket;
 mod external_artifact;
@@ -44,23 +44,36 @@ pub trait Source {
     fn artifact(&self) -> Option<&Artifact>;
 }
 
+/// A source whose status is written here.
+pub trait OwnSource: FluxObject + Source {
+    /// Takes the artifact back, and the URL of the newest one.
+    fn take_back(status: &mut Self::Status);
+}
+
 macro_rules! source {
-    ($($kind:ty),+) => {$(
+    ($($kind:ty $(: $($field:ident),+)?);+ $(;)?) => {$(
         impl Source for $kind {
             fn artifact(&self) -> Option<&Artifact> {
                 self.status.as_ref()?.artifact.as_ref()
             }
         }
+        $(
+            impl OwnSource for $kind {
+                fn take_back(status: &mut Self::Status) {
+                    $(status.$field = None;)+
+                }
+            }
+        )?
     )+};
 }
-source!(
-    Bucket,
-    ExternalArtifact,
-    GitRepository,
-    HelmChart,
-    HelmRepository,
-    OCIRepository
-);
+source! {
+    ExternalArtifact;
+    Bucket: artifact, url;
+    GitRepository: artifact;
+    HelmChart: artifact, url;
+    HelmRepository: artifact, url;
+    OCIRepository: artifact, url;
+}
 
 /// Whose credentials are used for a container registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -105,9 +105,5 @@ async fn within<T>(object: &Bucket, step: impl Future<Output = T>) -> Result<T, 
 /// The bucket could not be read.
 fn failed(doing: &str, error: &ObjectsError) -> Failure {
     let text = format!("{doing}: {}", chain(error));
-    let failure = Failure::fetch(reason::BUCKET_OPERATION_FAILED, text);
-    match error.retry_after() {
-        Some(delay) => failure.not_before(delay),
-        None => failure,
-    }
+    Failure::fetch(reason::BUCKET_OPERATION_FAILED, text).not_before(error.retry_after())
 }

@@ -4,13 +4,17 @@ use crate::{
     bucket::KnownBuckets,
     downloads::Downloads,
     git::Mirrors,
+    git_repository::Includes,
     helm_remote::{Indexes, Remotes},
     oci::Registries,
     storage::{OnMissing, Storage},
     verify::PublicRoot,
 };
 use cloud::Cloud;
-use crds::source::{Bucket, GitRepository, HelmRepository};
+use crds::{
+    meta::Artifact,
+    source::{Bucket, GitRepository, HelmRepository},
+};
 use kube::Client;
 use runtime::watch::Store;
 use std::{sync::Arc, time::Duration};
@@ -33,6 +37,8 @@ pub struct Context {
     pub public_root: PublicRoot,
     /// What is in the artifacts of Buckets.
     pub known_buckets: KnownBuckets,
+    /// Which of them include which.
+    pub includes: Arc<Includes>,
     /// The GitRepositories as last seen.
     pub repositories: Arc<Store<GitRepository>>,
     /// The clients of Helm repositories over HTTP.
@@ -58,6 +64,17 @@ pub struct ChartLimits {
     pub archive: u64,
     /// The largest file in a chart.
     pub file: u64,
+}
+
+impl Context {
+    /// Whether the file of an artifact is there; if it is not, its owner is told.
+    pub fn is_there(&self, artifact: &Artifact) -> bool {
+        let there = self.storage.has(artifact);
+        if !there {
+            (self.missing)(&artifact.path);
+        }
+        there
+    }
 }
 
 impl std::fmt::Debug for Context {

@@ -124,11 +124,7 @@ fn told(failed: &Failed) -> Failure {
     match failed {
         Failed::Remote(error) => {
             let text = format!("failed to fetch Helm repository index: {}", chain(failed));
-            let failure = Failure::fetch(reason::FAILED, text);
-            match error.retry_after() {
-                Some(delay) => failure.not_before(delay),
-                None => failure,
-            }
+            Failure::fetch(reason::FAILED, text).not_before(error.retry_after())
         }
         Failed::Index(_) => {
             let text = format!(

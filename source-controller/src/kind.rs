@@ -71,7 +71,7 @@ impl<K: FluxObject + Source> Kind<K> {
             // What no status names is not looked for: strangers cannot ask for work.
             let named = |o: &K| o.artifact().is_some_and(|a| a.path == path);
             if store.get(&key).is_some_and(|o| named(&o)) {
-                queue.add(key);
+                queue.hint(key);
             }
         };
         (K::KIND, Box::new(healer))

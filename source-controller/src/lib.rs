@@ -158,8 +158,10 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         repositories.healer(),
         charts.healer(),
         buckets.healer(),
-        making.healer(),
+        making.healer(generators.store.clone()),
     ]);
+    let includes = Arc::new(Includes::new(git.queue.clone()));
+    let including = includes.clone();
     let storage = shelves.lead(&process, &args, missing.clone()).await?;
     let downloads = downloads::Downloads::default();
     let context = Arc::new(Context {
@@ -174,6 +176,7 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         cloud: cloud::Cloud::new(own.clone(), args.identities()),
         public_root: verify::PublicRoot::new(args.sigstore()),
         known_buckets: bucket::KnownBuckets::default(),
+        includes,
         repositories: git.store.clone(),
         helm_repositories: repositories.store.clone(),
         buckets: buckets.store.clone(),
@@ -192,13 +195,12 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
     tokio::spawn(prune(context.clone()));
     tokio::spawn(purge(context.clone(), args.helm_cache_purge_interval));
     tokio::spawn(making.clone().follow(generator.clone(), process.scope()));
-    let includes = Includes::new(git.queue.clone());
     let triggers = Arc::new(Triggers::new(charts.queue.clone()));
     let told = || triggers.clone();
     let (of_git, of_helm, of_buckets, of_charts) = (told(), told(), told(), told());
     tokio::join!(
         git.run(&process, GitRepositories(context.clone()), move |change| {
-            includes.changed(change);
+            including.changed(change);
             of_git.source(change);
         }),
         oci.run(&process, OciRepositories(context.clone()), |_| {}),

@@ -118,11 +118,7 @@ fn pull_failed(doing: &str, error: &OciError) -> Failure {
 }
 
 fn told(reason: &'static str, doing: &str, error: &OciError) -> Failure {
-    let failure = Failure::fetch(reason, format!("{doing}: {}", chain(error)));
-    match error.retry_after() {
-        Some(delay) => failure.not_before(delay),
-        None => failure,
-    }
+    Failure::fetch(reason, format!("{doing}: {}", chain(error))).not_before(error.retry_after())
 }
 
 fn timeout(request: &Request) -> Failure {

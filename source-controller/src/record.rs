@@ -152,10 +152,12 @@ impl Failure {
         self
     }
 
-    /// The failure, which upstream asks not to be tried again before so long.
+    /// The failure, which upstream asks not to be tried again before so long, if it asks for anything.
     #[must_use]
-    pub fn not_before(mut self, delay: Duration) -> Self {
-        self.help = Help::Retry { not_before: delay };
+    pub fn not_before(mut self, delay: Option<Duration>) -> Self {
+        if let (Help::Retry { not_before }, Some(delay)) = (&mut self.help, delay) {
+            *not_before = delay;
+        }
         self
     }
 

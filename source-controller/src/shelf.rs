@@ -1,12 +1,12 @@
 //! I/O: what each pass does with the shelf, whatever the kind: look first, and clear at the end of an object.
 
 use crate::{
-    record::Failure,
+    record::{Failure, conditions},
     storage::{Storage, Stored},
 };
 use crds::{
-    meta::{Artifact, FluxObject},
-    source::{Source, reason},
+    meta::Artifact,
+    source::{OwnSource, condition::ARTIFACT_IN_STORAGE, reason},
 };
 use runtime::{
     Key,
@@ -39,12 +39,21 @@ pub async fn look(storage: &Storage, artifact: Option<&Artifact>) -> Result<Opti
         .map_err(|e| Failure::storage(reason::STAT_OPERATION_FAILED, &e))
 }
 
-/// The outcome of a pass, with a word of an artifact that was found to be damaged by it.
-pub fn told<O: FluxObject + Source>(
+/// The outcome of a pass, with a word of an artifact that was found to be damaged by it. One that is lost and could not be made
+/// anew is taken back: nobody is sent to what is not there.
+pub fn told<O: OwnSource>(
     storage: &Storage,
     object: &O,
     mut outcome: Outcome<O::Status>,
 ) -> Outcome<O::Status> {
+    if outcome.error.is_some()
+        && object
+            .artifact()
+            .is_some_and(|artifact| storage.is_lost(artifact))
+    {
+        O::take_back(&mut outcome.status);
+        conditions(object, &mut outcome.status, &runtime::conditions::now()).remove(ARTIFACT_IN_STORAGE);
+    }
     if let Some(artifact) = object.artifact().filter(|artifact| storage.take_damage(artifact)) {
         let text = format!(
             "failed to verify integrity of artifact: '{}' is not what its digest says, and was removed",

@@ -255,6 +255,11 @@ impl Storage {
         self.file(&artifact.path).is_file()
     }
 
+    /// Whether the file of an artifact is nowhere: not here, and there is no object store that may have it.
+    pub fn is_lost(&self, artifact: &Artifact) -> bool {
+        self.0.remote.is_none() && !self.has(artifact)
+    }
+
     /// The folder in which everything is.
     pub fn root(&self) -> &Path {
         &self.0.root

@@ -13,6 +13,7 @@ mod funcs;
 mod glob;
 mod hooks;
 pub mod index;
+mod json;
 pub mod manifest;
 mod package;
 pub mod release;

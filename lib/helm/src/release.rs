@@ -125,24 +125,9 @@ pub fn decode(text: &str) -> Result<Release, Error> {
     } else {
         bytes
     };
-    if values(&json) > MAX_VALUES {
+    if crate::json::count(&json) > MAX_VALUES {
         return Err(failed(format!("it has more than {MAX_VALUES} values")));
     }
     let json: serde_json::Value = serde_json::from_slice(&json).map_err(|e| failed(e.to_string()))?;
     Release::from_json(&json).map_err(failed)
-}
-
-/// About how many values a JSON text has: what opens one, and what comes after another.
-fn values(json: &[u8]) -> usize {
-    let (mut count, mut text, mut escaped) = (1, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = text,
-            b'"' => text = !text,
-            b',' | b'[' | b'{' if !text => count += 1,
-            _ => {}
-        }
-    }
-    count
 }

@@ -48,6 +48,18 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// As [`Queue::add`], by somebody who is not to be trusted with more than a hint: an object whose passes fail keeps to its
+    /// delay.
+    pub fn hint(&self, key: Key) {
+        let mut state = self.lock();
+        if state.entries.get(&key).is_some_and(|entry| entry.failures > 0) {
+            return;
+        }
+        state.add(key);
+        drop(state);
+        self.changed.notify_one();
+    }
+
     /// Asks for a pass after `delay`; of several delays the earliest counts.
     pub fn add_after(&self, key: Key, delay: Duration) {
         self.lock().add_at(key, Instant::now() + delay);
@@ -191,6 +203,8 @@ impl State {
         entry.running = None;
         if std::mem::take(&mut entry.again) {
             self.add(key.clone());
+        } else if entry.is_idle() {
+            self.entries.remove(key);
         }
     }
 
@@ -202,9 +216,16 @@ impl State {
             self.due.remove(&due);
         }
         entry.failures = 0;
-        if entry.running.is_none() && !entry.queued {
+        if entry.is_idle() {
             self.entries.remove(key);
         }
+    }
+}
+
+impl Entry {
+    /// Whether it says no more than none would.
+    fn is_idle(&self) -> bool {
+        self.running.is_none() && !self.queued && self.due.is_none() && self.failures == 0
     }
 }
 
@@ -287,5 +308,32 @@ mod tests {
                 .await
                 .is_err()
         );
+        // Nothing is left of one that went while it was worked on.
+        queue.add(key("a", "2"));
+        let running = queue.next().await;
+        queue.failed(&running);
+        queue.forget(&running);
+        queue.done(&running);
+        assert!(queue.lock().entries.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hint_does_not_end_a_delay_after_a_failure() {
+        let (queue, one) = (Queue::default(), key("a", "1"));
+        queue.hint(one.clone());
+        assert_eq!(queue.next().await, one);
+        queue.failed(&one);
+        queue.add_after(one.clone(), Duration::from_secs(60));
+        queue.done(&one);
+        queue.hint(one.clone());
+        let begin = Instant::now();
+        assert_eq!(queue.next().await, one);
+        assert_eq!(begin.elapsed(), Duration::from_secs(60));
+        queue.succeeded(&one);
+        queue.add_after(one.clone(), Duration::from_secs(60));
+        queue.done(&one);
+        queue.hint(one.clone());
+        assert_eq!(queue.next().await, one);
+        assert_eq!(begin.elapsed(), Duration::from_secs(60), "at once");
     }
 }

@@ -13,6 +13,8 @@ pub struct Limits {
     pub depth: usize,
     /// Most nodes of a stream, those that aliases bring included.
     pub nodes: usize,
+    /// Most nodes that are held at once, copies for aliases included: all but the items that [`parse_items`] has handed out.
+    pub held: usize,
 }
 
 impl Default for Limits {
@@ -20,6 +22,7 @@ impl Default for Limits {
         Limits {
             depth: 250,
             nodes: 8_000_000,
+            held: 16_000_000,
         }
     }
 }
@@ -120,6 +123,9 @@ struct Composer<'a> {
     anchors: HashMap<String, Option<(Node, usize)>>,
     nodes: usize,
     aliased: usize,
+    /// Nodes that were handed out, and those that aliases may yet bring.
+    out: usize,
+    anchored: usize,
     merges: bool,
     /// The first error that go-yaml would find only when it makes values of the whole document.
     late: Option<Error>,
@@ -152,6 +158,8 @@ impl<'a> Composer<'a> {
             anchors: HashMap::new(),
             nodes: 0,
             aliased: 0,
+            out: 0,
+            anchored: 0,
             merges: false,
             late: None,
             items_of: None,
@@ -179,6 +187,7 @@ impl<'a> Composer<'a> {
             EventKind::StreamStart | EventKind::StreamEnd | EventKind::DocumentEnd => Ok(()),
             EventKind::DocumentStart => {
                 self.anchors.clear();
+                self.anchored = 0;
                 self.merges = false;
                 Ok(())
             }
@@ -294,6 +303,9 @@ impl<'a> Composer<'a> {
         if self.nodes > self.limits.nodes {
             return Err(Error::TooManyNodes(self.limits.nodes));
         }
+        if self.nodes - self.out + self.anchored > self.limits.held {
+            return Err(Error::TooManyNodes(self.limits.held));
+        }
         if let Some(anchor) = anchor {
             let size = node.count();
             // A copy is work that aliases will cause; a nest of anchors must not copy itself quadratically.
@@ -302,13 +314,17 @@ impl<'a> Composer<'a> {
                 return Err(Error::ExcessiveAliasing);
             }
             self.aliased -= size;
+            self.anchored += size;
             self.anchors.insert(anchor, Some((node.clone(), size)));
         }
         if let Some(list) = self.items_of.and_then(|key| self.list_below(key)) {
             if self.merges {
                 merge::apply(&mut node, self.schema)?;
             }
-            self.ready = Some((list.to_owned(), node));
+            let list = list.to_owned();
+            // What a merge brought counts where it is from.
+            self.out = self.nodes.min(self.out + node.count());
+            self.ready = Some((list, node));
             return Ok(());
         }
         match self.stack.last_mut() {

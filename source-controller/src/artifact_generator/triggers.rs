@@ -1,9 +1,14 @@
 //! Who asks for a pass of a generator: its sources, and what it made.
 
 use super::{Context, MADE, observe};
-use crate::kind::Healer;
+use crate::{kind::Healer, storage::Storage};
 use crds::extensions::{ArtifactGenerator, GeneratorSourceKind as Kind};
-use runtime::{Key, dependency::Graph, queue::Queue, watch::Change};
+use runtime::{
+    Key,
+    dependency::Graph,
+    queue::Queue,
+    watch::{Change, Store},
+};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
@@ -51,12 +56,20 @@ impl Triggers {
             .follow(&context.client, scope.as_deref(), &changed);
     }
 
-    /// Asks for a pass over the generator that made the ExternalArtifact whose file is not there.
-    pub fn healer(self: &Arc<Self>) -> (&'static str, Healer) {
+    /// Asks for a pass over the generator whose status names the file that is not there, of the ExternalArtifact that it made.
+    pub fn healer(self: &Arc<Self>, generators: Arc<Store<ArtifactGenerator>>) -> (&'static str, Healer) {
         let triggers = self.clone();
-        let healer = move |made: Key, _: &str| {
-            for referrer in triggers.lock().referrers(&(Kind::ExternalArtifact, made.clone())) {
-                triggers.queue.add(referrer.clone());
+        let healer = move |key: Key, path: &str| {
+            let file = path.rsplit('/').next().unwrap_or_default();
+            let named = |generator: &ArtifactGenerator| {
+                let mut made = generator.status.iter().flat_map(|status| &status.inventory);
+                made.any(|made| made.name == key.name && made.filename == file)
+            };
+            let expected = Storage::path(MADE, &key, file);
+            for referrer in triggers.lock().referrers(&(Kind::ExternalArtifact, key.clone())) {
+                if expected == path && generators.get(referrer).is_some_and(|g| named(&g)) {
+                    triggers.queue.hint(referrer.clone());
+                }
             }
         };
         (MADE, Box::new(healer))

@@ -170,5 +170,7 @@ fn invalid(named: &Named, problem: &str) -> Failure {
 }
 
 fn unusable(error: &(dyn std::error::Error + 'static)) -> Failure {
+    let cloud = error.downcast_ref::<CloudError>();
     Failure::fetch(reason::AUTHENTICATION_FAILED, chain(error))
+        .not_before(cloud.and_then(CloudError::retry_after))
 }

@@ -113,6 +113,9 @@ pub enum CheckoutError {
     /// A submodule lies in a submodule, and so on, too deep.
     #[error("submodules are nested deeper than {0}")]
     SubmoduleDepth(usize),
+    /// There are more submodules than are fetched.
+    #[error("more than {0} submodules")]
+    SubmoduleCount(usize),
     /// `.gitmodules` does not say where a submodule comes from.
     #[error("submodule '{0}' has no usable URL")]
     SubmoduleUrl(String),

@@ -2,6 +2,7 @@
 
 mod bring;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,7 @@ use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
 use super::ssh_algorithms::SshAlgorithms;
+use super::submodules::Nesting;
 use crate::lock::lock;
 
 /// What a remote may cost.
@@ -138,7 +140,8 @@ impl Mirrors {
         let auth = self
             .tokens
             .login(&request.auth, request.proxy.as_ref(), deadline)?;
-        self.checkout(request, self.call(request, &auth, deadline), 0)
+        let left = Cell::default();
+        self.checkout(request, self.call(request, &auth, deadline), Nesting::top(&left))
     }
 
     /// Removes the mirrors that nobody has used for so long; those in use keep their files until they are done.
@@ -175,16 +178,16 @@ impl Mirrors {
         &self,
         request: &Request,
         call: Call<'_>,
-        depth: usize,
+        nesting: Nesting<'_>,
     ) -> Result<Checkout, GitError> {
         let full = matches!(request.reference, Reference::Commit { branch: Some(_), .. });
         let mirror = self.mirror(request, full);
-        match self.attempt(&mirror, request, call, depth) {
+        match self.attempt(&mirror, request, call, nesting) {
             // What cannot be read from our own disk is fetched again, once.
             Err(error) if is_damage(&error) => {
                 tracing::warn!(mirror = %mirror.dir().display(), ?error, "making a damaged mirror anew");
                 mirror.retire();
-                self.attempt(&mirror, request, call, depth)
+                self.attempt(&mirror, request, call, nesting)
             }
             other => other,
         }
@@ -195,7 +198,7 @@ impl Mirrors {
         mirror: &Arc<Mirror>,
         request: &Request,
         call: Call<'_>,
-        depth: usize,
+        nesting: Nesting<'_>,
     ) -> Result<Checkout, GitError> {
         let wanted = find(call, &request.reference, cannot_clone(call))?;
         let (generation, repository) = mirror.open().map_err(GitError::Mirror)?;
@@ -225,7 +228,7 @@ impl Mirrors {
             Err(error) => return Err(error),
         };
         if request.recurse_submodules {
-            checkout.submodules = self.submodules(&checkout, request, call, depth)?;
+            checkout.submodules = self.submodules(&checkout, request, call, nesting)?;
         }
         Ok(checkout)
     }

@@ -1,5 +1,7 @@
 //! Repositories inside a repository: where each comes from, and fetching it like any other.
 
+use std::cell::Cell;
+
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use url::Url;
@@ -15,7 +17,38 @@ use super::{Request, parse_url};
 /// Submodules of submodules of submodules, and so on, are followed so far.
 const MAX_NESTING: usize = 10;
 /// The most bytes of a `.gitmodules`.
-const MAX_FILE: usize = 1 << 20;
+const MAX_FILE: u64 = 1 << 20;
+/// So many submodules are fetched for one repository, those in submodules included.
+const MAX_NUMBER: usize = 1000;
+
+/// Where a repository stands among submodules, and how many more may come for all of them.
+#[derive(Clone, Copy)]
+pub(super) struct Nesting<'a> {
+    depth: usize,
+    left: &'a Cell<usize>,
+}
+
+impl<'a> Nesting<'a> {
+    /// At the top, with the whole number in `left` after this.
+    pub(super) fn top(left: &'a Cell<usize>) -> Self {
+        left.set(MAX_NUMBER);
+        Self { depth: 0, left }
+    }
+
+    /// One further down.
+    fn further(self) -> Result<Self, CheckoutError> {
+        if self.depth >= MAX_NESTING {
+            return Err(CheckoutError::SubmoduleDepth(MAX_NESTING));
+        }
+        let left = self.left.get().checked_sub(1);
+        self.left
+            .set(left.ok_or(CheckoutError::SubmoduleCount(MAX_NUMBER))?);
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
+    }
+}
 
 /// A submodule as `.gitmodules` and the tree have it together.
 struct Submodule {
@@ -34,13 +67,11 @@ impl Mirrors {
         checkout: &Checkout,
         request: &Request,
         call: Call<'_>,
-        nesting: usize,
+        nesting: Nesting<'_>,
     ) -> Result<Vec<(String, Checkout)>, GitError> {
         let mut found = Vec::new();
         for Submodule { path, url, commit } in list(checkout)? {
-            if nesting >= MAX_NESTING {
-                return Err(GitError::Checkout(CheckoutError::SubmoduleDepth(MAX_NESTING)));
-            }
+            let further = nesting.further().map_err(GitError::Checkout)?;
             let url = resolve(call.url, &url)
                 .ok_or_else(|| GitError::Checkout(CheckoutError::SubmoduleUrl(path.clone())))?;
             let anonymous = Auth::anonymous();
@@ -62,7 +93,7 @@ impl Mirrors {
                 auth,
                 ..call
             };
-            let fetched = self.checkout(&inner, call, nesting + 1).map_err(|source| {
+            let fetched = self.checkout(&inner, call, further).map_err(|source| {
                 GitError::Checkout(CheckoutError::Submodule {
                     path: path.clone(),
                     source: Box::new(source),
@@ -94,16 +125,14 @@ fn list(checkout: &Checkout) -> Result<Vec<Submodule>, GitError> {
     if !file.mode().is_blob() {
         return Ok(Vec::new());
     }
-    let text = file.object().map_err(unreadable)?.data.clone();
-    if text.len() > MAX_FILE {
-        return Err(GitError::Checkout(CheckoutError::SubmoduleUrl(
-            ".gitmodules".to_owned(),
-        )));
+    let unusable = || GitError::Checkout(CheckoutError::SubmoduleUrl(".gitmodules".to_owned()));
+    // How large it is, before it is read.
+    let header = checkout.repository.find_header(file.object_id());
+    if header.map_err(unreadable)?.size() > MAX_FILE {
+        return Err(unusable());
     }
-    let text = text.to_str_lossy();
-    let file: gix::config::File = text
-        .parse()
-        .map_err(|_| GitError::Checkout(CheckoutError::SubmoduleUrl(".gitmodules".to_owned())))?;
+    let file = file.object().map_err(unreadable)?;
+    let file: gix::config::File = file.data.to_str_lossy().parse().map_err(|_| unusable())?;
     let mut found = Vec::new();
     for section in file.sections_by_name("submodule").into_iter().flatten() {
         let value = |key: &str| section.value(key).map(|value| value.to_str_lossy().into_owned());

@@ -1,6 +1,6 @@
 //! PURE over what was last seen: the repositories that are put into this one, and who is told when one of them changes.
 
-use crate::{context::Context, record::Failure};
+use crate::{context::Context, lock::lock, record::Failure};
 use crds::{
     meta::Artifact,
     source::{GitInclude, GitRepository, Source as _, condition::INCLUDE_UNAVAILABLE, reason},
@@ -22,6 +22,14 @@ pub fn resolve(context: &Context, object: &GitRepository) -> Result<Resolved, Fa
         let text = format!("spec.include has more than {MOST} repositories");
         return Err(Failure::new(INCLUDE_UNAVAILABLE, reason::COPY_FAILURE, text).stalled());
     }
+    if let Some(circle) = context.includes.circle(&Key::of(object)) {
+        let path: Vec<&str> = circle.iter().map(|key| key.name.as_str()).collect();
+        let text = format!(
+            "spec.include leads back to this repository: {}",
+            path.join(" -> ")
+        );
+        return Err(Failure::awaits(INCLUDE_UNAVAILABLE, reason::COPY_FAILURE, text));
+    }
     let mut resolved = Vec::new();
     for include in &object.spec.include {
         let name = &include.repository.name;
@@ -32,7 +40,7 @@ pub fn resolve(context: &Context, object: &GitRepository) -> Result<Resolved, Fa
             );
             return Err(Failure::awaits(INCLUDE_UNAVAILABLE, reason::NOT_FOUND, text));
         };
-        let Some(artifact) = found.artifact() else {
+        let Some(artifact) = found.artifact().filter(|artifact| context.is_there(artifact)) else {
             return Err(Failure::awaits(
                 INCLUDE_UNAVAILABLE,
                 reason::NO_ARTIFACT,
@@ -48,7 +56,7 @@ pub fn resolve(context: &Context, object: &GitRepository) -> Result<Resolved, Fa
 #[derive(Debug)]
 pub struct Includes {
     queue: Arc<Queue>,
-    index: Mutex<Graph<Key>>,
+    index: Mutex<Graph>,
 }
 
 impl Includes {
@@ -60,12 +68,14 @@ impl Includes {
         }
     }
 
+    /// The circle of includes that the repository is part of: each turn of it would make another revision of all in it.
+    pub fn circle(&self, repository: &Key) -> Option<Vec<Key>> {
+        lock(&self.index).circle(repository)
+    }
+
     /// Takes in a change: what the repository includes, and that those who include it may go on.
     pub fn changed(&self, change: &Change<GitRepository>) {
-        let mut index = self
-            .index
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut index = lock(&self.index);
         let included = change.new.iter().flat_map(|o| &o.spec.include);
         index.set(
             &change.key,
@@ -76,8 +86,9 @@ impl Includes {
         let artifact = |o: &Option<Arc<GitRepository>>| {
             o.as_ref()
                 .and_then(|o| o.artifact())
-                .map(|a| (a.revision.clone(), a.digest.clone()))
+                .map(|a| (a.revision.clone(), a.digest.clone(), a.last_update_time.clone()))
         };
+        // One that was lost and is there again is what it was, but for its time.
         if artifact(&change.old) != artifact(&change.new) {
             for referrer in index.referrers(&change.key) {
                 self.queue.add(referrer.clone());

@@ -32,11 +32,12 @@ pub enum End {
 impl From<&GitError> for Failure {
     fn from(error: &GitError) -> Self {
         let failure = Failure::fetch(error.reason(), chain(error));
-        match error.retry_after() {
-            Some(delay) => failure.not_before(delay),
-            None if error.stalls() => failure.stalled(),
-            None => failure,
-        }
+        let failure = if error.stalls() {
+            failure.stalled()
+        } else {
+            failure
+        };
+        failure.not_before(error.retry_after())
     }
 }
 

@@ -101,7 +101,7 @@ async fn granted(
     };
     let failed = |error: CloudError| {
         let text = format!("failed to configure authentication options: {}", chain(&error));
-        Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+        Failure::fetch(reason::AUTHENTICATION_FAILED, text).not_before(error.retry_after())
     };
     let way = Way {
         trusts: http.tls.ca.is_some(),

@@ -265,6 +265,11 @@ impl BuildError {
         self
     }
 
+    /// How long upstream asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// What went wrong, as it is told.
     pub fn message(&self) -> String {
         format!("{}: {}", self.step.words().1, self.problem)
@@ -283,12 +288,7 @@ impl From<BuildError> for Failure {
                 Failure::new(BUILD_FAILED, reason, message).and_unverified(reason::VERIFICATION_ERROR)
             }
         };
-        match error.retry_after {
-            Some(delay) if !matches!(error.step, Step::Reference | Step::Metadata | Step::Values) => {
-                failure.not_before(delay)
-            }
-            _ => failure,
-        }
+        failure.not_before(error.retry_after)
     }
 }
 

@@ -61,7 +61,7 @@ pub async fn build(
         let message = error.message();
         let failure = if UNAUTHENTICATED.iter().any(|word| message.contains(word)) {
             let text = format!("failed to authenticate with the Helm repository: {message}");
-            Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+            Failure::fetch(reason::AUTHENTICATION_FAILED, text).not_before(error.retry_after())
         } else {
             error.into()
         };

@@ -47,9 +47,7 @@ pub async fn find(context: &Context, object: &HelmChart) -> Result<Found, Failur
         Failure::awaits(FETCH_FAILED, reason::NO_SOURCE_ARTIFACT, text)
     };
     let archive = |artifact: Option<&Artifact>| {
-        let artifact = artifact
-            .filter(|a| is_there(context, a))
-            .ok_or_else(no_artifact)?;
+        let artifact = artifact.filter(|a| context.is_there(a)).ok_or_else(no_artifact)?;
         Ok(Found::Archive {
             kind,
             artifact: artifact.clone(),
@@ -62,21 +60,12 @@ pub async fn find(context: &Context, object: &HelmChart) -> Result<Found, Failur
         ChartSourceKind::Bucket => archive(get(context, &context.buckets, &key).await?.artifact()),
         ChartSourceKind::HelmRepository => {
             let found = get(context, &context.helm_repositories, &key).await?;
-            if !is_static(&found) && !found.artifact().is_some_and(|a| is_there(context, a)) {
+            if !is_static(&found) && !found.artifact().is_some_and(|a| context.is_there(a)) {
                 return Err(no_artifact());
             }
             Ok(Found::Repository(found))
         }
     }
-}
-
-/// Whether the file of an artifact is there; if it is not, its owner is told.
-fn is_there(context: &Context, artifact: &Artifact) -> bool {
-    let there = context.storage.has(artifact);
-    if !there {
-        (context.missing)(&artifact.path);
-    }
-    there
 }
 
 /// A source as last seen. Of one that was made a moment ago the watch may not have told yet: the API server is asked.

@@ -46,7 +46,10 @@ impl Triggers {
     pub fn source<K: FluxObject + Source>(&self, change: &Change<K>) {
         let seen = |source: &Option<Arc<K>>| {
             source.as_ref().map(|source| {
-                let artifact = source.artifact().map(|a| (a.revision.clone(), a.digest.clone()));
+                // One that was lost and is there again is what it was, but for its time.
+                let artifact = source.artifact();
+                let artifact =
+                    artifact.map(|a| (a.revision.clone(), a.digest.clone(), a.last_update_time.clone()));
                 (source.meta().uid.clone(), source.meta().generation, artifact)
             })
         };

@@ -10,7 +10,7 @@ use crate::{
 };
 use cloud::{CloudError, Who};
 use crds::{
-    meta::{LocalReference, reason},
+    meta::{LocalReference, STALLED, reason},
     source::{OCIRepository, OciLayerOperation, OciProvider, reason as source},
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -211,18 +211,15 @@ async fn access(
 /// The provider gave no login.
 fn no_identity(provider: OciProvider, error: &CloudError) -> Failure {
     if matches!(error, CloudError::Gate) {
-        return Failure::fetch(reason::FEATURE_GATE_DISABLED, error.to_string()).stalled();
+        // As in Flux, which tells it on no other condition here.
+        return Failure::new(STALLED, reason::FEATURE_GATE_DISABLED, error.to_string()).stalled();
     }
     let text = format!(
         "failed to get credential from {}: {}",
         provider.as_str(),
         chain(error)
     );
-    let failure = Failure::fetch(reason::AUTHENTICATION_FAILED, text);
-    match error.retry_after() {
-        Some(delay) => failure.not_before(delay),
-        None => failure,
-    }
+    Failure::fetch(reason::AUTHENTICATION_FAILED, text).not_before(error.retry_after())
 }
 
 /// The names of a ServiceAccount's image pull secrets.

@@ -73,9 +73,5 @@ fn unverified(wanted: &OciVerification, error: &VerifyError) -> Failure {
         "failed to verify the signature using provider '{provider}': {}",
         chain(error)
     );
-    let failure = Failure::unverified(reason::VERIFICATION_ERROR, text);
-    match error.retry_after() {
-        Some(delay) => failure.not_before(delay),
-        None => failure,
-    }
+    Failure::unverified(reason::VERIFICATION_ERROR, text).not_before(error.retry_after())
 }

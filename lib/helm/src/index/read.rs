@@ -5,11 +5,14 @@ use super::print::Charts;
 use super::{IndexError, time};
 use crate::chart::{Fields, kind_of};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, value::RawValue};
 use std::collections::HashSet;
 use std::fmt;
 use std::io::{Read, Seek, Write};
 use yaml::{Node, Schema};
+
+/// So many values one entry may have, and all that an index says beside them: only so much is in memory at once.
+const MOST_VALUES: usize = 500_000;
 
 /// What an index says beside its entries.
 #[derive(Debug, Default)]
@@ -54,7 +57,10 @@ fn from_yaml<S: Read + Write + Seek>(text: &[u8], charts: &mut Charts<'_, S>) ->
     let rest = yaml::parse_items(
         text,
         Schema::GoV2,
-        &yaml::Limits::default(),
+        &yaml::Limits {
+            held: MOST_VALUES,
+            ..yaml::Limits::default()
+        },
         "entries",
         |chart, item| {
             let entry = value(&item)?;
@@ -201,6 +207,15 @@ fn from_json<S: Read + Write + Seek>(text: &[u8], charts: &mut Charts<'_, S>) ->
     head(&map).map_err(|error| IndexError::Content(format!("json: {error}")))
 }
 
+/// A value, unless it has more in it than is left.
+fn bounded<E: serde::de::Error>(text: &RawValue, left: &mut usize) -> Result<Json, E> {
+    let count = crate::json::count(text.get().as_bytes());
+    *left = left
+        .checked_sub(count)
+        .ok_or_else(|| E::custom(format!("more than {MOST_VALUES} values in one place")))?;
+    serde_json::from_str(text.get()).map_err(E::custom)
+}
+
 /// The document: gives all of it but the entries.
 struct Root<'c, 's, S> {
     charts: &'c mut Charts<'s, S>,
@@ -227,13 +242,13 @@ impl<'de, S: Read + Write + Seek> Visitor<'de> for Root<'_, '_, S> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut rest = Map::new();
+        let (mut rest, mut left) = (Map::new(), MOST_VALUES);
         while let Some(key) = map.next_key::<String>()? {
             if key.eq_ignore_ascii_case("entries") {
                 let there = map.next_value_seed(Lists(self.charts, self.own))?;
                 rest.insert("entries".to_owned(), there);
             } else {
-                rest.insert(key, map.next_value()?);
+                rest.insert(key, bounded(map.next_value()?, &mut left)?);
             }
         }
         Ok(rest)
@@ -289,7 +304,8 @@ impl<'de, S: Read + Write + Seek> Visitor<'de> for List<'_, '_, S> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         self.0.chart(&self.2, false);
-        while let Some(entry) = items.next_element::<Json>()? {
+        while let Some(entry) = items.next_element()? {
+            let entry = bounded(entry, &mut MOST_VALUES.clone())?;
             if let Err(error) = self.0.entry(&self.2, &entry, false) {
                 *self.1 = Some(error);
                 return Err(A::Error::custom("given up"));

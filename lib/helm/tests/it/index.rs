@@ -465,6 +465,29 @@ fn odd_shapes_cost_little() {
             Ok(1),
         ),
         (format!("apiVersion: v1\npublicKeys:\n{commas}"), Ok(0)),
+        // More values than are held at once: in one entry, beside the entries, as JSON and as YAML.
+        (
+            format!("{{\"apiVersion\":\"v1\",\"x\":[{}0]}}", "0,".repeat(1 << 19)),
+            Err(()),
+        ),
+        (
+            format!(
+                "{{\"apiVersion\":\"v1\",\"entries\":{{\"a\":[{{\"x\":[{}0]}}]}}}}",
+                "0,".repeat(1 << 19)
+            ),
+            Err(()),
+        ),
+        (
+            format!("apiVersion: v1\nx: [{}0]\n", "0,".repeat(1 << 19)),
+            Err(()),
+        ),
+        (
+            format!(
+                "apiVersion: v1\nentries: {{a: [{{name: a, version: 1.0.0, x: [{}0]}}]}}\n",
+                "0,".repeat(1 << 19)
+            ),
+            Err(()),
+        ),
         ("[".repeat(1 << 19), Err(())),
         ("{\"a\":".repeat(1 << 19), Err(())),
         ("a: ".repeat(1 << 19), Err(())),

@@ -122,3 +122,27 @@ fn errors_end_the_reading() {
     });
     assert_eq!(counted, Err(Error::TooManyNodes(3)));
 }
+
+/// What was handed out counts no longer; what stays, or may come back by an alias, does.
+#[test]
+fn what_is_held_is_bounded() {
+    let few = Limits {
+        held: 20,
+        ..Limits::default()
+    };
+    let read = |text: String| {
+        parse_items(text.as_bytes(), Schema::GoV2, &few, "lists", |_, _| {
+            Ok::<_, Error>(())
+        })
+        .map(|_| ())
+    };
+    let many = |item: &str| format!("lists: {{a: [{}]}}", item.repeat(100));
+    assert_eq!(read(many("{b: 1}, ")), Ok(()));
+    for text in [
+        many("&x {b: 1}, "),
+        many("1, ").replace("lists", "other"),
+        format!("lists: {{a: [[{}]]}}", "1, ".repeat(20)),
+    ] {
+        assert_eq!(read(text), Err(Error::TooManyNodes(20)));
+    }
+}

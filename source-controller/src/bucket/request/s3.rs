@@ -33,7 +33,7 @@ pub(super) async fn store(
                 .await;
             Some(keys.map_err(|e| {
                 let text = format!("AWS authentication failed: {}", chain(&e));
-                Failure::fetch(reason::AUTHENTICATION_FAILED, text)
+                Failure::fetch(reason::AUTHENTICATION_FAILED, text).not_before(e.retry_after())
             })?)
         }
         None => ldap_keys(object, given).await?,
@@ -101,7 +101,7 @@ async fn ldap_keys(object: &Bucket, given: &Given) -> Result<Option<Keys>, Failu
             http::without_queries(&sts.endpoint),
             chain(&e)
         );
-        Failure::fetch(source::BUCKET_OPERATION_FAILED, text)
+        Failure::fetch(source::BUCKET_OPERATION_FAILED, text).not_before(e.retry_after())
     })
 }
 

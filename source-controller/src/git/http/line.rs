@@ -80,7 +80,10 @@ impl Line {
         match response.status().as_u16() {
             200..300 => Ok(response),
             401 => Err(self.fail(RemoteError::AuthenticationRequired(self.reason(response)))),
-            403 => Err(self.fail(RemoteError::AuthorizationFailed(self.reason(response)))),
+            // GitHub's secondary limits are told so.
+            403 if retry_after(&response).is_none() => {
+                Err(self.fail(RemoteError::AuthorizationFailed(self.reason(response))))
+            }
             404 => Err(self.fail(RemoteError::RepositoryNotFound(self.reason(response)))),
             status => Err(self.fail(RemoteError::Status {
                 url: bare(url),

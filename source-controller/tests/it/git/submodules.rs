@@ -159,3 +159,38 @@ fn nested_without_end() {
     let error = files(&origin, &request("r11")).unwrap_err();
     assert!(error.ends_with("submodules are nested deeper than 10"), "{error}");
 }
+
+/// Each brings two of the next: their number doubles with each level, and is bounded in all.
+#[test]
+fn more_than_anybody_needs() {
+    let origin = Origin::new();
+    let work = origin.repository("r0");
+    work.commit(&[("a", "1")]);
+    let mut inner = work;
+    for level in 1..=10 {
+        let outer = origin.repository(&format!("r{level}"));
+        let url = format!("../r{}.git", level - 1);
+        add(&outer, &url, &inner, "s");
+        add(&outer, &url, &inner, "t");
+        inner = outer;
+    }
+    let request = Request {
+        recurse_submodules: true,
+        ..origin.request("r10", Reference::Branch("main".to_owned()))
+    };
+    let error = files(&origin, &request).unwrap_err();
+    assert!(error.ends_with("more than 1000 submodules"), "{error}");
+}
+
+#[test]
+fn a_list_that_is_too_large_is_not_read() {
+    let origin = Origin::new();
+    let work = origin.repository("large");
+    work.commit(&[(".gitmodules", &" ".repeat((1 << 20) + 1))]);
+    let request = Request {
+        recurse_submodules: true,
+        ..origin.request("large", Reference::Branch("main".to_owned()))
+    };
+    let error = files(&origin, &request).unwrap_err();
+    assert!(error.contains(".gitmodules"), "{error}");
+}
