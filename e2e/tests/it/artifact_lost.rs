@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{
     app,
     flux::{KUSTOMIZE, SOURCE},
+    origin::{HelmServer, Page, helm::index},
     world::World,
 };
 use serde_json::json;
@@ -80,4 +81,57 @@ async fn a_lost_artifact_is_stored_again() -> Result<()> {
         .verdict(KUSTOMIZE, "Kustomization", "late", "ReconciliationSucceeded")
         .await?;
     space.at_rest().await
+}
+
+/// An artifact that is lost while its upstream is away is taken back, so that nobody is sent to what is not there.
+#[tokio::test]
+async fn what_cannot_be_made_anew_is_taken_back() -> Result<()> {
+    let world = World::shared().await?;
+    let space = world.space("artifact-gone").await?;
+    let server = HelmServer::start().await?;
+    let good = index(&[("web", "1.0.0", "web-1.0.0.tgz")]);
+    server.put("/index.yaml", Page::Known(good.clone()));
+    let object = json!({
+        "apiVersion": SOURCE, "kind": "HelmRepository", "metadata": {"name": "repo"},
+        "spec": {"interval": "1h", "url": server.url("")},
+    });
+    space.apply(object).await?;
+    let ready = space
+        .verdict(SOURCE, "HelmRepository", "repo", "Succeeded")
+        .await?;
+    ensure!(ready.status == "True", "{ready:?}");
+    let status = async || {
+        let object = space.get(SOURCE, "HelmRepository", "repo").await?;
+        anyhow::Ok(object.context("no HelmRepository")?["status"].clone())
+    };
+    let before = status().await?;
+    let path = before["artifact"]["path"].as_str().context("no path")?;
+    let url = before["artifact"]["url"].as_str().context("no URL")?;
+    std::fs::remove_file(world.suite.storage().join(path))?;
+    let refuses = Page::Status(429, vec![("Retry-After", "3600".to_owned())]);
+    server.put("/index.yaml", refuses);
+    space.request(SOURCE, "HelmRepository", "repo").await?;
+    space.verdict(SOURCE, "HelmRepository", "repo", "Failed").await?;
+    let after = status().await?;
+    let stored = after["conditions"].as_array().into_iter().flatten();
+    ensure!(
+        after["artifact"].is_null()
+            && after["url"].is_null()
+            && stored.into_iter().all(|c| c["type"] != "ArtifactInStorage"),
+        "{after}"
+    );
+
+    // Who looks for it in vain does not make us ask a server that wants to be left alone.
+    let asked = server.seen("/index.yaml").len();
+    for _ in 0..50 {
+        ensure!(reqwest::get(url).await?.status() == 404, "it is not there");
+    }
+    space.at_rest().await?;
+    ensure!(server.seen("/index.yaml").len() == asked, "nobody asked again");
+
+    server.put("/index.yaml", Page::Known(good));
+    space.request(SOURCE, "HelmRepository", "repo").await?;
+    let back =
+        async || Ok((status().await?["artifact"]["digest"] == before["artifact"]["digest"]).then_some(()));
+    space.until("the artifact is back", e2e::space::LIMIT, back).await
 }

@@ -35,6 +35,7 @@ mod helm_release_threats;
 mod helm_release_wait;
 mod helm_sources;
 mod ignore;
+mod include;
 mod layers;
 mod leadership;
 mod notify;
