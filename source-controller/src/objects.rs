@@ -8,6 +8,7 @@ mod azure;
 mod content;
 mod error;
 mod gcs;
+mod pages;
 mod s3;
 mod send;
 
@@ -15,13 +16,9 @@ pub use azure::{Azure, AzureLogin};
 pub use content::Content;
 pub use error::ObjectsError;
 pub use gcs::Gcs;
+pub use pages::Pages;
 pub use s3::S3;
 pub use send::Body;
-
-/// So many objects of a listing are looked at.
-const MAX_LISTED: usize = 1_000_000;
-/// So many pages of a listing are read, however few objects are on them.
-const MAX_PAGES: usize = 10_000;
 
 /// A store, and how to get in.
 #[derive(Debug)]
@@ -115,56 +112,5 @@ impl Store {
             Self::Gcs(store) => store.delete(key).await,
             Self::Azure(store) => store.delete(key).await,
         }
-    }
-}
-
-/// All objects whose keys begin with a prefix, page by page.
-#[derive(Debug)]
-pub struct Pages<'a> {
-    store: &'a Store,
-    prefix: &'a str,
-    page: Option<Page>,
-    /// Where to go on behind what was given out.
-    from: Option<String>,
-    pages: usize,
-    seen: usize,
-}
-
-impl<'a> Pages<'a> {
-    /// Begins with the first page, which is there already.
-    pub fn new(store: &'a Store, prefix: &'a str, first: Page) -> Self {
-        Self {
-            store,
-            prefix,
-            page: Some(first),
-            from: None,
-            pages: 0,
-            seen: 0,
-        }
-    }
-
-    /// The objects of the next page; nothing behind the last one.
-    ///
-    /// # Errors
-    /// See [`ObjectsError`]; also when there are more than a million objects, or pages without end.
-    pub async fn next(&mut self) -> Result<Option<Vec<Listed>>, ObjectsError> {
-        let page = match (self.page.take(), self.from.take()) {
-            (Some(first), _) => first,
-            (None, None) => return Ok(None),
-            (None, Some(from)) => {
-                let page = self.store.page(self.prefix, Some(&from)).await?;
-                if page.next.as_ref() == Some(&from) {
-                    return Err(ObjectsError::Answer("the listing goes round in a circle".into()));
-                }
-                page
-            }
-        };
-        self.pages += 1;
-        self.seen += page.objects.len();
-        if self.seen > MAX_LISTED || self.pages > MAX_PAGES {
-            return Err(ObjectsError::TooMany);
-        }
-        self.from = page.next;
-        Ok(Some(page.objects))
     }
 }

@@ -288,9 +288,7 @@ impl Storage {
     /// # Errors
     /// When the disk fails.
     pub fn workspace(&self) -> io::Result<tempfile::TempDir> {
-        let work = self.0.root.join(WORK);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&work)?;
-        tempfile::tempdir_in(work)
+        tempfile::tempdir_in(self.work()?)
     }
 
     /// A file without a name for what is not checked yet; it goes when it is closed.
@@ -329,6 +327,13 @@ impl Storage {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StorageError::Write { path, source: e }),
             _ => Ok(()),
         }
+    }
+
+    /// The folder of what is being put together, on the disk of the artifacts: what is complete is moved from one to the other.
+    fn work(&self) -> io::Result<PathBuf> {
+        let work = self.0.root.join(WORK);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&work)?;
+        Ok(work)
     }
 
     fn file(&self, path: &str) -> PathBuf {

@@ -35,6 +35,17 @@ pub struct Guard {
     pub tokens: bool,
     /// Over TLS, as this server.
     pub tls: Option<Identity>,
+    /// Only those whose certificate is of this authority, as whoever pushes is.
+    pub clients: Option<Clients>,
+}
+
+/// Who is let in by certificate.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// The certificate of their authority.
+    pub authority: String,
+    /// One of them.
+    pub pusher: Identity,
 }
 
 /// A registry on a free loopback port. It ends when it is dropped.
@@ -96,6 +107,15 @@ impl Registry {
                 "key": file("tls.key", &identity.key)?,
             });
         }
+        let mut http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_danger_accept_invalid_certs(true)
+            .timeout(Duration::from_secs(10));
+        if let Some(Clients { authority, pusher }) = &guard.clients {
+            config["http"]["tls"]["clientcas"] = json!([file("clients.crt", authority)?]);
+            let pem = format!("{}{}", pusher.certificate, pusher.key);
+            http = http.identity(reqwest::Identity::from_pem(pem.as_bytes())?);
+        }
         // YAML is what it reads, and JSON is YAML.
         let config = file("config.yml", &config.to_string())?;
         let log = folder.path().join("registry.log");
@@ -108,11 +128,7 @@ impl Registry {
             log,
             process,
             folder,
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .tls_danger_accept_invalid_certs(true)
-                .timeout(Duration::from_secs(10))
-                .build()?,
+            http: http.build()?,
         };
         registry.answers().await?;
         Ok(registry)

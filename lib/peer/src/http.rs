@@ -9,6 +9,11 @@ use reqwest::{
     header::{HeaderValue, RETRY_AFTER},
     redirect,
 };
+use rustls::{
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    sign::CertifiedKey,
+};
 use sha2::Sha256;
 use std::{
     borrow::Cow,
@@ -88,9 +93,10 @@ impl Tls {
             return Err(TlsError::Authority);
         }
         if let Some((certificate, key)) = &identity {
-            let pem = [certificate, &b"\n"[..], key.expose()].concat();
             // What the parser says may have words of the key in it.
-            reqwest::Identity::from_pem(&pem).map_err(|_| TlsError::Identity(name()))?;
+            if !fit(certificate, key.expose()) {
+                return Err(TlsError::Identity(name()));
+            }
         }
         Ok((ca.is_some() || identity.is_some()).then_some(Tls { ca, identity }))
     }
@@ -111,6 +117,15 @@ impl Tls {
             key.fingerprint(into);
         }
     }
+}
+
+/// Whether these are a certificate and its key.
+fn fit(certificate: &[u8], key: &[u8]) -> bool {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+    let (Ok(chain), Ok(key)) = (chain, PrivateKeyDer::from_pem_slice(key)) else {
+        return false;
+    };
+    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).is_ok()
 }
 
 /// The value of `Authorization` for a name and a password (RFC 7617).
@@ -146,7 +161,7 @@ pub fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<ClientBuilde
         builder = builder.identity(reqwest::Identity::from_pem(&pem)?);
     }
     if let Some(proxy) = proxy {
-        builder = builder.proxy(proxy.with_login(reqwest::Proxy::all(proxy.address.clone())?));
+        builder = builder.proxy(proxy.with_login(reqwest::Proxy::all(proxy.url())?));
     }
     Ok(builder)
 }

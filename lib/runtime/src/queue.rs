@@ -13,6 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 /// - An object is handed out to one worker at a time; added while it is worked on, it is handed out again after.
 /// - Namespaces take turns, so that a tenant with a thousand objects does not delay a tenant with one.
 /// - A delayed object is handed out when its time has come, or at once when it is added meanwhile.
+/// - A namespace of which nothing is worked on can be asked for when it has waited for long: see [`Queue::overlooked`].
 #[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
@@ -25,6 +26,8 @@ struct State {
     /// Namespaces with something ready, in their turn, and what is ready in each.
     turns: VecDeque<String>,
     ready: HashMap<String, VecDeque<Key>>,
+    /// How many objects of a namespace are worked on.
+    running: HashMap<String, usize>,
     /// When delayed objects are due; the number keeps equal times apart.
     due: BTreeMap<(Instant, u64), Key>,
     sequence: u64,
@@ -33,7 +36,8 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Entry {
-    queued: bool,
+    /// Since when it waits for a worker.
+    queued: Option<Instant>,
     /// Since when a worker has it.
     running: Option<Instant>,
     again: bool,
@@ -84,6 +88,12 @@ impl Queue {
                 None => self.changed.notified().await,
             }
         }
+    }
+
+    /// An object of a namespace of which nothing is worked on, if it has waited for so long: others have all workers, and
+    /// keep them. Must be followed by [`Queue::done`] as well.
+    pub fn overlooked(&self, patience: Duration) -> Option<Key> {
+        self.lock().take_overlooked(Instant::now(), patience)
     }
 
     /// Ends the pass over an object that [`Queue::next`] handed out.
@@ -139,10 +149,10 @@ impl State {
             entry.again = true;
             return;
         }
-        if entry.queued {
+        if entry.queued.is_some() {
             return;
         }
-        entry.queued = true;
+        entry.queued = Some(Instant::now());
         if let Some(due) = entry.due.take() {
             self.due.remove(&due);
         }
@@ -156,7 +166,7 @@ impl State {
 
     fn add_at(&mut self, key: Key, at: Instant) {
         let entry = self.entries.entry(key.clone()).or_default();
-        if entry.queued || entry.due.is_some_and(|(due, _)| due <= at) {
+        if entry.queued.is_some() || entry.due.is_some_and(|(due, _)| due <= at) {
             return;
         }
         if let Some(due) = entry.due.take() {
@@ -182,6 +192,23 @@ impl State {
 
     fn take(&mut self) -> Option<Key> {
         let namespace = self.turns.pop_front()?;
+        self.take_of(namespace)
+    }
+
+    fn take_overlooked(&mut self, now: Instant, patience: Duration) -> Option<Key> {
+        self.release(now);
+        let waits = |namespace: &String| {
+            let first = self.ready.get(namespace).and_then(VecDeque::front);
+            let since = first.and_then(|key| self.entries.get(key)?.queued);
+            since.is_some_and(|since| now.duration_since(since) >= patience)
+        };
+        let is_overlooked = |namespace: &String| !self.running.contains_key(namespace) && waits(namespace);
+        let place = self.turns.iter().position(is_overlooked)?;
+        let namespace = self.turns.remove(place)?;
+        self.take_of(namespace)
+    }
+
+    fn take_of(&mut self, namespace: String) -> Option<Key> {
         let line = self.ready.get_mut(&namespace)?;
         let key = line.pop_front()?;
         if line.is_empty() {
@@ -191,8 +218,9 @@ impl State {
         }
         self.depth -= 1;
         let entry = self.entries.entry(key.clone()).or_default();
-        entry.queued = false;
+        entry.queued = None;
         entry.running = Some(Instant::now());
+        *self.running.entry(key.namespace.clone()).or_default() += 1;
         Some(key)
     }
 
@@ -200,8 +228,16 @@ impl State {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        entry.running = None;
-        if std::mem::take(&mut entry.again) {
+        let again = std::mem::take(&mut entry.again);
+        if entry.running.take().is_some()
+            && let Some(running) = self.running.get_mut(&key.namespace)
+        {
+            *running -= 1;
+            if *running == 0 {
+                self.running.remove(&key.namespace);
+            }
+        }
+        if again {
             self.add(key.clone());
         } else if entry.is_idle() {
             self.entries.remove(key);
@@ -225,7 +261,7 @@ impl State {
 impl Entry {
     /// Whether it says no more than none would.
     fn is_idle(&self) -> bool {
-        self.running.is_none() && !self.queued && self.due.is_none() && self.failures == 0
+        self.running.is_none() && self.queued.is_none() && self.due.is_none() && self.failures == 0
     }
 }
 
@@ -249,6 +285,32 @@ mod tests {
             order.push(queue.next().await.to_string());
         }
         assert_eq!(order, ["big/1", "small/1", "big/2", "big/3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_nothing_running_is_not_overlooked_for_long() {
+        let (queue, patience) = (Queue::default(), Duration::from_secs(5));
+        for n in ["1", "2", "3"] {
+            queue.add(key("big", n));
+        }
+        let running = [queue.next().await, queue.next().await];
+        queue.add(key("small", "1"));
+        queue.add(key("small", "2"));
+        queue.add_after(key("late", "1"), Duration::from_secs(2));
+        assert_eq!(queue.overlooked(patience), None, "nobody has waited yet");
+        tokio::time::advance(patience).await;
+        let found = queue.overlooked(patience);
+        assert_eq!(found, Some(key("small", "1")), "the big one is worked on");
+        assert_eq!(queue.overlooked(patience), None, "and so is the small one now");
+        tokio::time::advance(patience).await;
+        assert_eq!(queue.overlooked(patience), Some(key("late", "1")));
+        for key in &running {
+            queue.done(key);
+        }
+        assert_eq!(queue.overlooked(patience), Some(key("big", "3")));
+        queue.done(&key("small", "1"));
+        assert_eq!(queue.overlooked(patience), Some(key("small", "2")));
+        assert_eq!(queue.depth(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,12 @@
-//! Ports that strangers reach: bounds on connections, on what a head may be and take, and on a request as a whole.
+//! Ports that strangers reach: bounds on connections, on what a head may be and take, on a request as a whole, and on how slowly
+//! an answer may be read.
 
+mod reader;
 mod requests;
 #[cfg(test)]
 mod tests;
 
+pub use reader::Pace;
 pub use requests::Requests;
 
 use crate::telemetry::chain;
@@ -14,6 +17,7 @@ use axum::{
 use futures::StreamExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use reader::Paced;
 use std::{
     convert::Infallible,
     future::Future,
@@ -36,8 +40,10 @@ pub struct Limits {
     pub head: Duration,
     /// How large the head may be, in bytes; what has arrived with the last of them may be on top.
     pub head_bytes: usize,
-    /// How long a request may take in all, after its head; then it is answered with 408.
+    /// How long a request may take in all, after its head, until its answer begins; then it is answered with 408.
     pub request: Duration,
+    /// How slowly an answer may be read; then the connection ends.
+    pub reader: Pace,
     /// How long requests may go on when the process ends.
     pub grace: Duration,
 }
@@ -49,6 +55,11 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             head_bytes: 64 << 10,
             request: Duration::from_secs(45),
+            // A kibibyte a second.
+            reader: Pace {
+                bytes: 60 << 10,
+                within: Duration::from_secs(60),
+            },
             grace: Duration::from_secs(5),
         }
     }
@@ -183,7 +194,7 @@ async fn connection<H, A>(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Paced::new(stream, limits.reader)), service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

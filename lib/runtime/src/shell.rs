@@ -2,6 +2,7 @@
 
 mod ending;
 mod unreadable;
+mod workers;
 
 use crate::{
     Key,
@@ -20,11 +21,10 @@ use crds::meta::{FluxObject, ObjectStatus as _, REQUESTED_AT, add_messages};
 use kube::{Resource as _, ResourceExt as _};
 use std::{
     collections::HashSet,
-    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use tracing::{error, info};
 
 /// What every shell needs; shared by the kinds of a controller.
@@ -57,9 +57,6 @@ pub struct Shell<R: Reconciler> {
 
 /// A pass that takes longer than this shows that it is under way.
 const MOMENT: Duration = Duration::from_secs(1);
-/// How long passes may go on when the process is told to end.
-const GRACE: Duration = Duration::from_secs(20);
-
 impl<R: Reconciler> Shell<R> {
     /// A shell for the objects in `store`, fed by `queue`.
     pub fn new(reconciler: R, store: Arc<Store<R::Object>>, queue: Arc<Queue>, tools: Tools) -> Arc<Self> {
@@ -106,44 +103,6 @@ impl<R: Reconciler> Shell<R> {
                 self.tools.metrics.forget(R::Object::KIND, &change.key);
                 self.reconciler.forget(&change.key);
             }
-        }
-    }
-
-    /// Works on what the queue hands out, `concurrency` objects at a time, until `stop`; then waits for passes to end.
-    pub async fn run(self: Arc<Self>, concurrency: u16, stop: impl Future<Output = ()>) {
-        self.store.synced().await;
-        let workers = Arc::new(Semaphore::new(concurrency.into()));
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            let Ok(permit) = workers.clone().acquire_owned().await else {
-                return;
-            };
-            let key = tokio::select! {
-                key = self.queue.next() => key,
-                () = &mut stop => break,
-            };
-            let shell = self.clone();
-            tokio::spawn(async move {
-                let _permit = permit;
-                shell.guarded_pass(&key).await;
-                shell.queue.done(&key);
-            });
-        }
-        if tokio::time::timeout(GRACE, workers.acquire_many(concurrency.into()))
-            .await
-            .is_err()
-        {
-            error!(kind = R::Object::KIND, "passes did not end in time");
-        }
-    }
-
-    /// A pass that panics is a failed pass of that object, and nothing else.
-    async fn guarded_pass(self: &Arc<Self>, key: &Key) {
-        let (shell, task_key) = (self.clone(), key.clone());
-        let pass = tokio::spawn(async move { shell.pass(&task_key).await });
-        if let Err(panic) = pass.await {
-            error!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, error = %panic, "the pass panicked");
-            self.again(key, Requeue::Backoff, false);
         }
     }
 

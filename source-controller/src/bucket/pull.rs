@@ -35,6 +35,8 @@ use tempfile::TempDir;
 const MAX_OBJECTS: usize = 100_000;
 /// All of them together are never larger, in bytes: whoever reads the archive takes no more either.
 const MAX_BYTES: u64 = 1 << 30;
+/// An object that does not say how long it is has no more bytes than this, or than the listing says.
+const MAX_UNTOLD: u64 = 64 << 20;
 /// A file with ignore rules is never larger, in bytes.
 const MAX_RULES: u64 = 1 << 20;
 /// So many objects are fetched at once.
@@ -52,6 +54,8 @@ pub struct Listing {
     pub index: Index,
     /// Its file with ignore rules.
     rules: Option<Vec<u8>>,
+    /// How long objects are of which it is told, if that is more than whoever does not say may have.
+    large: BTreeMap<String, u64>,
 }
 
 /// Objects that were fetched: files under numbers, in a folder that goes with this.
@@ -96,18 +100,22 @@ pub async fn list(request: &Request) -> Result<Listing, Failure> {
     let doing = format!(
         "indexation of objects from bucket '{bucket}' failed: listing objects from bucket '{bucket}' failed"
     );
-    let (mut index, mut size) = (Index::default(), 0_u64);
+    let (mut index, mut size, mut large) = (Index::default(), 0_u64, BTreeMap::new());
     let mut pages = Pages::new(&request.store, &request.prefix, first);
     while let Some(page) = pages.next().await.map_err(|e| failed(&doing, &e))? {
         // A thousand keys and thousands of rules take longer than others should wait.
         let ignore = ignore.clone();
         let left = blocking(move || left_by(&ignore, page)).await?;
         for listed in left.map_err(|e| Failure::rules(&e))? {
-            size = size.saturating_add(listed.size.unwrap_or_default());
+            let its = listed.size.unwrap_or_default();
+            size = size.saturating_add(its);
+            if its > MAX_UNTOLD {
+                large.insert(listed.key.clone(), its);
+            }
             admit_listed(listed, &mut index, size).map_err(|e| failed(&doing, &e))?;
         }
     }
-    Ok(Listing { index, rules })
+    Ok(Listing { index, rules, large })
 }
 
 /// PURE: what the rules leave of a page.
@@ -163,7 +171,11 @@ pub async fn run(
     known: Option<Arc<Known>>,
 ) -> Result<Pulled, Failure> {
     let doing = format!("fetch from bucket '{}' failed", request.bucket);
-    let Listing { mut index, rules } = listing;
+    let Listing {
+        mut index,
+        rules,
+        large,
+    } = listing;
     let disk = |e: io::Error| {
         let text = format!("cannot keep what is downloaded: {e}");
         Failure::storage_text(reason::ARCHIVE_OPERATION_FAILED, text)
@@ -182,10 +194,22 @@ pub async fn run(
         let Found::Object { etag, body } = request.store.read(key).await? else {
             return Ok(None);
         };
+        let told = body.length();
+        if size
+            .load(Ordering::Relaxed)
+            .saturating_add(told.unwrap_or_default())
+            > MAX_BYTES
+        {
+            return Err(too_large());
+        }
+        let most = told.unwrap_or_else(|| large.get(key).copied().unwrap_or(MAX_UNTOLD));
         let file = File::create(file(folder.path(), number)).map_err(ObjectsError::Write)?;
-        let mut writer = BufWriter::new(file);
-        body.save(&mut writer, |more| admit(&size, more, MAX_BYTES))
-            .await?;
+        let (mut writer, own) = (BufWriter::new(file), AtomicU64::new(0));
+        let admitted = |more| {
+            admit(&own, more, most)?;
+            admit(&size, more, MAX_BYTES)
+        };
+        body.save(&mut writer, admitted).await?;
         writer.flush().map_err(ObjectsError::Write)?;
         Ok(Some(etag))
     };

@@ -106,12 +106,13 @@ struct State {
 }
 
 impl Indexes {
-    /// Indexes under `root`, which is made if need be. What an earlier process left there is used again.
+    /// Indexes under `root`, which is made if need be. What an earlier process left there is used again, if it is complete.
     ///
     /// # Errors
     /// A folder that cannot be made.
     pub fn new(root: PathBuf, limits: Limits, algorithm: Algorithm) -> io::Result<Self> {
         fs::create_dir_all(&root)?;
+        super::stored::sweep(&root)?;
         Ok(Self {
             tables: Tables::new(root.clone(), limits.memory),
             root,

@@ -10,6 +10,25 @@ use std::{
     sync::Arc,
 };
 
+/// What files are called that are not complete yet.
+const DRAFT: &str = ".new-";
+
+/// A file for what is not complete yet; it goes when it is dropped.
+pub(super) fn draft(root: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().prefix(DRAFT).tempfile_in(root)
+}
+
+/// Removes what a process that was killed did not complete.
+pub(super) fn sweep(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(DRAFT) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Reads a text and writes its stored form to its place, whole or not at all.
 pub(super) fn store(
     root: &Path,
@@ -22,7 +41,7 @@ pub(super) fn store(
     text.rewind().map_err(disk)?;
     text.read_to_end(&mut bytes).map_err(disk)?;
     let mut scratch = tempfile::tempfile_in(root).map_err(disk)?;
-    let mut new = tempfile::NamedTempFile::new_in(root).map_err(disk)?;
+    let mut new = draft(root).map_err(disk)?;
     let mut writer = DigestWriter::new(algorithm, BufWriter::new(new.as_file_mut()));
     let table = index::convert(&bytes, &mut scratch, &mut writer).map_err(|e| Failed::Index(Arc::new(e)))?;
     let (mut buffer, _, digest) = writer.finish();
@@ -45,4 +64,20 @@ pub(super) fn digest_of(file: fs::File, algorithm: Algorithm) -> io::Result<Dige
 pub(super) fn path(root: &Path, stem: &str, digest: &Digest) -> PathBuf {
     let part = digest.hex().get(..16).unwrap_or(digest.hex());
     root.join(format!("{stem}-{part}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_completed_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.json"), "whole").unwrap();
+        // As a process leaves it that is killed now.
+        let (_, left) = draft(folder.path()).unwrap().keep().unwrap();
+        sweep(folder.path()).unwrap();
+        assert!(!left.exists());
+        assert!(folder.path().join("a.json").exists());
+    }
 }

@@ -90,7 +90,7 @@ impl Tables {
 
     /// Keeps the table of a stored index with this digest.
     pub(super) fn keep(&self, digest: &Digest, table: &Table) -> io::Result<()> {
-        let mut new = tempfile::NamedTempFile::new_in(&self.root)?;
+        let mut new = super::stored::draft(&self.root)?;
         let mut writer = BufWriter::new(new.as_file_mut());
         table.write(&mut writer)?;
         writer.flush()?;

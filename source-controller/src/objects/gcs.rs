@@ -26,6 +26,7 @@ pub struct Gcs {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Listing {
+    #[serde(deserialize_with = "super::pages::at_most")]
     items: Vec<Item>,
     next_page_token: Option<String>,
 }

@@ -20,6 +20,11 @@ const LONGEST: Duration = Duration::from_secs(2);
 pub struct Body(Response);
 
 impl Body {
+    /// How long it says that it is; a longer one does not come.
+    pub fn length(&self) -> Option<u64> {
+        self.0.content_length()
+    }
+
     /// Writes the content. `admit` is told of each piece's length before it is written, and may refuse it.
     ///
     /// # Errors

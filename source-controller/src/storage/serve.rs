@@ -19,7 +19,10 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+    net::TcpListener,
+};
 use tokio_util::io::ReaderStream;
 
 /// What is called with the path of a file that was asked for and is not there.
@@ -45,9 +48,19 @@ pub async fn serve(
     let listener = runtime::admin::listen(address).await?;
     let requests = Requests::register(&process.tools.metrics, "gotk_artifact", "/");
     let window = Window { storage, missing };
-    let answer = move |request| answer(window.clone(), request);
-    server::serve(listener, limits(), requests, process.stopped(), answer);
+    open(window, listener, limits(), requests, process.stopped());
     Ok(())
+}
+
+fn open(
+    window: Window,
+    listener: TcpListener,
+    limits: Limits,
+    requests: Requests,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let answer = move |request| answer(window.clone(), request);
+    server::serve(listener, limits, requests, stop, answer);
 }
 
 /// What the window takes at the most.
@@ -181,6 +194,102 @@ fn whole(time: SystemTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::{Offer, Retention};
+    use artifact::Algorithm;
+    use runtime::{Key, metrics::Metrics, server::Pace};
+    use std::collections::BTreeMap;
+    use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+
+    /// How often this process has a file open.
+    fn opened(path: &std::path::Path) -> usize {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        files
+            .filter(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == path))
+            .count()
+    }
+
+    #[tokio::test]
+    async fn readers_that_take_nothing_keep_nobody_from_an_artifact() {
+        const SIZE: usize = 32 << 20;
+        let dir = tempfile::tempdir().unwrap();
+        let retention = Retention {
+            ttl: Duration::from_secs(60),
+            records: 2,
+        };
+        let storage = Storage::open(dir.path(), String::new(), Algorithm::Sha256, retention, None).unwrap();
+        let offer = Offer {
+            kind: "Bucket",
+            key: Key::new("n", "a"),
+            file: "a.tar.gz".to_owned(),
+            revision: None,
+            metadata: BTreeMap::new(),
+            link: None,
+        };
+        let content: Vec<u8> = (0..SIZE).map(|n| (n % 251) as u8).collect();
+        let artifact = storage
+            .publish(offer, |w| w.write_all(&content))
+            .unwrap()
+            .artifact;
+        let path = dir.path().canonicalize().unwrap().join(&artifact.path);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let window = Window {
+            storage,
+            missing: Arc::new(|_| {}),
+        };
+        let limits = Limits {
+            connections: 4,
+            reader: Pace {
+                bytes: 64 << 10,
+                within: Duration::from_secs(1),
+            },
+            ..limits()
+        };
+        let requests = Requests::register(&Metrics::default(), "gotk_test", "/");
+        open(window, listener, limits, requests, std::future::pending());
+        let ask = format!(
+            "GET /{} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+            artifact.path
+        );
+        let ask = async || {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(ask.as_bytes()).await.unwrap();
+            stream
+        };
+        // Three times as many as there are places.
+        let mut idle = Vec::new();
+        for _ in 0..12 {
+            idle.push(ask().await);
+        }
+        let deadline = Duration::from_secs(60);
+        let held = async {
+            while opened(&path) < 4 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(deadline, held)
+            .await
+            .expect("all places are held");
+        assert_eq!(opened(&path), 4, "and no more than there are");
+        let honest = async {
+            let mut answer = Vec::new();
+            ask().await.read_to_end(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = tokio::time::timeout(deadline, honest)
+            .await
+            .expect("the artifact comes");
+        assert!(answer.ends_with(&content));
+        let closed = async {
+            while opened(&path) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(deadline, closed)
+            .await
+            .expect("no file is held");
+        drop(idle);
+    }
 
     #[test]
     fn ranges() {

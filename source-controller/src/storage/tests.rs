@@ -57,12 +57,24 @@ fn a_failed_write_leaves_nothing() {
     let storage = shelf(dir.path());
     let failed = storage.publish(offer("x"), |_| Err::<(), _>(io::Error::other("no")));
     assert!(matches!(failed, Err(StorageError::Pack(_))));
-    assert_eq!(
-        fs::read_dir(dir.path().join("gitrepository/n/a"))
-            .unwrap()
-            .count(),
-        0
-    );
+    for folder in ["gitrepository/n/a", WORK] {
+        assert_eq!(fs::read_dir(dir.path().join(folder)).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn what_is_half_written_is_not_among_the_artifacts() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = shelf(dir.path());
+    let (artifacts, work) = (dir.path().join("gitrepository/n/a"), dir.path().join(WORK));
+    storage
+        .publish(offer("x"), |writer| {
+            writer.write_all(b"half")?;
+            assert_eq!(fs::read_dir(&artifacts)?.count(), 0);
+            assert_eq!(fs::read_dir(&work)?.count(), 1);
+            Ok::<_, io::Error>(())
+        })
+        .unwrap();
 }
 
 #[test]

@@ -39,7 +39,8 @@ impl Draft {
 }
 
 impl Storage {
-    /// Writes what shall be an artifact to a new file beside its place.
+    /// Writes what shall be an artifact to a new file apart from the artifacts: what a process that is killed leaves of it is
+    /// cleared away with the folder, and never counts as an artifact.
     ///
     /// # Errors
     /// When the disk fails, or `fill` does; then nothing is left behind.
@@ -63,10 +64,8 @@ impl Storage {
             path: target.clone(),
             source,
         };
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(&dir)
-            .map_err(failed)?;
+        let work = self.work().map_err(failed)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(work).map_err(failed)?;
         let mut writer = DigestWriter::new(self.0.algorithm, BufWriter::new(temporary.as_file_mut()));
         fill(&mut writer).map_err(|e| StorageError::Pack(Box::new(e)))?;
         let (mut buffer, size, digest) = writer.finish();

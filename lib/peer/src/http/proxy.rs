@@ -27,7 +27,16 @@ pub struct ProxyError {
 impl Proxy {
     /// The way through the proxy for what is said over TLS alone: it hears to whom, and nothing else.
     pub fn for_tls(&self) -> reqwest::Result<reqwest::Proxy> {
-        Ok(self.with_login(reqwest::Proxy::https(self.address.clone())?))
+        Ok(self.with_login(reqwest::Proxy::https(self.url())?))
+    }
+
+    /// As the client library has it: names are the proxy's to resolve by SOCKS too, as with Go's library.
+    pub(super) fn url(&self) -> String {
+        let address = self.address.as_str();
+        match address.strip_prefix("socks5:") {
+            Some(rest) => format!("socks5h:{rest}"),
+            None => address.to_owned(),
+        }
     }
 
     pub(super) fn with_login(&self, proxy: reqwest::Proxy) -> reqwest::Proxy {

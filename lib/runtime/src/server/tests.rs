@@ -139,6 +139,108 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     );
 }
 
+/// Serves bodies of so many bytes, in one place; and counts those that are being sent.
+async fn bodies(size: usize, reader: Pace) -> (std::net::SocketAddr, Arc<()>) {
+    let requests = Requests::register(&Metrics::default(), "gotk_test", "/t/");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let sending = Arc::new(());
+    let counted = sending.clone();
+    let limits = Limits {
+        connections: 1,
+        reader,
+        ..Limits::default()
+    };
+    serve(listener, limits, requests, std::future::pending(), move |_| {
+        let held = counted.clone();
+        let pieces = (0..size / 4096).map(move |_| {
+            let _held = &held;
+            Ok::<_, std::io::Error>(vec![b'x'; 4096])
+        });
+        let body = Body::from_stream(futures::stream::iter(pieces));
+        async move { Response::new(body) }
+    });
+    (address, sending)
+}
+
+const QUICK: Pace = Pace {
+    bytes: 64 << 10,
+    within: Duration::from_millis(300),
+};
+
+/// Asks, and gives the connection; one for who `drips` holds little itself.
+async fn asked(address: std::net::SocketAddr, drips: bool) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    if drips {
+        socket.set_recv_buffer_size(4096).unwrap();
+    }
+    let mut stream = socket.connect(address).await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn who_stops_reading_or_drips_holds_nothing() {
+    let (address, sending) = bodies(usize::MAX, QUICK).await;
+    for drips in [false, true] {
+        let mut slow = asked(address, true).await;
+        let slow = tokio::spawn(async move {
+            let mut byte = [0; 1];
+            let pause = Duration::from_millis(20);
+            while drips && slow.read_exact(&mut byte).await.is_ok() {
+                tokio::time::sleep(pause).await;
+            }
+            // Who only waits keeps the connection open, too.
+            if !drips {
+                std::future::pending::<()>().await;
+            }
+        });
+        // There is no other place than the one that it has.
+        let next = async {
+            let mut next = asked(address, true).await;
+            let mut answer = [0; 15];
+            next.read_exact(&mut answer).await.map(|_| answer)
+        };
+        let next = tokio::time::timeout(Duration::from_secs(20), next).await;
+        assert_eq!(&next.expect("the place is free").unwrap(), b"HTTP/1.1 200 OK");
+        let gone = async {
+            while Arc::strong_count(&sending) > 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), gone)
+            .await
+            .expect("no body is held");
+        slow.abort();
+    }
+}
+
+#[tokio::test]
+async fn who_is_only_slow_or_idle_gets_all() {
+    let size = 4 << 20;
+    let (address, _) = bodies(size, QUICK).await;
+    let mut stream = asked(address, false).await;
+    for _ in 0..2 {
+        let (mut read, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+        while !read.ends_with(b"0\r\n\r\n") {
+            let count = stream.read(&mut piece).await.unwrap();
+            assert!(count > 0, "it ended after {} bytes", read.len());
+            read.extend_from_slice(&piece[..count]);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert!(read.len() > size);
+        // Nothing is wanted for longer than a reader would be waited for.
+        tokio::time::sleep(QUICK.within * 2).await;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await
+            .unwrap();
+    }
+}
+
 /// What comes of a body of these pieces, and nothing after the last if it `hangs`.
 async fn body(pieces: Vec<Vec<u8>>, hangs: bool) -> Result<usize, BodyError> {
     let pieces = futures::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
