@@ -179,15 +179,19 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
     });
     let generator = Arc::new(artifact_generator::Context {
         client: own,
-        storage,
-        artifacts: Artifacts::new(FETCH_RETRIES)?,
+        storage: storage.clone(),
+        spools: artifact_generator::Spools::new(Artifacts::new(FETCH_RETRIES)?, storage),
         sources: artifact_generator::Sources::default(),
         generators: generators.store.clone(),
         access: process.args.access(),
         requeue_dependency: process.args.requeue_dependency,
     });
     tokio::spawn(prune(context.clone()));
-    tokio::spawn(purge(context.clone(), args.helm_cache_purge_interval));
+    tokio::spawn(purge(
+        context.clone(),
+        generator.clone(),
+        args.helm_cache_purge_interval,
+    ));
     tokio::spawn(making.clone().follow(generator.clone(), process.scope()));
     let includes = Includes::new(git.queue.clone());
     let triggers = Arc::new(Triggers::new(charts.queue.clone()));
@@ -245,10 +249,11 @@ async fn forget(storage: Storage) {
     }
 }
 
-async fn purge(context: Arc<Context>, interval: Duration) {
+async fn purge(context: Arc<Context>, generator: Arc<artifact_generator::Context>, interval: Duration) {
     loop {
         tokio::time::sleep(interval.max(Duration::from_secs(1))).await;
         context.indexes.purge();
         context.registries.purge();
+        generator.spools.purge();
     }
 }

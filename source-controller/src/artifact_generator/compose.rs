@@ -1,13 +1,15 @@
-//! PURE: the files of an artifact, copied out of the trees of sources as `cp` would.
+//! Blocking on the disk where their contents are: the files of an artifact, copied out of sources as `cp` would.
 
 mod glob;
 mod merge;
 
-use artifact::{File, Limits, Node, PathError, Tree, TreeBuilder, UnpackError, clean_path, unpack};
+use super::contents::{Contents, Origin};
+use crate::spool::Spool;
+use artifact::{File, Limits, Node, PathError, Tree, TreeBuilder, UnpackError, clean_path};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use glob::{Dialect, Glob, Segment};
 use merge::{MergeError, merge};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, io, sync::Arc};
 use thiserror::Error;
 
 /// A copy that failed, and which.
@@ -80,6 +82,12 @@ pub enum CopyError {
         #[source]
         source: MergeError,
     },
+    /// A file is larger than one that is merged may be.
+    #[error("'{0}' has more than the {1} bytes that a file which is merged may have")]
+    LargeMerge(String, u64),
+    /// Contents cannot be read, or not be kept.
+    #[error("cannot keep what is copied")]
+    Disk(#[from] io::Error),
     /// A path leads out of the source or the artifact, or a file and a directory want one name.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -102,8 +110,10 @@ struct Bounds {
     directories: u64,
     /// Bytes that it has: whoever reads it takes no more.
     bytes: u64,
-    /// Bytes that come out of archives: they are held in memory.
+    /// Bytes that come out of archives.
     extracted: u64,
+    /// Bytes of a file that is merged: it is held in memory.
+    merged: u64,
 }
 
 const BOUNDS: Bounds = Bounds {
@@ -112,23 +122,43 @@ const BOUNDS: Bounds = Bounds {
     directories: 200_000,
     bytes: 1 << 30,
     extracted: 256 << 20,
+    merged: 4 << 20,
 };
 
-/// Copies one after the other; later ones replace what is there.
+/// An artifact's files, and where their contents are.
+#[derive(Debug)]
+pub struct Composed {
+    /// The files.
+    pub tree: Tree,
+    /// Their contents.
+    pub contents: Contents,
+}
+
+/// Sources by their alias.
+pub type Sources = BTreeMap<String, Arc<Spool>>;
+
+/// Copies one after the other; later ones replace what is there. `scratch` is an empty file for what has to be made.
 ///
 /// # Errors
 /// The first copy that fails. Rules and words are those of Flux's source-watcher.
-pub fn compose(copies: &[CopyOperation], sources: &BTreeMap<String, Tree>) -> Result<Tree, ComposeError> {
-    compose_within(BOUNDS, copies, sources)
+pub fn compose(
+    copies: &[CopyOperation],
+    sources: &Sources,
+    scratch: fs::File,
+) -> Result<Composed, ComposeError> {
+    compose_within(BOUNDS, copies, sources, scratch)
 }
 
 fn compose_within(
     bounds: Bounds,
     copies: &[CopyOperation],
-    sources: &BTreeMap<String, Tree>,
-) -> Result<Tree, ComposeError> {
+    sources: &Sources,
+    scratch: fs::File,
+) -> Result<Composed, ComposeError> {
     let mut stage = Stage {
         files: TreeBuilder::default(),
+        contents: Contents::new(scratch),
+        bytes: 0,
         written: 0,
         extracted: 0,
         bounds,
@@ -144,12 +174,18 @@ fn compose_within(
             source: Box::new(source),
         })?;
     }
-    Ok(stage.files.build())
+    Ok(Composed {
+        tree: stage.files.build(),
+        contents: stage.contents,
+    })
 }
 
 /// An artifact in the making.
 struct Stage {
     files: TreeBuilder,
+    contents: Contents,
+    /// Bytes of all files that are there.
+    bytes: u64,
     written: u64,
     /// Bytes that came out of archives: the same archive can be extracted again and again.
     extracted: u64,
@@ -161,6 +197,7 @@ struct Copy<'a> {
     alias: &'a str,
     pattern: &'a str,
     source: &'a Tree,
+    spool: &'a Arc<Spool>,
     /// Clean; empty for the artifact's root.
     to: String,
     into_directory: bool,
@@ -169,17 +206,18 @@ struct Copy<'a> {
 }
 
 impl Stage {
-    fn apply(&mut self, copy: &CopyOperation, sources: &BTreeMap<String, Tree>) -> Result<(), CopyError> {
+    fn apply(&mut self, copy: &CopyOperation, sources: &Sources) -> Result<(), CopyError> {
         let copy = Copy::read(copy, sources)?;
+        let origin = self.contents.source(copy.spool);
         if copy.pattern.contains(['*', '?', '[', ']']) {
-            self.matching(&copy)
+            self.matching(&copy, origin)
         } else {
-            self.single(&copy)
+            self.single(&copy, origin)
         }
     }
 
     /// A file, or a directory with all that is in it, named without a pattern.
-    fn single(&mut self, copy: &Copy<'_>) -> Result<(), CopyError> {
+    fn single(&mut self, copy: &Copy<'_>, origin: Origin) -> Result<(), CopyError> {
         let path = clean_path(copy.pattern)?;
         let name = path.rsplit('/').next().unwrap_or_default();
         if let Some(directory) = copy.source.subtree(&path) {
@@ -187,7 +225,7 @@ impl Stage {
                 return Err(CopyError::ExtractDirectory(path));
             }
             return self.directory(
-                &directory,
+                (&directory, origin),
                 &path,
                 &join(&copy.to, name),
                 &copy.exclude.below(&path),
@@ -198,6 +236,7 @@ impl Stage {
         if copy.exclude.below("").covers(&path) {
             return Ok(());
         }
+        let file = &self.contents.take(origin, file);
         if copy.strategy == CopyStrategy::Extract {
             if !is_archive(&path) {
                 return Err(CopyError::NoArchive(path));
@@ -214,7 +253,7 @@ impl Stage {
     }
 
     /// Whatever matches a pattern.
-    fn matching(&mut self, copy: &Copy<'_>) -> Result<(), CopyError> {
+    fn matching(&mut self, copy: &Copy<'_>, origin: Origin) -> Result<(), CopyError> {
         let (pattern, alias) = (copy.pattern.to_owned(), copy.alias.to_owned());
         let found = copy.found()?;
         if found.is_empty() {
@@ -229,12 +268,18 @@ impl Stage {
             match (copy.source.subtree(path), copy.source.file(path)) {
                 (None, Some(file)) if copy.strategy == CopyStrategy::Extract => {
                     if is_archive(path) {
-                        self.extract(file, path, &copy.to)?;
+                        let file = self.contents.take(origin, file);
+                        self.extract(&file, path, &copy.to)?;
                     }
                 }
                 (Some(_), _) if copy.strategy == CopyStrategy::Extract => {}
-                (Some(directory), _) => self.directory(&directory, path, &copy.place(path), &exclude)?,
-                (None, Some(file)) => self.file(file, path, &copy.place(path), copy.strategy)?,
+                (Some(directory), _) => {
+                    self.directory((&directory, origin), path, &copy.place(path), &exclude)?;
+                }
+                (None, Some(file)) => {
+                    let file = self.contents.take(origin, file);
+                    self.file(&file, path, &copy.place(path), copy.strategy)?;
+                }
                 (None, None) => {}
             }
         }
@@ -243,7 +288,7 @@ impl Stage {
 
     fn directory(
         &mut self,
-        directory: &Tree,
+        (directory, origin): (&Tree, Origin),
         path: &str,
         to: &str,
         exclude: &Excluding<'_>,
@@ -265,7 +310,10 @@ impl Stage {
             }
             match node {
                 Node::Directory => self.files.directory(&join(to, &inside))?,
-                Node::File(file) => self.files.put(&join(to, &inside), file.clone())?,
+                Node::File(file) => {
+                    let file = self.contents.take(origin, file);
+                    self.put(&join(to, &inside), file)?;
+                }
             }
             self.admit()?;
         }
@@ -273,18 +321,43 @@ impl Stage {
     }
 
     fn file(&mut self, file: &File, path: &str, to: &str, strategy: CopyStrategy) -> Result<(), CopyError> {
-        if let (CopyStrategy::Merge, Some(Node::File(there))) = (strategy, self.files.node(to)) {
-            let merged = merge(there.bytes(), file.bytes()).map_err(|source| CopyError::Merge {
-                path: path.to_owned(),
-                into: to.to_owned(),
-                source,
-            })?;
-            let executable = there.executable();
-            self.files.file(to, merged.into_bytes(), executable)?;
-        } else {
-            self.files.put(to, file.clone())?;
-        }
+        let there = match self.files.node(to) {
+            Some(Node::File(there)) if strategy == CopyStrategy::Merge => Some(there.clone()),
+            _ => None,
+        };
+        let file = match there {
+            None => file.clone(),
+            Some(there) => {
+                let (base, over) = (self.small(&there, to)?, self.small(file, path)?);
+                let merged = merge(&base, &over).map_err(|source| CopyError::Merge {
+                    path: path.to_owned(),
+                    into: to.to_owned(),
+                    source,
+                })?;
+                self.contents.make(merged.as_bytes(), there.executable())?
+            }
+        };
+        self.put(to, file)?;
         self.admit()
+    }
+
+    /// The content of a file that is merged.
+    fn small(&self, file: &File, path: &str) -> Result<Vec<u8>, CopyError> {
+        if Contents::size(file) > self.bounds.merged {
+            return Err(CopyError::LargeMerge(path.to_owned(), self.bounds.merged));
+        }
+        Ok(self.contents.bytes(file)?)
+    }
+
+    fn put(&mut self, to: &str, file: File) -> Result<(), CopyError> {
+        let replaced = match self.files.node(to) {
+            Some(Node::File(there)) => Contents::size(there),
+            _ => 0,
+        };
+        let size = Contents::size(&file);
+        self.files.put(to, file)?;
+        self.bytes = self.bytes + size - replaced;
+        Ok(())
     }
 
     /// Counts what was just written.
@@ -293,7 +366,7 @@ impl Stage {
         for (count, most, what) in [
             (self.written, self.bounds.written, "files and directories"),
             (self.files.directories(), self.bounds.directories, "directories"),
-            (self.files.bytes(), self.bounds.bytes, "bytes"),
+            (self.bytes, self.bounds.bytes, "bytes"),
         ] {
             if count > most {
                 return Err(CopyError::TooMany(most, what));
@@ -307,32 +380,35 @@ impl Stage {
             bytes: self.bounds.extracted,
             ..Limits::default()
         };
-        let content = unpack(archive.bytes(), &limits).map_err(|source| CopyError::Extract {
+        let (before, failed) = (self.contents.made(), |source| CopyError::Extract {
             path: path.to_owned(),
             source,
-        })?;
-        self.extracted += content.size();
+        });
+        let (content, origin) = self.contents.unpack(archive, &limits).map_err(failed)?;
+        // Names count as well as contents.
+        self.extracted += content.size() + (self.contents.made() - before);
         if self.extracted > self.bounds.extracted {
             return Err(CopyError::TooLarge(self.bounds.extracted));
         }
-        self.directory(&content, "", to, &Exclude::default().below(""))
+        self.directory((&content, origin), "", to, &Exclude::default().below(""))
     }
 }
 
 impl<'a> Copy<'a> {
-    fn read(copy: &'a CopyOperation, sources: &'a BTreeMap<String, Tree>) -> Result<Self, CopyError> {
+    fn read(copy: &'a CopyOperation, sources: &'a Sources) -> Result<Self, CopyError> {
         let (alias, pattern) = parts(&copy.from)?;
         let (root, to) = parts(&copy.to)?;
         if root != "artifact" {
             return Err(CopyError::Form(copy.to.clone()));
         }
-        let source = sources
+        let spool = sources
             .get(alias)
             .ok_or_else(|| CopyError::Alias(alias.to_owned()))?;
         Ok(Self {
             alias,
             pattern,
-            source,
+            source: spool.tree(),
+            spool,
             to: clean_path(to)?,
             into_directory: copy.to.ends_with('/'),
             exclude: Exclude::read(&copy.exclude)?,
