@@ -173,15 +173,22 @@ impl<R: Reconciler> Shell<R> {
         Ok(Arc::new(updated))
     }
 
-    /// Runs the pass; when it lasts, writes once that it is under way.
+    /// Runs the pass; when it lasts, writes that it is under way, and again when it has more to show.
     async fn with_progress(&self, object: &Arc<R::Object>) -> Outcome<Status<R>> {
         let mut pass = std::pin::pin!(self.reconciler.reconcile(object));
         tokio::select! {
             outcome = &mut pass => return outcome,
             () = tokio::time::sleep(MOMENT) => {}
         }
-        if let Some(status) = self.reconciler.in_progress(object) {
-            let (write, outcome) = tokio::join!(self.write(object, status, &[]), &mut pass);
+        while let Some(status) = self.reconciler.in_progress(object) {
+            let next = async {
+                tokio::select! {
+                    outcome = &mut pass => Some(outcome),
+                    () = self.reconciler.more_in_progress(object) => None,
+                }
+            };
+            // What is being written comes to its end before anything else is.
+            let (write, ended) = tokio::join!(self.write(object, status, &[]), next);
             if let Err(error) = write {
                 info!(
                     kind = R::Object::KIND,
@@ -189,7 +196,9 @@ impl<R: Reconciler> Shell<R> {
                     "cannot show the progress"
                 );
             }
-            return outcome;
+            if let Some(outcome) = ended {
+                return outcome;
+            }
         }
         pass.await
     }
