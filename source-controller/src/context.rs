@@ -5,6 +5,7 @@ use crate::{
     git::Mirrors,
     helm_remote::{Indexes, Remotes},
     oci::Registries,
+    progress::Progress,
     storage::{OnMissing, Storage},
     verify::PublicRoot,
 };
@@ -44,6 +45,8 @@ pub struct Context {
     pub buckets: Arc<Store<Bucket>>,
     /// Who is told of a file on the shelf that somebody looked for in vain.
     pub missing: OnMissing,
+    /// What passes under way have found out.
+    pub progress: Progress,
     /// How long to wait for an include when no change of it is seen.
     pub requeue_dependency: Duration,
 }

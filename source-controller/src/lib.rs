@@ -17,6 +17,7 @@ mod lock;
 mod objects;
 mod oci;
 mod oci_repository;
+mod progress;
 mod record;
 mod shelf;
 pub mod spool;
@@ -175,6 +176,7 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         helm_repositories: repositories.store.clone(),
         buckets: buckets.store.clone(),
         missing,
+        progress: progress::Progress::default(),
         requeue_dependency: process.args.requeue_dependency,
     });
     let generator = Arc::new(artifact_generator::Context {

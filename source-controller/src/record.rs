@@ -1,6 +1,6 @@
 //! PURE: what the ends of passes have in common for all kinds of sources: conditions, events, when to look again.
 
-use crate::{ignore::RulesError, storage::StorageError};
+use crate::{ignore::RulesError, progress::News, storage::StorageError};
 use crds::meta::{Condition, ObjectStatus as _};
 use crds::{
     meta::{Artifact, FluxObject, READY, RECONCILING, REQUESTED_AT, STALLED, reason},
@@ -193,12 +193,19 @@ impl Failure {
     }
 }
 
-/// The status while a pass lasts.
-pub fn in_progress<O: FluxObject>(object: &O, now: Time) -> O::Status {
+/// The status while a pass lasts, and what it has found out so far.
+pub fn in_progress<O: FluxObject>(object: &O, news: Option<News>, now: Time) -> O::Status {
     let mut status = object.status().cloned().unwrap_or_default();
     let mut conditions = conditions(object, &mut status, &now);
-    conditions.reconciling(reason::PROGRESSING, BUILDING);
-    conditions.mark_unknown(READY, reason::PROGRESSING, BUILDING);
+    let doing = match &news {
+        Some((_, text)) => format!("{BUILDING}: {text}"),
+        None => BUILDING.to_owned(),
+    };
+    if let Some((reason, text)) = news {
+        conditions.mark_true(ARTIFACT_OUTDATED, reason, text);
+    }
+    conditions.reconciling(reason::PROGRESSING, doing.clone());
+    conditions.mark_unknown(READY, reason::PROGRESSING, doing);
     status
 }
 

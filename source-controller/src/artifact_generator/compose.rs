@@ -1,103 +1,20 @@
 //! Blocking on the disk where their contents are: the files of an artifact, copied out of sources as `cp` would.
 
+mod copy;
+mod error;
 mod glob;
 mod merge;
 
+pub use error::ComposeError;
+
 use super::contents::{Contents, Origin};
 use crate::spool::Spool;
-use artifact::{File, Limits, Node, PathError, Tree, TreeBuilder, UnpackError, clean_path};
+use artifact::{File, Limits, Node, Tree, TreeBuilder, clean_path};
+use copy::{Copy, Exclude, Excluding, fixed};
 use crds::extensions::{CopyOperation, CopyStrategy};
-use glob::{Dialect, Glob, Segment};
-use merge::{MergeError, merge};
-use std::{collections::BTreeMap, fs, io, sync::Arc};
-use thiserror::Error;
-
-/// A copy that failed, and which.
-#[derive(Debug, Error)]
-#[error("failed to apply copy operation from '{from}' to '{to}'")]
-pub struct ComposeError {
-    from: String,
-    to: String,
-    #[source]
-    source: Box<CopyError>,
-}
-
-/// Why a copy failed.
-#[derive(Debug, Error)]
-pub enum CopyError {
-    /// `from` is not `@<alias>/<pattern>`, or `to` is not `@artifact/<path>`.
-    #[error("'{0}' is not of the form '@alias/path'")]
-    Form(String),
-    /// No source is called so.
-    #[error("source alias '{0}' not found")]
-    Alias(String),
-    /// An item of `exclude` is malformed.
-    #[error("invalid exclude pattern '{0}'")]
-    Exclude(String),
-    /// The pattern of `from` is malformed.
-    #[error("invalid glob pattern '{0}': syntax error in pattern")]
-    Pattern(String),
-    /// Nothing matches.
-    #[error("no files match pattern '{pattern}' in source '{alias}'")]
-    NoMatch {
-        /// The pattern of `from`.
-        pattern: String,
-        /// The source.
-        alias: String,
-    },
-    /// Everything that matches is excluded.
-    #[error("all files matching pattern '{pattern}' in source '{alias}' were excluded")]
-    AllExcluded {
-        /// The pattern of `from`.
-        pattern: String,
-        /// The source.
-        alias: String,
-    },
-    /// The source has no such file or directory.
-    #[error("source '{0}' does not exist")]
-    Missing(String),
-    /// A directory is to be extracted.
-    #[error("extract strategy is not supported for directories, got '{0}'")]
-    ExtractDirectory(String),
-    /// What is to be extracted is not called like an archive.
-    #[error("extract strategy requires tarball file (.tar.gz or .tgz), got '{0}'")]
-    NoArchive(String),
-    /// An archive cannot be unpacked.
-    #[error("failed to extract tarball '{path}'")]
-    Extract {
-        /// The archive.
-        path: String,
-        /// What is wrong with it.
-        #[source]
-        source: UnpackError,
-    },
-    /// Two files cannot be merged.
-    #[error("failed to merge '{path}' into '{into}'")]
-    Merge {
-        /// The file of the source.
-        path: String,
-        /// The file of the artifact.
-        into: String,
-        /// Which of them is wrong, and how.
-        #[source]
-        source: MergeError,
-    },
-    /// A file is larger than one that is merged may be.
-    #[error("'{0}' has more than the {1} bytes that a file which is merged may have")]
-    LargeMerge(String, u64),
-    /// Contents cannot be read, or not be kept.
-    #[error("cannot keep what is copied")]
-    Disk(#[from] io::Error),
-    /// A path leads out of the source or the artifact, or a file and a directory want one name.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// The archives that were extracted are too large together.
-    #[error("the extracted archives are larger than {0} bytes together")]
-    TooLarge(u64),
-    /// More is copied than an artifact may have, or than is copied for one.
-    #[error("more than {0} {1} are copied for one artifact")]
-    TooMany(u64, &'static str),
-}
+use error::CopyError;
+use merge::merge;
+use std::{collections::BTreeMap, fs, sync::Arc};
 
 /// What one artifact may cost.
 #[derive(Debug, Clone, Copy)]
@@ -190,19 +107,6 @@ struct Stage {
     /// Bytes that came out of archives: the same archive can be extracted again and again.
     extracted: u64,
     bounds: Bounds,
-}
-
-/// One copy, read.
-struct Copy<'a> {
-    alias: &'a str,
-    pattern: &'a str,
-    source: &'a Tree,
-    spool: &'a Arc<Spool>,
-    /// Clean; empty for the artifact's root.
-    to: String,
-    into_directory: bool,
-    exclude: Exclude<'a>,
-    strategy: CopyStrategy,
 }
 
 impl Stage {
@@ -392,125 +296,6 @@ impl Stage {
         }
         self.directory((&content, origin), "", to, &Exclude::default().below(""))
     }
-}
-
-impl<'a> Copy<'a> {
-    fn read(copy: &'a CopyOperation, sources: &'a Sources) -> Result<Self, CopyError> {
-        let (alias, pattern) = parts(&copy.from)?;
-        let (root, to) = parts(&copy.to)?;
-        if root != "artifact" {
-            return Err(CopyError::Form(copy.to.clone()));
-        }
-        let spool = sources
-            .get(alias)
-            .ok_or_else(|| CopyError::Alias(alias.to_owned()))?;
-        Ok(Self {
-            alias,
-            pattern,
-            source: spool.tree(),
-            spool,
-            to: clean_path(to)?,
-            into_directory: copy.to.ends_with('/'),
-            exclude: Exclude::read(&copy.exclude)?,
-            strategy: copy.strategy.unwrap_or_default(),
-        })
-    }
-
-    /// The paths that match, in the order in which they are copied.
-    fn found(&self) -> Result<Vec<String>, CopyError> {
-        let bad = || CopyError::Pattern(self.pattern.to_owned());
-        if self.strategy == CopyStrategy::Extract {
-            let glob = Glob::parse(self.pattern, Dialect::Doublestar).ok_or_else(bad)?;
-            let paths = self.source.walk().map(|(path, _)| path);
-            return Ok(paths.filter(|path| glob.matches(path)).collect());
-        }
-        let glob = Glob::parse(self.pattern, Dialect::Go).ok_or_else(bad)?;
-        let mut found = vec![String::new()];
-        for segment in glob.segments() {
-            let inside = found.iter().flat_map(|dir| self.children(dir, segment));
-            found = inside.collect();
-        }
-        Ok(found)
-    }
-
-    fn children<'s>(&'s self, dir: &str, segment: &'s Segment) -> impl Iterator<Item = String> + use<'s, 'a> {
-        let dir = dir.to_owned();
-        let names: Vec<String> = self
-            .source
-            .entries(&dir)
-            .filter(|(name, _)| segment.matches(name))
-            .map(|(name, _)| join(&dir, name))
-            .collect();
-        names.into_iter()
-    }
-
-    /// Where a match goes: `dir/**` loses its directory, all others keep their whole path.
-    fn place(&self, path: &str) -> String {
-        let stripped = self
-            .pattern
-            .strip_suffix("/**")
-            .and_then(|dir| path.strip_prefix(dir)?.strip_prefix('/'));
-        join(&self.to, stripped.unwrap_or(path))
-    }
-}
-
-/// What is left out of a copy.
-#[derive(Default)]
-struct Exclude<'a> {
-    globs: Vec<(&'a str, Glob)>,
-}
-
-/// The same, and the directory that patterns may also be relative to.
-struct Excluding<'e> {
-    exclude: &'e Exclude<'e>,
-    base: String,
-}
-
-impl<'a> Exclude<'a> {
-    fn read(patterns: &'a [String]) -> Result<Self, CopyError> {
-        let glob = |pattern: &'a String| {
-            let glob = Glob::parse(pattern, Dialect::Doublestar);
-            glob.map(|glob| (pattern.as_str(), glob))
-                .ok_or_else(|| CopyError::Exclude(pattern.clone()))
-        };
-        Ok(Self {
-            globs: patterns.iter().map(glob).collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn below(&self, base: &str) -> Excluding<'_> {
-        Excluding {
-            exclude: self,
-            base: base.to_owned(),
-        }
-    }
-}
-
-impl Excluding<'_> {
-    fn covers(&self, path: &str) -> bool {
-        let relative = path
-            .strip_prefix(&self.base)
-            .and_then(|rest| rest.strip_prefix('/'));
-        let name = path.rsplit('/').next().unwrap_or_default();
-        self.exclude.globs.iter().any(|(pattern, glob)| {
-            glob.matches(path)
-                || relative.is_some_and(|relative| glob.matches(relative))
-                || (!pattern.contains('/') && glob.matches(name))
-        })
-    }
-}
-
-/// `@<alias>/<path>` in its two parts.
-fn parts(text: &str) -> Result<(&str, &str), CopyError> {
-    text.strip_prefix('@')
-        .and_then(|rest| rest.split_once('/'))
-        .ok_or_else(|| CopyError::Form(text.to_owned()))
-}
-
-/// The directories with which a pattern begins, before the first that is a pattern itself.
-fn fixed(pattern: &str) -> &str {
-    let first = pattern.find(['*', '?', '[', ']']).unwrap_or(pattern.len());
-    pattern[..first].rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 fn is_archive(path: &str) -> bool {
