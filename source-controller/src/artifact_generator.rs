@@ -1,18 +1,20 @@
 //! The story of an ArtifactGenerator: observe its sources, copy their files together, publish what is new, record.
 
 mod compose;
+mod contents;
 mod expand;
 mod observe;
 mod publish;
 mod record;
+mod spools;
 mod triggers;
 mod validate;
 
 pub use observe::Sources;
+pub use spools::Spools;
 pub use triggers::Triggers;
 
 use crate::storage::Storage;
-use artifact::Tree;
 use crds::extensions::{ArtifactGenerator, ArtifactGeneratorStatus, ExternalArtifactReference, reason};
 use expand::Wanted;
 use kube::{Client, ResourceExt as _};
@@ -21,7 +23,6 @@ use record::{End, Failure};
 use runtime::{
     Key,
     access::Access,
-    fetch::Artifacts,
     reconciler::{Cleanup, Outcome, Reconciler},
     requeue::Requeue,
     telemetry::chain,
@@ -40,7 +41,7 @@ pub struct Context {
     /// The artifacts that are made.
     pub storage: Storage,
     /// The artifacts of sources.
-    pub artifacts: Artifacts,
+    pub spools: Spools,
     /// The sources, and the ExternalArtifacts that are made.
     pub sources: Sources,
     /// The generators.
@@ -103,7 +104,11 @@ impl ArtifactGenerators {
             return Ok(End::UpToDate);
         }
         // I/O: the files of all sources. Pure: which artifacts to make of them.
-        let trees = self.fetch(&observed).await?;
+        let sources = self.fetch(&observed).await?;
+        let trees = sources
+            .iter()
+            .map(|(alias, source)| (alias.clone(), source.tree().clone()))
+            .collect();
         let wanted = expand::expand(&object.spec, &trees).map_err(|error| {
             Failure::stalled(
                 reason::BUILD_FAILED,
@@ -111,10 +116,10 @@ impl ArtifactGenerators {
             )
         })?;
         // I/O: artifacts on the shelf and ExternalArtifacts in the cluster, one after the other; then what is left over.
-        let trees = Arc::new(trees);
+        let sources = Arc::new(sources);
         let mut inventory = Vec::new();
         for wanted in wanted {
-            inventory.push(self.make(object, wanted, &trees, &observed).await?);
+            inventory.push(self.make(object, wanted, &sources, &observed).await?);
         }
         let mut left = publish::made(&self.0, object);
         left.retain(|name| !inventory.iter().any(|made| made.name == *name));
@@ -122,23 +127,23 @@ impl ArtifactGenerators {
         Ok(End::Made { inventory, digest })
     }
 
-    async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<BTreeMap<String, Tree>, Failure> {
-        let mut trees = BTreeMap::new();
+    async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<compose::Sources, Failure> {
+        let mut sources = BTreeMap::new();
         for (alias, source) in observed {
-            let tree = self.0.artifacts.tree(&source.artifact).await.map_err(|error| {
+            let spool = self.0.spools.get(&source.artifact).await.map_err(|error| {
                 let text = format!("fetch sources failed: {alias}: {}", chain(&error));
                 Failure::retry(reason::SOURCE_FETCH_FAILED, text)
             })?;
-            trees.insert(alias.clone(), tree);
+            sources.insert(alias.clone(), spool);
         }
-        Ok(trees)
+        Ok(sources)
     }
 
     async fn make(
         &self,
         object: &Arc<ArtifactGenerator>,
         wanted: Wanted,
-        trees: &Arc<BTreeMap<String, Tree>>,
+        sources: &Arc<compose::Sources>,
         observed: &BTreeMap<String, Observed>,
     ) -> Result<ExternalArtifactReference, Failure> {
         let name = wanted.artifact.name.clone();
@@ -147,7 +152,7 @@ impl ArtifactGenerators {
             .sources
             .external(&Key::new(object.namespace().unwrap_or_default(), &name));
         publish::check_owner(&self.0, object, &name, there.as_deref())?;
-        let built = publish::build(&self.0.storage, object, &wanted, trees.clone(), there.clone()).await?;
+        let built = publish::build(&self.0.storage, object, &wanted, sources.clone(), there.clone()).await?;
         let artifact = publish::with_revisions(built, &wanted.artifact, observed);
         publish::publish(&self.0.client, object, &wanted, artifact, there.as_deref()).await
     }

@@ -35,6 +35,7 @@ impl Reconciler for Buckets {
 
     async fn reconcile(&self, object: &Arc<Bucket>) -> Outcome<BucketStatus> {
         let end = self.pass(object).await;
+        self.0.progress.over(&**object);
         let outcome = record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency);
         shelf::told(&self.0.storage, &**object, outcome)
     }
@@ -46,7 +47,12 @@ impl Reconciler for Buckets {
     }
 
     fn in_progress(&self, object: &Bucket) -> Option<BucketStatus> {
-        Some(crate::record::in_progress(object, runtime::conditions::now()))
+        let news = self.0.progress.show(object);
+        crate::record::in_progress(object, news, runtime::conditions::now())
+    }
+
+    async fn more_in_progress(&self, object: &Bucket) {
+        self.0.progress.more(object).await;
     }
 }
 
@@ -68,10 +74,15 @@ impl Buckets {
             });
         }
         let revision = listed.index.digest(storage.algorithm());
-        let outdated = |failure: Failure| {
-            let doing = format!("new upstream revision '{revision}'");
-            failure.on_way_to(&revision.to_string(), object.artifact(), doing)
-        };
+        let doing = format!("new upstream revision '{revision}'");
+        if object
+            .artifact()
+            .is_some_and(|artifact| artifact.revision != revision.to_string())
+        {
+            self.0.progress.outdated(&**object, reason::NEW_REVISION, &*doing);
+        }
+        let outdated =
+            |failure: Failure| failure.on_way_to(&revision.to_string(), object.artifact(), doing.clone());
         // I/O: the content of those that changed; that of the others is on the shelf.
         let known = kept
             .then(|| self.0.known_buckets.of(object, &request.place))

@@ -7,6 +7,7 @@ use crate::{
     git_repository::Includes,
     helm_remote::{Indexes, Remotes},
     oci::Registries,
+    progress::Progress,
     storage::{OnMissing, Storage},
     verify::PublicRoot,
 };
@@ -53,6 +54,8 @@ pub struct Context {
     pub buckets: Arc<Store<Bucket>>,
     /// Who is told of a file on the shelf that somebody looked for in vain.
     pub missing: OnMissing,
+    /// What passes under way have found out.
+    pub progress: Progress,
     /// How long to wait for an include when no change of it is seen.
     pub requeue_dependency: Duration,
 }

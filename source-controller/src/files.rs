@@ -4,8 +4,8 @@ use crate::{
     ignore::{self, Ignore, RulesError},
     spool::Spool,
 };
-use artifact::{Entry, EntryKind, Node, Tree};
-use std::{convert::Infallible, io};
+use artifact::{Node, Tree};
+use std::io;
 
 /// A path that is archived, and what is there.
 pub type Kept<'t> = (String, Node<'t>);
@@ -58,20 +58,4 @@ pub fn keep_by<'t>(tree: &'t Tree, rules: &Ignore) -> Result<Vec<Kept<'t>>, Rule
         }
     }
     Ok(kept)
-}
-
-/// The entries of an archive.
-pub fn entries<'t>(kept: &[Kept<'t>]) -> impl Iterator<Item = Result<Entry<&'t [u8]>, Infallible>> {
-    kept.iter().map(|(path, node)| {
-        let kind = match node {
-            Node::Directory => EntryKind::Directory,
-            Node::File(file) => EntryKind::File {
-                size: file.bytes().len() as u64,
-                executable: file.executable(),
-                content: file.bytes(),
-            },
-        };
-        let path = path.clone().into_bytes();
-        Ok(Entry { path, kind })
-    })
 }

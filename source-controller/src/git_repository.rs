@@ -34,6 +34,7 @@ impl Reconciler for GitRepositories {
 
     async fn reconcile(&self, object: &Arc<GitRepository>) -> Outcome<GitRepositoryStatus> {
         let end = self.pass(object).await;
+        self.0.progress.over(&**object);
         let outcome = record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency);
         shelf::told(&self.0.storage, &**object, outcome)
     }
@@ -43,7 +44,12 @@ impl Reconciler for GitRepositories {
     }
 
     fn in_progress(&self, object: &GitRepository) -> Option<GitRepositoryStatus> {
-        Some(crate::record::in_progress(object, runtime::conditions::now()))
+        let news = self.0.progress.show(object);
+        crate::record::in_progress(object, news, runtime::conditions::now())
+    }
+
+    async fn more_in_progress(&self, object: &GitRepository) {
+        self.0.progress.more(object).await;
     }
 }
 

@@ -52,6 +52,7 @@ impl Reconciler for HelmCharts {
 
     async fn reconcile(&self, object: &Arc<HelmChart>) -> Outcome<HelmChartStatus> {
         let pass = self.pass(object).await;
+        self.context.progress.over(&**object);
         let outcome = record::outcome(
             object,
             pass,
@@ -66,7 +67,12 @@ impl Reconciler for HelmCharts {
     }
 
     fn in_progress(&self, object: &HelmChart) -> Option<HelmChartStatus> {
-        Some(crate::record::in_progress(object, runtime::conditions::now()))
+        let news = self.context.progress.show(object);
+        crate::record::in_progress(object, news, runtime::conditions::now())
+    }
+
+    async fn more_in_progress(&self, object: &HelmChart) {
+        self.context.progress.more(object).await;
     }
 
     fn forget(&self, key: &Key) {

@@ -38,6 +38,7 @@ impl Reconciler for HelmRepositories {
 
     async fn reconcile(&self, object: &Arc<HelmRepository>) -> Outcome<HelmRepositoryStatus> {
         let end = self.pass(object).await;
+        self.0.progress.over(&**object);
         let outcome = record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency);
         shelf::told(&self.0.storage, &**object, outcome)
     }
@@ -47,7 +48,12 @@ impl Reconciler for HelmRepositories {
     }
 
     fn in_progress(&self, object: &HelmRepository) -> Option<HelmRepositoryStatus> {
-        Some(crate::record::in_progress(object, runtime::conditions::now()))
+        let news = self.0.progress.show(object);
+        crate::record::in_progress(object, news, runtime::conditions::now())
+    }
+
+    async fn more_in_progress(&self, object: &HelmRepository) {
+        self.0.progress.more(object).await;
     }
 
     fn forget(&self, key: &Key) {
@@ -83,12 +89,18 @@ impl HelmRepositories {
         if let Some(artifact) = has.filter(|artifact| artifact.revision == revision) {
             return Ok(End::UpToDate(self.0.storage.urls(&artifact.path, LATEST)));
         }
+        let new = format!("new index revision '{revision}'");
+        if object
+            .artifact()
+            .is_some_and(|artifact| artifact.revision != revision)
+        {
+            self.0.progress.outdated(&**object, source::NEW_REVISION, &*new);
+        }
         // I/O, blocking: its stored form goes on the shelf.
         let (context, object) = (self.0.clone(), object.clone());
         let work = blocking(move || store(&context.storage, &object, &fetched));
-        work.await?.map_err(|failure| {
-            failure.outdated(source::NEW_REVISION, format!("new index revision '{revision}'"))
-        })
+        work.await?
+            .map_err(|failure| failure.outdated(source::NEW_REVISION, new))
     }
 }
 

@@ -18,6 +18,7 @@ mod lock;
 mod objects;
 mod oci;
 mod oci_repository;
+mod progress;
 mod record;
 mod shelf;
 pub mod spool;
@@ -181,19 +182,24 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         helm_repositories: repositories.store.clone(),
         buckets: buckets.store.clone(),
         missing,
+        progress: progress::Progress::default(),
         requeue_dependency: process.args.requeue_dependency,
     });
     let generator = Arc::new(artifact_generator::Context {
         client: own,
-        storage,
-        artifacts: Artifacts::new(FETCH_RETRIES)?,
+        storage: storage.clone(),
+        spools: artifact_generator::Spools::new(Artifacts::new(FETCH_RETRIES)?, storage),
         sources: artifact_generator::Sources::default(),
         generators: generators.store.clone(),
         access: process.args.access(),
         requeue_dependency: process.args.requeue_dependency,
     });
     tokio::spawn(prune(context.clone()));
-    tokio::spawn(purge(context.clone(), args.helm_cache_purge_interval));
+    tokio::spawn(purge(
+        context.clone(),
+        generator.clone(),
+        args.helm_cache_purge_interval,
+    ));
     tokio::spawn(making.clone().follow(generator.clone(), process.scope()));
     let triggers = Arc::new(Triggers::new(charts.queue.clone()));
     let told = || triggers.clone();
@@ -250,10 +256,11 @@ async fn forget(storage: Storage) {
     }
 }
 
-async fn purge(context: Arc<Context>, interval: Duration) {
+async fn purge(context: Arc<Context>, generator: Arc<artifact_generator::Context>, interval: Duration) {
     loop {
         tokio::time::sleep(interval.max(Duration::from_secs(1))).await;
         context.indexes.purge();
         context.downloads.purge();
+        generator.spools.purge();
     }
 }

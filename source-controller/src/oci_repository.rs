@@ -34,6 +34,7 @@ impl Reconciler for OciRepositories {
 
     async fn reconcile(&self, object: &Arc<OCIRepository>) -> Outcome<OCIRepositoryStatus> {
         let end = self.pass(object).await;
+        self.0.progress.over(&**object);
         let outcome = record::outcome(object, end, runtime::conditions::now(), self.0.requeue_dependency);
         shelf::told(&self.0.storage, &**object, outcome)
     }
@@ -43,7 +44,12 @@ impl Reconciler for OciRepositories {
     }
 
     fn in_progress(&self, object: &OCIRepository) -> Option<OCIRepositoryStatus> {
-        Some(crate::record::in_progress(object, runtime::conditions::now()))
+        let news = self.0.progress.show(object);
+        crate::record::in_progress(object, news, runtime::conditions::now())
+    }
+
+    async fn more_in_progress(&self, object: &OCIRepository) {
+        self.0.progress.more(object).await;
     }
 }
 
@@ -80,6 +86,12 @@ impl OciRepositories {
             "new revision '{revision}' for '{}'",
             reference.with(&request.repository)
         );
+        if object
+            .artifact()
+            .is_some_and(|artifact| artifact.revision != revision)
+        {
+            self.0.progress.outdated(&**object, reason::NEW_REVISION, &*doing);
+        }
         let (new, has) = (revision.clone(), object.artifact().cloned());
         let outdated = move |failure: Failure| failure.on_way_to(&new, has.as_ref(), doing.clone());
         let verified = verification::run(&self.0, object, request, &registry, &digest, &revision).await;

@@ -1,7 +1,7 @@
 //! PURE: what the ends of passes have in common for all kinds of sources: conditions, events, when to look again.
 
-use crate::{ignore::RulesError, storage::StorageError};
-use crds::meta::{Condition, ObjectStatus as _};
+use crate::{ignore::RulesError, progress::News, storage::StorageError};
+use crds::meta::{Condition, ConditionStatus, ObjectStatus as _};
 use crds::{
     meta::{Artifact, FluxObject, READY, RECONCILING, REQUESTED_AT, STALLED, reason},
     source::{
@@ -16,7 +16,7 @@ use crds::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use runtime::{
-    conditions::{Conditions, is_true},
+    conditions::{Conditions, find, is_true},
     events::Event,
     reconciler::Outcome,
     requeue::Requeue,
@@ -195,13 +195,29 @@ impl Failure {
     }
 }
 
-/// The status while a pass lasts.
-pub fn in_progress<O: FluxObject>(object: &O, now: Time) -> O::Status {
+/// The status while a pass lasts, and what it has found out so far. Nothing while it may yet find that all is as it was: who is
+/// ready, or is not, stays so until there is news (Flux).
+pub fn in_progress<O: FluxObject>(object: &O, news: Option<News>, now: Time) -> Option<O::Status> {
     let mut status = object.status().cloned().unwrap_or_default();
+    let ready = find(status.conditions(), READY);
+    let has_verdict = ready.is_some_and(|ready| ready.status != ConditionStatus::Unknown);
+    let is_old = ready.is_some_and(|r| r.observed_generation == object.meta().generation) && !asked(object);
+    if news.is_none() && has_verdict && is_old {
+        return None;
+    }
     let mut conditions = conditions(object, &mut status, &now);
-    conditions.reconciling(reason::PROGRESSING, BUILDING);
-    conditions.mark_unknown(READY, reason::PROGRESSING, BUILDING);
-    status
+    let doing = match &news {
+        Some((_, text)) => format!("{BUILDING}: {text}"),
+        None => BUILDING.to_owned(),
+    };
+    conditions.reconciling(reason::PROGRESSING, doing.clone());
+    if news.is_some() || !has_verdict {
+        conditions.mark_unknown(READY, reason::PROGRESSING, doing);
+    }
+    if let Some((reason, text)) = news {
+        conditions.mark_true(ARTIFACT_OUTDATED, reason, text);
+    }
+    Some(status)
 }
 
 /// The status, event and requeue after a failed pass.
@@ -374,6 +390,47 @@ mod tests {
         assert!(find(&conditions, ARTIFACT_OUTDATED).is_none());
         let conditions = failed_with(to("r1", None), json!(null));
         assert!(find(&conditions, ARTIFACT_OUTDATED).is_none());
+    }
+
+    #[test]
+    fn who_is_ready_stays_so_until_there_is_news() {
+        let shown = |change: serde_json::Value, ready: serde_json::Value, news: Option<News>| {
+            let mut object = json!({
+                "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "a", "generation": 2},
+                "spec": {"url": "https://h/r", "interval": "1m"}, "status": {"conditions": [ready]},
+            });
+            object["metadata"]["annotations"] = change;
+            let object: GitRepository = serde_json::from_value(object).unwrap();
+            let status = in_progress(&object, news, runtime::conditions::now())?;
+            Some(find(&status.conditions, READY).unwrap().status)
+        };
+        let ready = |status: &str, generation: i64| json!({"type": "Ready", "status": status, "reason": "R", "message": "m", "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let requested = json!({REQUESTED_AT: "now"});
+        let news = || Some((source::NEW_REVISION, "new upstream revision 'r'".to_owned()));
+        for (change, ready, news, expected) in [
+            (json!(null), ready("True", 2), None, None),
+            (json!(null), ready("False", 2), None, None),
+            (
+                json!(null),
+                ready("Unknown", 2),
+                None,
+                Some(ConditionStatus::Unknown),
+            ),
+            (json!(null), ready("True", 1), None, Some(ConditionStatus::True)),
+            (requested, ready("False", 2), None, Some(ConditionStatus::False)),
+            (
+                json!(null),
+                ready("True", 2),
+                news(),
+                Some(ConditionStatus::Unknown),
+            ),
+        ] {
+            assert_eq!(
+                shown(change.clone(), ready.clone(), news),
+                expected,
+                "{change} {ready}"
+            );
+        }
     }
 
     #[test]

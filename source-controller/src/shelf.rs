@@ -25,11 +25,28 @@ pub async fn look(storage: &Storage, artifact: Option<&Artifact>) -> Result<Opti
     let looked = blocking(move || {
         let found = storage.check(&artifact)?;
         if found == Stored::Damaged {
-            storage.note_damage(&artifact);
+            let text = format!(
+                "failed to verify integrity of artifact: '{}' is not what its digest says, and was removed",
+                artifact.path
+            );
+            let event = Event::warning(reason::ARTIFACT_VERIFICATION_FAILED, text);
+            storage.note(&artifact, event);
         }
         if found == Stored::Good {
             // What cannot be cleared away now is cleared away next time.
-            let _ = storage.collect(&artifact);
+            match storage.collect(&artifact) {
+                Ok(0) => {}
+                Ok(number) => {
+                    let text = format!("garbage collected {number} artifacts");
+                    let event = Event::trace(reason::GARBAGE_COLLECTION_SUCCEEDED, text);
+                    storage.note(&artifact, event);
+                }
+                Err(error) => {
+                    let text = format!("garbage collection failed: {}", chain(&error));
+                    let event = Event::warning(reason::GARBAGE_COLLECTION_FAILED, text);
+                    storage.note(&artifact, event);
+                }
+            }
         }
         Ok(found)
     });
@@ -39,29 +56,21 @@ pub async fn look(storage: &Storage, artifact: Option<&Artifact>) -> Result<Opti
         .map_err(|e| Failure::storage(reason::STAT_OPERATION_FAILED, &e))
 }
 
-/// The outcome of a pass, with a word of an artifact that was found to be damaged by it. One that is lost and could not be made
-/// anew is taken back: nobody is sent to what is not there.
+/// The outcome of a pass, and before it what was found of the artifact that there was. One that is lost and could not be made anew
+/// is taken back: nobody is sent to what is not there.
 pub fn told<O: OwnSource>(
     storage: &Storage,
     object: &O,
     mut outcome: Outcome<O::Status>,
 ) -> Outcome<O::Status> {
-    if outcome.error.is_some()
-        && object
-            .artifact()
-            .is_some_and(|artifact| storage.is_lost(artifact))
-    {
+    let Some(artifact) = object.artifact() else {
+        return outcome;
+    };
+    if outcome.error.is_some() && storage.is_lost(artifact) {
         O::take_back(&mut outcome.status);
         conditions(object, &mut outcome.status, &runtime::conditions::now()).remove(ARTIFACT_IN_STORAGE);
     }
-    if let Some(artifact) = object.artifact().filter(|artifact| storage.take_damage(artifact)) {
-        let text = format!(
-            "failed to verify integrity of artifact: '{}' is not what its digest says, and was removed",
-            artifact.path
-        );
-        let event = Event::warning(reason::ARTIFACT_VERIFICATION_FAILED, text);
-        outcome.events.insert(0, event);
-    }
+    outcome.events.splice(0..0, storage.take_notes(artifact));
     outcome
 }
 

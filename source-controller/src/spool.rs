@@ -55,12 +55,13 @@ impl Spool {
     #[must_use]
     pub fn content(&self, file: &File) -> Content {
         // All files of the tree have a place.
-        let place = Place::of(file).unwrap_or(Place { offset: 0, size: 0 });
-        Content {
-            file: self.content.clone(),
-            at: place.offset,
-            left: place.size,
-        }
+        self.at(Place::of(file).unwrap_or(Place { offset: 0, size: 0 }))
+    }
+
+    /// The content that is at a place.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Content {
+        Content::new(self.content.clone(), place)
     }
 
     /// What is at a path, as an archive has it.
@@ -85,6 +86,16 @@ impl Spool {
 }
 
 impl Content {
+    /// What a file has at a place.
+    #[must_use]
+    pub fn new(file: Arc<fs::File>, place: Place) -> Content {
+        Content {
+            file,
+            at: place.offset,
+            left: place.size,
+        }
+    }
+
     /// How many bytes are left to read.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -19,9 +19,9 @@ use artifact::{Algorithm, Digest, Hasher};
 use cloud::Cloud;
 use crds::meta::Artifact;
 use remote::Remote;
-use runtime::Key;
+use runtime::{Key, events::Event};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, Read as _},
     os::unix::fs::DirBuilderExt as _,
@@ -69,8 +69,8 @@ struct Shelf {
     remote: Option<Remote>,
     /// Whether this process makes the artifacts. Another one serves what the object store has.
     leads: AtomicBool,
-    /// Artifacts that were found to be damaged, until that was told.
-    damaged: Mutex<BTreeSet<String>>,
+    /// What there is to tell of artifacts, by their paths.
+    notes: Mutex<BTreeMap<String, Vec<Event>>>,
 }
 
 /// Where an artifact is served. The address of the server may be another than when the artifact was stored.
@@ -163,7 +163,7 @@ impl Storage {
             algorithm,
             retention,
             leads: AtomicBool::new(false),
-            damaged: Mutex::default(),
+            notes: Mutex::default(),
         })))
     }
 
@@ -240,14 +240,17 @@ impl Storage {
         Ok(Stored::Damaged)
     }
 
-    /// Remembers that an artifact was found to be damaged, for whoever tells of it.
-    pub fn note_damage(&self, artifact: &Artifact) {
-        lock(&self.0.damaged).insert(artifact.path.clone());
+    /// Remembers something of an artifact, for whoever tells of it.
+    pub fn note(&self, artifact: &Artifact, event: Event) {
+        lock(&self.0.notes)
+            .entry(artifact.path.clone())
+            .or_default()
+            .push(event);
     }
 
-    /// Whether an artifact was found to be damaged, and nobody was told so far.
-    pub fn take_damage(&self, artifact: &Artifact) -> bool {
-        lock(&self.0.damaged).remove(&artifact.path)
+    /// What nobody was told so far of an artifact.
+    pub fn take_notes(&self, artifact: &Artifact) -> Vec<Event> {
+        lock(&self.0.notes).remove(&artifact.path).unwrap_or_default()
     }
 
     /// Whether the file of an artifact is there.

@@ -8,23 +8,17 @@ pub const INCLUDE_CHANGE: &str = "IncludeChange";
 pub const NEW_CHART: &str = "NewChart";
 /// Event: a new artifact was stored.
 pub const NEW_ARTIFACT: &str = "NewArtifact";
-/// Event: nothing changed.
-pub const ARTIFACT_UP_TO_DATE: &str = "ArtifactUpToDate";
 /// Event: the stored file is not what its digest says, and was thrown away.
 pub const ARTIFACT_VERIFICATION_FAILED: &str = "ArtifactVerificationFailed";
 
 /// Git refused, or could not do, what was asked.
 pub const GIT_OPERATION_FAILED: &str = "GitOperationFailed";
-/// Event: Git was asked, and nothing changed.
-pub const GIT_OPERATION_SUCCEEDED: &str = "GitOperationSucceeded";
 /// The Git repository has no commits.
 pub const EMPTY_GIT_REPOSITORY: &str = "EmptyGitRepository";
 /// An included source does not exist.
 pub const NOT_FOUND: &str = "NotFound";
 /// An included source has no artifact.
 pub const NO_ARTIFACT: &str = "NoArtifact";
-/// An include wants to write outside the repository.
-pub const ILLEGAL_PATH: &str = "IllegalPath";
 /// An included path could not be copied.
 pub const COPY_FAILURE: &str = "CopyFailure";
 
@@ -34,18 +28,10 @@ pub const DIRECTORY_CREATION_FAILED: &str = "DirectoryCreationFailed";
 pub const STAT_OPERATION_FAILED: &str = "StatOperationFailed";
 /// A file could not be read, or a registry could not be asked.
 pub const READ_OPERATION_FAILED: &str = "ReadOperationFailed";
-/// A path is not one that can be used.
-pub const INVALID_PATH: &str = "InvalidPath";
 /// The artifact could not be written.
 pub const ARCHIVE_OPERATION_FAILED: &str = "ArchiveOperationFailed";
-/// The artifact is locked by somebody else.
-pub const ACQUIRE_LOCK_FAILED: &str = "AcquireLockFailed";
-/// The convenience link to the latest artifact could not be set.
-pub const SYMLINK_UPDATE_FAILED: &str = "SymlinkUpdateFailed";
 /// The ignore rules could not be read.
 pub const SOURCE_IGNORE_ERROR: &str = "SourceIgnoreError";
-/// The object's status could not be written.
-pub const PATCH_OPERATION_FAILED: &str = "PatchOperationFailed";
 /// Event: old artifacts were removed.
 pub const GARBAGE_COLLECTION_SUCCEEDED: &str = "GarbageCollectionSucceeded";
 /// Event: old artifacts could not be removed.
@@ -86,8 +72,6 @@ pub const INVALID_CHART_REFERENCE: &str = "InvalidChartReference";
 pub const SOURCE_UNAVAILABLE: &str = "SourceUnavailable";
 /// The chart's source has no artifact.
 pub const NO_SOURCE_ARTIFACT: &str = "NoSourceArtifact";
-/// The source is of a kind that holds no charts.
-pub const UNSUPPORTED_SOURCE_KIND: &str = "UnsupportedSourceKind";
 /// The chart's metadata could not be changed.
 pub const METADATA_PATCH_ERROR: &str = "MetadataPatchError";
 /// The values files could not be merged.
@@ -102,7 +86,3 @@ pub const CHART_VERIFICATION_ERROR: &str = "ChartVerificationError";
 pub const RESOLVED_DEPENDENCIES: &str = "ResolvedDependencies";
 /// The cause is not known.
 pub const UNKNOWN: &str = "Unknown";
-/// Event: all objects of the bucket were read, and nothing changed.
-pub const BUCKET_OPERATION_SUCCEEDED: &str = "BucketOperationSucceeded";
-/// The cache of indexes could not be used.
-pub const CACHE_OPERATION_FAILED: &str = "CacheOperationFailed";

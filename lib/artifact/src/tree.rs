@@ -167,7 +167,9 @@ impl Tree {
 }
 
 impl File {
-    fn new(bytes: Vec<u8>, executable: bool) -> File {
+    /// A file with this content.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>, executable: bool) -> File {
         let digest = Sha256::digest(&bytes).into();
         File {
             content: bytes.into(),

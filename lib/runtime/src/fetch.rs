@@ -7,6 +7,8 @@ use futures::StreamExt as _;
 use std::{
     collections::HashMap,
     env,
+    fs::File,
+    io::{self, BufWriter, Seek as _, Write},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -96,6 +98,9 @@ pub enum FetchError {
         #[source]
         source: UnpackError,
     },
+    /// What is downloaded cannot be kept.
+    #[error("cannot keep the artifact")]
+    Write(#[source] std::io::Error),
     /// The process is ending.
     #[error("stopped while unpacking the artifact")]
     Stopped,
@@ -136,14 +141,40 @@ impl Artifacts {
     /// # Errors
     /// See [`FetchError`].
     pub async fn bytes(&self, artifact: &Artifact) -> Result<Vec<u8>, FetchError> {
+        self.retried(artifact, || Ok(Vec::new())).await
+    }
+
+    /// The bytes of an artifact, checked against its digest, in a file that `scratch` makes anew for each attempt: memory does
+    /// not grow with them. The file is at its beginning.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn save(
+        &self,
+        artifact: &Artifact,
+        scratch: impl Fn() -> io::Result<File>,
+    ) -> Result<File, FetchError> {
+        let writer = || scratch().map(BufWriter::new);
+        let written = self.retried(artifact, writer).await?;
+        let file = written.into_inner().map_err(|e| e.into_error());
+        let rewound = file.and_then(|mut file| file.rewind().map(|()| file));
+        rewound.map_err(FetchError::Write)
+    }
+
+    async fn retried<W: Write>(
+        &self,
+        artifact: &Artifact,
+        writer: impl Fn() -> io::Result<W>,
+    ) -> Result<W, FetchError> {
         let digest: Digest = artifact.digest.parse().map_err(|_| FetchError::NoDigest {
             digest: artifact.digest.clone(),
         })?;
         let url = localhost(&artifact.url);
         let mut attempt = 0;
         loop {
-            match self.attempt(&url, &digest).await {
-                Ok(bytes) => return Ok(bytes),
+            let mut into = writer().map_err(FetchError::Write)?;
+            match self.attempt(&url, &digest, &mut into).await {
+                Ok(()) => return Ok(into),
                 Err(error) if attempt < self.retries && transient(&error) => {
                     attempt += 1;
                     tracing::debug!(
@@ -169,7 +200,7 @@ impl Artifacts {
             .map_err(|source| FetchError::Unpack { url, source })
     }
 
-    async fn attempt(&self, url: &str, digest: &Digest) -> Result<Vec<u8>, FetchError> {
+    async fn attempt(&self, url: &str, digest: &Digest, into: &mut impl Write) -> Result<(), FetchError> {
         let http = |source: reqwest::Error| FetchError::Http {
             url: url.to_owned(),
             source: source.without_url(),
@@ -186,23 +217,24 @@ impl Artifacts {
             }
         }
         let mut hasher = Hasher::new(digest.algorithm());
-        let mut bytes = Vec::new();
+        let mut length = 0;
         let mut body = answer.bytes_stream();
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(http)?;
-            if bytes.len() as u64 + chunk.len() as u64 > self.most {
+            length += chunk.len() as u64;
+            if length > self.most {
                 let (url, most) = (url.to_owned(), self.most);
                 return Err(FetchError::TooLarge { url, most });
             }
             hasher.update(&chunk);
-            bytes.extend_from_slice(&chunk);
+            into.write_all(&chunk).map_err(FetchError::Write)?;
         }
         if hasher.finish() != *digest {
             return Err(FetchError::Digest {
                 digest: digest.to_string(),
             });
         }
-        Ok(bytes)
+        Ok(())
     }
 
     fn entry(&self, digest: &str) -> Arc<OnceCell<Tree>> {
@@ -257,6 +289,7 @@ fn transient(error: &FetchError) -> bool {
         | FetchError::NoDigest { .. }
         | FetchError::Digest { .. }
         | FetchError::Unpack { .. }
+        | FetchError::Write(_)
         | FetchError::Stopped => false,
     }
 }

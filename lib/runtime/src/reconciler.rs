@@ -21,6 +21,12 @@ pub trait Reconciler: Send + Sync + 'static {
         None
     }
 
+    /// Ends when a pass that is under way has more to show than [`Reconciler::in_progress`] gave before.
+    fn more_in_progress(&self, object: &Self::Object) -> impl Future<Output = ()> + Send {
+        let _ = object;
+        std::future::pending()
+    }
+
     /// Whether there is nothing to do about an object but to read it: it gets no finalizer, no status and no passes, and
     /// loses what it has of them.
     fn is_static(&self, object: &Self::Object) -> bool {

@@ -173,25 +173,37 @@ impl<R: Reconciler> Shell<R> {
         Ok(Arc::new(updated))
     }
 
-    /// Runs the pass; when it lasts, writes once that it is under way.
+    /// Runs the pass; when it lasts, writes that it is under way, and again when it has more to show.
     async fn with_progress(&self, object: &Arc<R::Object>) -> Outcome<Status<R>> {
         let mut pass = std::pin::pin!(self.reconciler.reconcile(object));
         tokio::select! {
             outcome = &mut pass => return outcome,
             () = tokio::time::sleep(MOMENT) => {}
         }
-        if let Some(status) = self.reconciler.in_progress(object) {
-            let (write, outcome) = tokio::join!(self.write(object, status, &[]), &mut pass);
-            if let Err(error) = write {
-                info!(
-                    kind = R::Object::KIND,
-                    error = chain(&error),
-                    "cannot show the progress"
-                );
+        loop {
+            let status = self.reconciler.in_progress(object);
+            let show = async {
+                if let Some(status) = status
+                    && let Err(error) = self.write(object, status, &[]).await
+                {
+                    info!(
+                        kind = R::Object::KIND,
+                        error = chain(&error),
+                        "cannot show the progress"
+                    );
+                }
+            };
+            let next = async {
+                tokio::select! {
+                    outcome = &mut pass => Some(outcome),
+                    () = self.reconciler.more_in_progress(object) => None,
+                }
+            };
+            // What is being written comes to its end before anything else is.
+            if let ((), Some(outcome)) = tokio::join!(show, next) {
+                return outcome;
             }
-            return outcome;
         }
-        pass.await
     }
 
     /// A suspended object is left alone, but a request to reconcile it counts as handled.

@@ -1,13 +1,20 @@
 //! I/O: what generators make: files on the shelf, and the ExternalArtifacts that offer them.
 
-use super::{Context, MADE, compose::compose, expand::Wanted, observe::Observed, record::Failure};
+use super::{
+    Context, MADE,
+    compose::{Sources, compose},
+    contents::Contents,
+    expand::Wanted,
+    observe::Observed,
+    record::Failure,
+};
 use crate::{
-    files::{self, Kept, keep_by},
+    files::{Kept, keep_by},
     ignore::Ignore,
     shelf::blocking,
     storage::{Offer, Storage, Stored},
 };
-use artifact::{Node, Tree, pack};
+use artifact::{Node, pack};
 use crds::{
     extensions::{
         ArtifactGenerator, ExternalArtifactReference, GENERATOR, GROUP, MANAGER, OutputArtifact,
@@ -25,6 +32,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::{self, Read as _},
     sync::Arc,
 };
 
@@ -142,12 +150,12 @@ pub async fn build(
     storage: &Storage,
     object: &Arc<ArtifactGenerator>,
     wanted: &Wanted,
-    trees: Arc<BTreeMap<String, Tree>>,
+    sources: Arc<Sources>,
     there: Option<Arc<ExternalArtifact>>,
 ) -> Result<Artifact, Failure> {
     let (storage, wanted) = (storage.clone(), wanted.artifact.clone());
     let namespace = object.namespace().unwrap_or_default();
-    let work = move || build_now(&storage, &namespace, &wanted, &trees, there.as_deref());
+    let work = move || build_now(&storage, &namespace, &wanted, &sources, there.as_deref());
     blocking(work).await.map_err(broken)?
 }
 
@@ -155,15 +163,20 @@ fn build_now(
     storage: &Storage,
     namespace: &str,
     wanted: &OutputArtifact,
-    trees: &BTreeMap<String, Tree>,
+    sources: &Sources,
     there: Option<&ExternalArtifact>,
 ) -> Result<Artifact, Failure> {
     let name = &wanted.name;
     let failed = |text: String| Failure::retry(making::BUILD_FAILED, format!("{name} build failed: {text}"));
-    let tree = compose(&wanted.copy, trees)
+    let disk = |error: io::Error| {
+        let text = format!("{name} build failed: cannot keep what is copied: {error}");
+        Failure::retry(source::ARCHIVE_OPERATION_FAILED, text)
+    };
+    let scratch = storage.scratch().map_err(disk)?;
+    let made = compose(&wanted.copy, sources, scratch)
         .map_err(|error| failed(format!("failed to apply copy operations: {}", chain(&error))))?;
-    let files = keep_by(&tree, &Ignore::defaults()).map_err(|error| failed(error.to_string()))?;
-    let file = format!("{}.tar.gz", content(&files));
+    let files = keep_by(&made.tree, &Ignore::defaults()).map_err(|error| failed(error.to_string()))?;
+    let file = format!("{}.tar.gz", checksum(&files, &made.contents).map_err(disk)?);
     let key = Key::new(namespace, name);
     let path = Storage::path(MADE, &key, &file);
     let kept = there
@@ -184,7 +197,10 @@ fn build_now(
         metadata: BTreeMap::new(),
         link: None,
     };
-    let published = storage.publish(offer, |writer| pack(files::entries(&files), writer).map(drop));
+    let entries = files
+        .iter()
+        .map(|(path, node)| Ok::<_, io::Error>(made.contents.entry(path, *node)));
+    let published = storage.publish(offer, |writer| pack(entries, writer).map(drop));
     published.map(|published| published.artifact).map_err(|error| {
         let text = format!("{name} build failed: {}", chain(&error));
         Failure::retry(source::ARCHIVE_OPERATION_FAILED, text)
@@ -307,8 +323,8 @@ fn is_of(there: &ExternalArtifact, object: &ArtifactGenerator) -> bool {
 }
 
 /// A checksum of all that is archived: the same files have the same name.
-fn content(kept: &[Kept<'_>]) -> String {
-    let mut hasher = Sha256::new();
+fn checksum(kept: &[Kept<'_>], contents: &Contents) -> io::Result<String> {
+    let (mut hasher, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
     for (path, node) in kept {
         hasher.update((path.len() as u64).to_be_bytes());
         hasher.update(path.as_bytes());
@@ -316,11 +332,18 @@ fn content(kept: &[Kept<'_>]) -> String {
             Node::Directory => hasher.update([0]),
             Node::File(file) => {
                 hasher.update([1 + u8::from(file.executable())]);
-                hasher.update(file.digest());
+                let (mut content, mut its) = (contents.content(file), Sha256::new());
+                loop {
+                    match content.read(&mut piece)? {
+                        0 => break,
+                        read => its.update(&piece[..read]),
+                    }
+                }
+                hasher.update(its.finalize());
             }
         }
     }
-    hex::encode(hasher.finalize())
+    Ok(hex::encode(hasher.finalize()))
 }
 
 fn broken(failure: crate::record::Failure) -> Failure {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::auth::AuthError;
 use super::ssh::SshError;
 use crate::ignore::RulesError;
+use crds::source::reason;
 use versions::RangeError;
 
 /// Why a source has no new commit. The chain of sources printed with `: ` between is the condition's message.
@@ -301,9 +302,9 @@ impl GitError {
             GitError::Url { .. } => "URLInvalid",
             GitError::Auth(error) => error.reason(),
             GitError::Token(_) => "AuthenticationFailed",
-            GitError::Empty => "EmptyGitRepository",
+            GitError::Empty => reason::EMPTY_GIT_REPOSITORY,
             GitError::Rules(_) => "SourceIgnoreError",
-            GitError::Checkout(_) | GitError::Sparse(_) | GitError::Mirror(_) => "GitOperationFailed",
+            GitError::Checkout(_) | GitError::Sparse(_) | GitError::Mirror(_) => reason::GIT_OPERATION_FAILED,
         }
     }
 

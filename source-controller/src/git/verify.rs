@@ -6,6 +6,7 @@ mod sshsig;
 use std::collections::BTreeMap;
 
 use super::checkout::{Checkout, Signature};
+use crds::source::reason;
 
 /// `spec.verify.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,10 +97,10 @@ impl VerifyError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            VerifyError::NoTag => "InvalidVerificationMode",
-            VerifyError::UnsignedTag(_) => "InvalidGitObject",
-            VerifyError::Tag { .. } => "InvalidTagSignature",
-            VerifyError::Commit { .. } => "InvalidCommitSignature",
+            VerifyError::NoTag => reason::INVALID_VERIFICATION_MODE,
+            VerifyError::UnsignedTag(_) => reason::INVALID_GIT_OBJECT,
+            VerifyError::Tag { .. } => reason::INVALID_TAG_SIGNATURE,
+            VerifyError::Commit { .. } => reason::INVALID_COMMIT_SIGNATURE,
         }
     }
 

@@ -16,6 +16,8 @@ use crds::{
 use runtime::{Key, telemetry::chain};
 use std::{collections::BTreeMap, sync::Arc};
 
+const INCLUDES_DIFFER: &str = "included artifacts differ from last observed includes";
+
 /// An artifact that was stored, and what it was made of.
 #[derive(Debug)]
 pub struct Archived {
@@ -38,18 +40,22 @@ pub fn run(
     includes: includes::Resolved,
 ) -> Result<Archived, Failure> {
     let checkout = context.mirrors.fetch(request).map_err(|e| Failure::from(&e))?;
-    let outdated = |failure: Failure| {
-        let revision = checkout.revision();
-        let is_new = object
-            .artifact()
-            .is_none_or(|artifact| artifact.revision != revision);
-        if is_new || record::same_includes(object, &includes) {
-            let doing = format!("new upstream revision '{revision}'");
-            failure.on_way_to(revision, object.artifact(), doing)
-        } else {
-            let text = "included artifacts differ from last observed includes";
-            failure.outdated(reason::INCLUDE_CHANGE, text)
-        }
+    let revision = checkout.revision();
+    let doing = format!("new upstream revision '{revision}'");
+    let is_new = object
+        .artifact()
+        .is_none_or(|artifact| artifact.revision != revision);
+    let same_includes = record::same_includes(object, &includes);
+    if is_new {
+        context.progress.outdated(object, reason::NEW_REVISION, &*doing);
+    } else if !same_includes {
+        context
+            .progress
+            .outdated(object, reason::INCLUDE_CHANGE, INCLUDES_DIFFER);
+    }
+    let outdated = |failure: Failure| match is_new || same_includes {
+        true => failure.on_way_to(revision, object.artifact(), doing),
+        false => failure.outdated(reason::INCLUDE_CHANGE, INCLUDES_DIFFER),
     };
     let archived = archive(context, object, &checkout, verification, &includes);
     archived.map_err(outdated)

@@ -161,6 +161,7 @@ async fn pull(
         return Ok(build);
     }
     let new = made.as_new();
+    context.progress.outdated(object, source::NEW_CHART, &*new);
     let archive = repository
         .download(context, &chosen, context.charts.archive)
         .await;

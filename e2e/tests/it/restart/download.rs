@@ -392,6 +392,22 @@ async fn a_kill_in_mid_download_leaves_nothing() -> Result<()> {
         Ok((layer && object).then_some(()))
     };
     eventually("halves are on the disk", LIMIT, on_disk).await?;
+    // Whoever looks sees what is coming, as with Flux.
+    for (kind, reason, text) in [
+        ("OCIRepository", "NewRevision", "new revision 'v@sha256:"),
+        ("Bucket", "NewRevision", "new upstream revision 'sha256:"),
+        ("HelmChart", "NewChart", "new 'web' chart with version '1.2.0'"),
+    ] {
+        let told = |o: &Value| {
+            let outdated = expect::condition(o, "ArtifactOutdated");
+            let building = expect::condition(o, "Reconciling");
+            outdated.is_some_and(|c| c.status == "True" && c.reason == reason && c.message.contains(text))
+                && building.is_some_and(|c| c.reason == "Progressing" && c.message.contains(text))
+                && o["status"]["artifact"]["url"].is_string()
+        };
+        let what = format!("{kind} is outdated");
+        space.holds(&what, SOURCE, kind, "app", told).await?;
+    }
     world.suite.source.kill();
     peer.halves(&peer.counts.broken, 1).await?;
     ensure!(
@@ -411,6 +427,10 @@ async fn a_kill_in_mid_download_leaves_nothing() -> Result<()> {
     }
     peer.open.send_replace(true);
     all_have(&space, &second).await?;
+    for kind in KINDS {
+        let current = |o: &Value| expect::condition(o, "ArtifactOutdated").is_none();
+        space.holds("current", SOURCE, kind, "app", current).await?;
+    }
 
     // An archive is half written when it is killed.
     let before = below(&storage)?;

@@ -1,10 +1,19 @@
-use super::{BOUNDS, Bounds, compose, compose_within};
-use artifact::{Node, Tree, TreeBuilder};
+use super::{BOUNDS, Bounds, Composed, Sources, compose_within};
+use crate::spool::Spool;
+use artifact::{Limits, Node, Tree, TreeBuilder};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use runtime::telemetry::chain;
-use std::collections::BTreeMap;
+use std::{fs::File, sync::Arc};
 
-fn sources() -> BTreeMap<String, Tree> {
+fn scratch() -> File {
+    tempfile::tempfile().unwrap()
+}
+
+fn compose(copies: &[CopyOperation], sources: &Sources) -> Result<Composed, super::ComposeError> {
+    super::compose(copies, sources, scratch())
+}
+
+fn sources() -> Sources {
     let mut git = TreeBuilder::default();
     for path in [
         "README.md",
@@ -33,7 +42,10 @@ fn sources() -> BTreeMap<String, Tree> {
     git.file("charts/broken.tgz", b"no archive".to_vec(), false)
         .unwrap();
     git.file("charts/readme.txt", b"text".to_vec(), false).unwrap();
-    [("git".to_owned(), git.build())].into()
+    let mut archive = Vec::new();
+    artifact::pack_tree(&git.build(), &mut archive).unwrap();
+    let spool = Spool::unpack(&archive[..], &Limits::default(), scratch()).unwrap();
+    [("git".to_owned(), Arc::new(spool))].into()
 }
 
 fn copy(from: &str, to: &str) -> CopyOperation {
@@ -62,7 +74,7 @@ fn by(strategy: CopyStrategy, operation: CopyOperation) -> CopyOperation {
 fn check(operations: &[CopyOperation], expected: Result<&[&str], &str>) {
     let made = compose(operations, &sources());
     match (&made, expected) {
-        (Ok(tree), Ok(expected)) => {
+        (Ok(Composed { tree, .. }), Ok(expected)) => {
             let empty = |path: &String| tree.entries(path).next().is_none();
             let paths: Vec<String> = tree
                 .walk()
@@ -128,8 +140,18 @@ fn files_go_where_cp_puts_them() {
         Ok(&["sub/c.yaml", "sub/config.yaml", "sub/note.md"]),
     );
     let all = compose(&[copy("@git/", "@artifact/")], &sources()).unwrap();
-    assert_eq!(all.files().count(), sources()["git"].files().count());
-    assert!(all.file("run.sh").unwrap().executable(), "the execute bit stays");
+    let sources = sources();
+    assert_eq!(all.tree.files().count(), sources["git"].tree().files().count());
+    assert!(
+        all.tree.file("run.sh").unwrap().executable(),
+        "the execute bit stays"
+    );
+    // What is copied is what was there, wherever it is kept.
+    for (path, file) in all.tree.files() {
+        let there = sources["git"].tree().file(&path).unwrap();
+        let there = sources["git"].content(there).bytes().unwrap();
+        assert_eq!(all.contents.bytes(file).unwrap(), there, "{path}");
+    }
 }
 
 #[test]
@@ -163,7 +185,8 @@ fn yaml_is_merged_as_helm_merges_values() {
     let base = || copy("@git/base.yaml", "@artifact/values.yaml");
     let over = |from: &str| by(CopyStrategy::Merge, copy(from, "@artifact/values.yaml"));
     let made = compose(&[base(), over("@git/over.yaml")], &sources()).unwrap();
-    let text = std::str::from_utf8(made.file("values.yaml").unwrap().bytes()).unwrap();
+    let text = made.contents.bytes(made.tree.file("values.yaml").unwrap());
+    let text = String::from_utf8(text.unwrap()).unwrap();
     assert_eq!(text, "a:\n  l:\n  - 3\n  x: 1\n  z: 2\nb: null\n");
     check(&[over("@git/over.yaml")], Ok(&["values.yaml"]));
     check(&[base(), over("@git/list.yaml")], Err("a document is not a map"));
@@ -173,6 +196,26 @@ fn yaml_is_merged_as_helm_merges_values() {
 fn archives_are_unpacked() {
     let extract = |from: &str| by(CopyStrategy::Extract, copy(from, "@artifact/c/"));
     check(&[extract("@git/charts/chart-1.tgz")], Ok(&["c/chart/Chart.yaml"]));
+    // Beside what was made before.
+    let base = copy("@git/base.yaml", "@artifact/v.yaml");
+    let over = by(CopyStrategy::Merge, copy("@git/over.yaml", "@artifact/v.yaml"));
+    let twice = by(
+        CopyStrategy::Extract,
+        copy("@git/charts/deep/Chart-2.TAR.GZ", "@artifact/d/"),
+    );
+    let made = compose(
+        &[base, over, extract("@git/charts/chart-1.tgz"), twice],
+        &sources(),
+    )
+    .unwrap();
+    for (path, expected) in [
+        ("v.yaml", "a:\n  l:\n  - 3\n  x: 1\n  z: 2\nb: null\n"),
+        ("c/chart/Chart.yaml", "name: chart"),
+        ("d/chart/Chart.yaml", "name: chart"),
+    ] {
+        let bytes = made.contents.bytes(made.tree.file(path).unwrap()).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{path}");
+    }
     check(&[extract("@git/charts/**/*.TAR.GZ")], Ok(&["c/chart/Chart.yaml"]));
     check(&[extract("@git/charts/*.txt")], Ok(&[]));
     check(
@@ -242,7 +285,7 @@ fn nothing_leaves_its_root() {
 fn artifacts_are_bounded() {
     let all = copy("@git/**", "@artifact/");
     let check = |bounds: Bounds, copies: &[CopyOperation]| {
-        let made = compose_within(bounds, copies, &sources());
+        let made = compose_within(bounds, copies, &sources(), scratch());
         made.map(drop)
             .map_err(|error| chain(&error).rsplit(": ").next().unwrap().to_owned())
     };
@@ -277,6 +320,14 @@ fn artifacts_are_bounded() {
             bounds(|b| b.bytes = 100),
             again,
             "more than 100 bytes are copied for one artifact",
+        ),
+        (
+            bounds(|b| b.merged = 20),
+            vec![
+                copy("@git/base.yaml", "@artifact/v.yaml"),
+                by(CopyStrategy::Merge, copy("@git/over.yaml", "@artifact/v.yaml")),
+            ],
+            "'v.yaml' has more than the 20 bytes that a file which is merged may have",
         ),
         (
             bounds(|b| b.extracted = 100),
