@@ -3,6 +3,7 @@
 mod bucket;
 mod failures;
 mod git;
+mod hostile;
 mod registry;
 
 use anyhow::{Context as _, Result, ensure};
