@@ -227,6 +227,37 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
+async fn a_branch_that_vanishes_leaves_its_artifact() -> Result<()> {
+    let space = World::shared().await?.space("branch-gone").await?;
+    let commit = space.repo.commit(&[("a.yaml", &app::config_map("a", "1"))])?;
+    space.repo.branch("feature", &commit)?;
+    space
+        .git_repository(json!({"spec": {"ref": {"branch": "feature"}}}))
+        .await?;
+    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    let before = space
+        .holds("ready", SOURCE, "GitRepository", "app", ready)
+        .await?;
+    space.repo.delete("refs/heads/feature")?;
+    space.request(SOURCE, "GitRepository", "app").await?;
+    let part = "couldn't find remote ref";
+    space
+        .says(SOURCE, "GitRepository", "app", "GitOperationFailed", part)
+        .await?;
+    let after = space.get(SOURCE, "GitRepository", "app").await?;
+    let artifact = &after.context("it is there")?["status"]["artifact"];
+    ensure!(*artifact == before["status"]["artifact"], "{artifact}");
+    let url = artifact["url"].as_str().context("a url")?;
+    ensure!(reqwest::get(url).await?.status().is_success(), "it is served");
+    space.repo.branch("feature", &commit)?;
+    space.request(SOURCE, "GitRepository", "app").await?;
+    space
+        .holds("ready", SOURCE, "GitRepository", "app", ready)
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_kustomization_that_cannot_be_applied_says_why() -> Result<()> {
     let world = World::shared().await?;
     for case in cases() {

@@ -3,6 +3,7 @@
 mod bucket;
 mod failures;
 mod git;
+mod hostile;
 mod registry;
 mod shared;
 

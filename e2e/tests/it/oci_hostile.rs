@@ -52,6 +52,16 @@ fn cut(bytes: &[u8], breaks: bool) -> Body {
     }
 }
 
+/// A byte now and then, without an end.
+fn drip() -> Body {
+    use futures::StreamExt as _;
+    let drop = || async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        Ok::<_, std::io::Error>(vec![b' '])
+    };
+    Body::from_stream(futures::stream::repeat_with(drop).then(|drop| drop))
+}
+
 /// What the layer of a scenario really has.
 fn layer(scenario: &str) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
@@ -119,6 +129,7 @@ fn hostile(asked: &Asked, elsewhere: &str) -> Response<Body> {
         ("endless", _) => answer(200, &[], endless()),
         ("other", _) => answer(200, &[], vec![b'x'; content.len()]),
         ("broken", _) => answer(200, &[], cut(&content[..10], true)),
+        ("drips", _) => answer(200, &[], drip()),
         ("stops", _) => answer(200, &[], cut(&content[..10], false)),
         ("redirected", rest) => answer(307, &[("location", &format!("{elsewhere}/v2/good/{rest}"))], ""),
         _ => answer(200, &[], content),
@@ -166,6 +177,7 @@ async fn registries_are_bounded() -> Result<()> {
         ("endless", &none, pull, "bytes that its manifest says"),
         ("other", &none, pull, "the content is not what its digest says"),
         ("broken", &none, pull, "failed to pull artifact from"),
+        ("drips", &soon, pull, "no answer within the timeout of 2s"),
         ("stops", &soon, pull, "no answer within the timeout of 2s"),
         ("silent", &soon, pull, "no answer within the timeout of 2s"),
         (

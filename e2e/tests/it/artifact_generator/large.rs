@@ -65,7 +65,7 @@ async fn a_large_source_costs_little_memory() -> Result<()> {
     let peak = source.peak_memory().context("it runs")?.saturating_sub(before);
     e2e::note!(
         "generator: {} MiB are taken apart in {:.1} s with {} MiB of memory",
-        PIECES * PIECE >> 20,
+        (PIECES * PIECE) >> 20,
         took.as_secs_f64(),
         peak >> 20
     );

@@ -182,3 +182,37 @@ async fn odd_stores_are_bounded() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn what_vanishes_is_still_served() -> Result<()> {
+    let space = World::shared().await?.space("bucket-gone").await?;
+    let gone = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let vanished = gone.clone();
+    let server = Scripted::start(move |asked| {
+        if vanished.load(std::sync::atomic::Ordering::SeqCst) {
+            let text = "<Error><Code>NoSuchBucket</Code><Message>It is not there.</Message></Error>";
+            return answer(404, &[], text);
+        }
+        hostile(asked)
+    });
+    let server = server.await?;
+    let plain = bucket(&server.address(), &json!({"spec": {"bucketName": "app"}}));
+    space.apply(plain).await?;
+    let before = ready(&space, "sha256:").await?;
+    gone.store(true, std::sync::atomic::Ordering::SeqCst);
+    space.request(SOURCE, KIND, "app").await?;
+    let part = "bucket 'app' not found";
+    space
+        .says(SOURCE, KIND, "app", "BucketOperationFailed", part)
+        .await?;
+    let after = space.get(SOURCE, KIND, "app").await?.context("it is there")?;
+    ensure!(
+        after["status"]["artifact"] == before["status"]["artifact"],
+        "{after}"
+    );
+    ensure!(paths(&files(&after).await?) == ["a.yaml"], "it is served");
+    gone.store(false, std::sync::atomic::Ordering::SeqCst);
+    space.request(SOURCE, KIND, "app").await?;
+    ready(&space, "sha256:").await?;
+    Ok(())
+}

@@ -313,7 +313,7 @@ async fn what_is_no_chart_says_why() -> Result<()> {
 }
 
 /// A few hundred kilobytes that become more than 100 MiB.
-fn bomb() -> Result<Vec<u8>> {
+pub fn bomb() -> Result<Vec<u8>> {
     let file = artifact::Entry {
         path: b"web/zeros".to_vec(),
         kind: artifact::EntryKind::File {
