@@ -116,10 +116,10 @@ impl ArtifactGenerators {
             )
         })?;
         // I/O: artifacts on the shelf and ExternalArtifacts in the cluster, one after the other; then what is left over.
-        let sources = Arc::new(sources);
+        let from = Arc::new((sources, compose::Allowance::default()));
         let mut inventory = Vec::new();
         for wanted in wanted {
-            inventory.push(self.make(object, wanted, &sources, &observed).await?);
+            inventory.push(self.make(object, wanted, &from, &observed).await?);
         }
         let mut left = publish::made(&self.0, object);
         left.retain(|name| !inventory.iter().any(|made| made.name == *name));
@@ -143,7 +143,7 @@ impl ArtifactGenerators {
         &self,
         object: &Arc<ArtifactGenerator>,
         wanted: Wanted,
-        sources: &Arc<compose::Sources>,
+        from: &Arc<(compose::Sources, compose::Allowance)>,
         observed: &BTreeMap<String, Observed>,
     ) -> Result<ExternalArtifactReference, Failure> {
         let name = wanted.artifact.name.clone();
@@ -152,7 +152,7 @@ impl ArtifactGenerators {
             .sources
             .external(&Key::new(object.namespace().unwrap_or_default(), &name));
         publish::check_owner(&self.0, object, &name, there.as_deref())?;
-        let built = publish::build(&self.0.storage, object, &wanted, sources.clone(), there.clone()).await?;
+        let built = publish::build(&self.0.storage, object, &wanted, from.clone(), there.clone()).await?;
         let artifact = publish::with_revisions(built, &wanted.artifact, observed);
         publish::publish(&self.0.client, object, &wanted, artifact, there.as_deref()).await
     }

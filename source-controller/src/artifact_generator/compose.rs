@@ -1,10 +1,12 @@
 //! Blocking on the disk where their contents are: the files of an artifact, copied out of sources as `cp` would.
 
+mod allowance;
 mod copy;
 mod error;
 mod glob;
 mod merge;
 
+pub use allowance::Allowance;
 pub use error::ComposeError;
 
 use super::contents::{Contents, Origin};
@@ -54,22 +56,25 @@ pub struct Composed {
 /// Sources by their alias.
 pub type Sources = BTreeMap<String, Arc<Spool>>;
 
-/// Copies one after the other; later ones replace what is there. `scratch` is an empty file for what has to be made.
+/// Copies one after the other, at the expense of what all artifacts of a generator have together; later ones replace what is there.
+/// `scratch` is an empty file for what has to be made.
 ///
 /// # Errors
 /// The first copy that fails. Rules and words are those of Flux's source-watcher.
 pub fn compose(
     copies: &[CopyOperation],
     sources: &Sources,
+    allowance: &Allowance,
     scratch: fs::File,
 ) -> Result<Composed, ComposeError> {
-    compose_within(BOUNDS, copies, sources, scratch)
+    compose_within(BOUNDS, copies, sources, allowance, scratch)
 }
 
 fn compose_within(
     bounds: Bounds,
     copies: &[CopyOperation],
     sources: &Sources,
+    allowance: &Allowance,
     scratch: fs::File,
 ) -> Result<Composed, ComposeError> {
     let mut stage = Stage {
@@ -79,12 +84,21 @@ fn compose_within(
         written: 0,
         extracted: 0,
         bounds,
+        allowance,
     };
     for (number, copy) in copies.iter().enumerate() {
         let applied = match number as u64 {
             number if number >= bounds.copies => Err(CopyError::TooMany(bounds.copies, "copies")),
             _ => stage.apply(copy, sources),
         };
+        let is_last = number + 1 == copies.len();
+        let applied = applied.and_then(|()| {
+            if is_last {
+                allowance.store(stage.bytes)
+            } else {
+                Ok(())
+            }
+        });
         applied.map_err(|source| ComposeError {
             from: copy.from.clone(),
             to: copy.to.clone(),
@@ -98,7 +112,7 @@ fn compose_within(
 }
 
 /// An artifact in the making.
-struct Stage {
+struct Stage<'a> {
     files: TreeBuilder,
     contents: Contents,
     /// Bytes of all files that are there.
@@ -107,9 +121,10 @@ struct Stage {
     /// Bytes that came out of archives: the same archive can be extracted again and again.
     extracted: u64,
     bounds: Bounds,
+    allowance: &'a Allowance,
 }
 
-impl Stage {
+impl Stage<'_> {
     fn apply(&mut self, copy: &CopyOperation, sources: &Sources) -> Result<(), CopyError> {
         let copy = Copy::read(copy, sources)?;
         let origin = self.contents.source(copy.spool);
@@ -137,7 +152,7 @@ impl Stage {
         }
         let file = copy.source.file(&path);
         let file = file.ok_or_else(|| CopyError::Missing(path.clone()))?;
-        if copy.exclude.below("").covers(&path) {
+        if copy.exclude.below("").covers(&path, self.allowance)? {
             return Ok(());
         }
         let file = &self.contents.take(origin, file);
@@ -159,13 +174,18 @@ impl Stage {
     /// Whatever matches a pattern.
     fn matching(&mut self, copy: &Copy<'_>, origin: Origin) -> Result<(), CopyError> {
         let (pattern, alias) = (copy.pattern.to_owned(), copy.alias.to_owned());
-        let found = copy.found()?;
+        let found = copy.found(self.allowance)?;
         if found.is_empty() {
             return Err(CopyError::NoMatch { pattern, alias });
         }
         let exclude = copy.exclude.below(fixed(copy.pattern));
-        let mut kept = found.iter().filter(|path| !exclude.covers(path)).peekable();
-        if kept.peek().is_none() {
+        let mut kept = Vec::new();
+        for path in &found {
+            if !exclude.covers(path, self.allowance)? {
+                kept.push(path);
+            }
+        }
+        if kept.is_empty() {
             return Err(CopyError::AllExcluded { pattern, alias });
         }
         for path in kept {
@@ -208,7 +228,7 @@ impl Stage {
             if left_out.as_ref().is_some_and(below) {
                 continue;
             }
-            if exclude.covers(&join(path, &inside)) {
+            if exclude.covers(&join(path, &inside), self.allowance)? {
                 left_out = Some(inside);
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use super::{
     Context, MADE,
-    compose::{Sources, compose},
+    compose::{Allowance, Sources, compose},
     contents::Contents,
     expand::Wanted,
     observe::Observed,
@@ -150,12 +150,12 @@ pub async fn build(
     storage: &Storage,
     object: &Arc<ArtifactGenerator>,
     wanted: &Wanted,
-    sources: Arc<Sources>,
+    from: Arc<(Sources, Allowance)>,
     there: Option<Arc<ExternalArtifact>>,
 ) -> Result<Artifact, Failure> {
     let (storage, wanted) = (storage.clone(), wanted.artifact.clone());
     let namespace = object.namespace().unwrap_or_default();
-    let work = move || build_now(&storage, &namespace, &wanted, &sources, there.as_deref());
+    let work = move || build_now(&storage, &namespace, &wanted, &from, there.as_deref());
     blocking(work).await.map_err(broken)?
 }
 
@@ -163,7 +163,7 @@ fn build_now(
     storage: &Storage,
     namespace: &str,
     wanted: &OutputArtifact,
-    sources: &Sources,
+    (sources, allowance): &(Sources, Allowance),
     there: Option<&ExternalArtifact>,
 ) -> Result<Artifact, Failure> {
     let name = &wanted.name;
@@ -173,7 +173,7 @@ fn build_now(
         Failure::retry(source::ARCHIVE_OPERATION_FAILED, text)
     };
     let scratch = storage.scratch().map_err(disk)?;
-    let made = compose(&wanted.copy, sources, scratch)
+    let made = compose(&wanted.copy, sources, allowance, scratch)
         .map_err(|error| failed(format!("failed to apply copy operations: {}", chain(&error))))?;
     let files = keep_by(&made.tree, &Ignore::defaults()).map_err(|error| failed(error.to_string()))?;
     let file = format!("{}.tar.gz", checksum(&files, &made.contents).map_err(disk)?);

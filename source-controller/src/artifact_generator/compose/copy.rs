@@ -1,9 +1,9 @@
 //! PURE: what a copy of the spec means: of which source, which paths, and where they go.
 
 use super::{
-    Sources,
+    Allowance, Sources,
     error::CopyError,
-    glob::{Dialect, Glob, Segment},
+    glob::{Dialect, Glob},
     join,
 };
 use crate::spool::Spool;
@@ -47,31 +47,34 @@ impl<'a> Copy<'a> {
     }
 
     /// The paths that match, in the order in which they are copied.
-    pub(super) fn found(&self) -> Result<Vec<String>, CopyError> {
+    pub(super) fn found(&self, allowance: &Allowance) -> Result<Vec<String>, CopyError> {
         let bad = || CopyError::Pattern(self.pattern.to_owned());
         if self.strategy == CopyStrategy::Extract {
             let glob = Glob::parse(self.pattern, Dialect::Doublestar).ok_or_else(bad)?;
-            let paths = self.source.walk().map(|(path, _)| path);
-            return Ok(paths.filter(|path| glob.matches(path)).collect());
+            let mut found = Vec::new();
+            for (path, _) in self.source.walk() {
+                allowance.compare(path.len() * glob.weight())?;
+                if glob.matches(&path) {
+                    found.push(path);
+                }
+            }
+            return Ok(found);
         }
         let glob = Glob::parse(self.pattern, Dialect::Go).ok_or_else(bad)?;
         let mut found = vec![String::new()];
         for segment in glob.segments() {
-            let inside = found.iter().flat_map(|dir| self.children(dir, segment));
-            found = inside.collect();
+            let mut inside = Vec::new();
+            for dir in &found {
+                for (name, _) in self.source.entries(dir) {
+                    allowance.compare(name.len() * segment.weight())?;
+                    if segment.matches(name) {
+                        inside.push(join(dir, name));
+                    }
+                }
+            }
+            found = inside;
         }
         Ok(found)
-    }
-
-    fn children<'s>(&'s self, dir: &str, segment: &'s Segment) -> impl Iterator<Item = String> + use<'s, 'a> {
-        let dir = dir.to_owned();
-        let names: Vec<String> = self
-            .source
-            .entries(&dir)
-            .filter(|(name, _)| segment.matches(name))
-            .map(|(name, _)| join(&dir, name))
-            .collect();
-        names.into_iter()
     }
 
     /// Where a match goes: `dir/**` loses its directory, all others keep their whole path.
@@ -88,6 +91,7 @@ impl<'a> Copy<'a> {
 #[derive(Default)]
 pub(super) struct Exclude<'a> {
     globs: Vec<(&'a str, Glob)>,
+    weight: usize,
 }
 
 /// The same, and the directory that patterns may also be relative to.
@@ -103,8 +107,11 @@ impl<'a> Exclude<'a> {
             glob.map(|glob| (pattern.as_str(), glob))
                 .ok_or_else(|| CopyError::Exclude(pattern.clone()))
         };
+        let globs: Vec<(&str, Glob)> = patterns.iter().map(glob).collect::<Result<_, _>>()?;
         Ok(Self {
-            globs: patterns.iter().map(glob).collect::<Result<_, _>>()?,
+            // Each is compared with the path from the root, from the directory, and with the name.
+            weight: 3 * globs.iter().map(|(_, glob)| glob.weight()).sum::<usize>(),
+            globs,
         })
     }
 
@@ -117,16 +124,18 @@ impl<'a> Exclude<'a> {
 }
 
 impl Excluding<'_> {
-    pub(super) fn covers(&self, path: &str) -> bool {
+    pub(super) fn covers(&self, path: &str, allowance: &Allowance) -> Result<bool, CopyError> {
+        allowance.compare(path.len() * self.exclude.weight)?;
         let relative = path
             .strip_prefix(&self.base)
             .and_then(|rest| rest.strip_prefix('/'));
         let name = path.rsplit('/').next().unwrap_or_default();
-        self.exclude.globs.iter().any(|(pattern, glob)| {
+        let covers = |(pattern, glob): &(&str, Glob)| {
             glob.matches(path)
                 || relative.is_some_and(|relative| glob.matches(relative))
                 || (!pattern.contains('/') && glob.matches(name))
-        })
+        };
+        Ok(self.exclude.globs.iter().any(covers))
     }
 }
 

@@ -90,4 +90,10 @@ pub enum CopyError {
     /// More is copied than an artifact may have, or than is copied for one.
     #[error("more than {0} {1} are copied for one artifact")]
     TooMany(u64, &'static str),
+    /// The patterns are compared with more names than is let in.
+    #[error("comparing patterns with names takes too much work for all artifacts together")]
+    TooMuchWork,
+    /// All artifacts of a generator are too large together.
+    #[error("all artifacts are larger than {0} bytes together")]
+    TooLargeTogether(u64),
 }

@@ -58,6 +58,11 @@ impl Glob {
         Some(Glob { alternatives })
     }
 
+    /// What comparing it with a name of one character costs at the most.
+    pub fn weight(&self) -> usize {
+        self.alternatives.iter().flatten().map(Segment::weight).sum()
+    }
+
     /// Whether a clean path matches as a whole.
     pub fn matches(&self, path: &str) -> bool {
         let names: Vec<&str> = path.split('/').collect();
@@ -73,6 +78,14 @@ impl Glob {
 }
 
 impl Segment {
+    /// As [`Glob::weight`].
+    pub fn weight(&self) -> usize {
+        match self {
+            Segment::Any => 1,
+            Segment::One(tokens) => 1 + tokens.len(),
+        }
+    }
+
     /// Whether a name matches.
     pub fn matches(&self, name: &str) -> bool {
         match self {

@@ -1,4 +1,4 @@
-use super::{BOUNDS, Bounds, Composed, Sources, compose_within};
+use super::{Allowance, BOUNDS, Bounds, Composed, Sources, compose_within};
 use crate::spool::Spool;
 use artifact::{Limits, Node, Tree, TreeBuilder};
 use crds::extensions::{CopyOperation, CopyStrategy};
@@ -10,7 +10,7 @@ fn scratch() -> File {
 }
 
 fn compose(copies: &[CopyOperation], sources: &Sources) -> Result<Composed, super::ComposeError> {
-    super::compose(copies, sources, scratch())
+    super::compose(copies, sources, &Allowance::default(), scratch())
 }
 
 fn sources() -> Sources {
@@ -285,7 +285,7 @@ fn nothing_leaves_its_root() {
 fn artifacts_are_bounded() {
     let all = copy("@git/**", "@artifact/");
     let check = |bounds: Bounds, copies: &[CopyOperation]| {
-        let made = compose_within(bounds, copies, &sources(), scratch());
+        let made = compose_within(bounds, copies, &sources(), &Allowance::default(), scratch());
         made.map(drop)
             .map_err(|error| chain(&error).rsplit(": ").next().unwrap().to_owned())
     };
@@ -342,4 +342,39 @@ fn artifacts_are_bounded() {
     ] {
         assert_eq!(check(bounds, &copies), Err(expected.to_owned()));
     }
+}
+
+/// What is left out costs, too; and all artifacts of a generator have one allowance.
+#[test]
+fn work_and_bytes_are_bounded_for_all_artifacts_together() {
+    let everything = but(&["**/*.nothing", "**"], copy("@git/", "@artifact/"));
+    let told = |allowance: &Allowance, operation: &CopyOperation| {
+        compose_within(
+            BOUNDS,
+            std::slice::from_ref(operation),
+            &sources(),
+            allowance,
+            scratch(),
+        )
+        .map(drop)
+        .map_err(|error| chain(&error))
+    };
+    let work = Allowance::of(20_000, 1 << 20);
+    let ends: Vec<_> = (0..100).map(|_| told(&work, &everything)).collect();
+    assert_eq!(ends[0], Ok(()));
+    assert!(
+        ends[99].as_ref().unwrap_err().contains("takes too much work"),
+        "{:?}",
+        ends[99]
+    );
+    let bytes = Allowance::of(u64::MAX, 3000);
+    let ends: Vec<_> = (0..100)
+        .map(|_| told(&bytes, &copy("@git/", "@artifact/")))
+        .collect();
+    assert_eq!(ends[0], Ok(()));
+    assert!(
+        ends[99].as_ref().unwrap_err().contains("larger than"),
+        "{:?}",
+        ends[99]
+    );
 }
