@@ -130,6 +130,10 @@ impl Extended {
             _ if self.sparse => return Err(UnpackError::Kind { name, kind: 'S' }),
             // Before POSIX, a directory was a file with a slash at the end.
             b'\0' if name.ends_with('/') => Kind::Directory,
+            // A directory to GNU tar, a file to Go.
+            b'0' | b'7' if name.ends_with('/') => {
+                return Err(UnpackError::Header("file whose name ends with a slash"));
+            }
             b'0' | b'\0' | b'7' => Kind::File {
                 executable: raw.mode & 0o111 != 0,
             },
