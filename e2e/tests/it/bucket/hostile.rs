@@ -226,7 +226,7 @@ async fn hostile_stores_hurt_nobody() -> Result<()> {
         longest = longest.max(begin.elapsed());
     }
     ensure!(
-        longest < Duration::from_secs(10),
+        longest < Duration::from_secs(30),
         "an honest Bucket waited {longest:?}"
     );
     for (name, _, part) in cases() {
