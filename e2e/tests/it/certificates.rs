@@ -68,9 +68,8 @@ async fn tried(space: &Space<'_>, kind: &str, plain: &Value, reason: &str) -> Re
         space.holds(&what, SOURCE, kind, "app", ready).await?;
     }
     for (name, reason, part) in [
-        // Who speaks HTTP/2 may only learn that the peer has closed the connection.
-        ("nobody", reason, "connection"),
-        ("stranger", reason, "connection"),
+        ("nobody", reason, "received fatal alert"),
+        ("stranger", reason, "received fatal alert"),
         ("other-server", reason, "certificate"),
         ("half", "AuthenticationFailed", "but missing 'tls.key'"),
         (

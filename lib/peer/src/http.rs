@@ -160,6 +160,10 @@ pub fn builder(tls: &Tls, proxy: Option<&Proxy>) -> reqwest::Result<ClientBuilde
         let pem = [certificate, &b"\n"[..], key.expose()].concat();
         builder = builder.identity(reqwest::Identity::from_pem(&pem)?);
     }
+    if tls.ca.is_some() || tls.identity.is_some() {
+        // Who has certificates of its own may want to see ours. Why it closes a connection is heard over HTTP/1.1 alone.
+        builder = builder.http1_only();
+    }
     if let Some(proxy) = proxy {
         builder = builder.proxy(proxy.with_login(reqwest::Proxy::all(proxy.url())?));
     }

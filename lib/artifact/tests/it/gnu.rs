@@ -24,7 +24,18 @@ impl Dice {
 }
 
 const NAMES: [&str; 12] = [
-    "a", "b", "a/b", "d/", "d/e", "./a", "d//e", "./d/./f", "g h", "\u{e9}.yaml", "../x", "/x",
+    "a",
+    "b",
+    "a/b",
+    "d/",
+    "d/e",
+    "./a",
+    "d//e",
+    "./d/./f",
+    "g h",
+    "\u{e9}.yaml",
+    "../x",
+    "/x",
 ];
 const TEXTS: [&str; 4] = ["", "1", "two\n", "x: 1\n"];
 
@@ -52,7 +63,9 @@ fn more(archive: Archive, dice: &mut Dice) -> Archive {
         }
         11 => archive.pax(&[("path", name)]).file("short", text),
         12 => archive.pax(&[("comment", name)]).file(name, text),
-        13 => archive.member(b'g', "global", "20 comment=whatever\n").file(name, text),
+        13 => archive
+            .member(b'g', "global", "20 comment=whatever\n")
+            .file(name, text),
         // Something to read where its size says that there is nothing.
         14 => archive.header(b'0', name.as_bytes(), b"00000000000"),
         _ => archive.member(b'5', "deep/er", ""),

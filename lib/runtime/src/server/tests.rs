@@ -165,7 +165,7 @@ async fn bodies(size: usize, reader: Pace) -> (std::net::SocketAddr, Arc<()>) {
 
 const QUICK: Pace = Pace {
     bytes: 64 << 10,
-    within: Duration::from_millis(300),
+    within: Duration::from_secs(1),
 };
 
 /// Asks, and gives the connection; one for who `drips` holds little itself.
