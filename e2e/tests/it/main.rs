@@ -39,6 +39,7 @@ mod layers;
 mod leadership;
 mod notify;
 mod notify_digest;
+mod notify_grouping;
 mod notify_trouble;
 mod oci;
 mod oci_hostile;
