@@ -2,10 +2,12 @@
 
 mod deliveries;
 mod effect;
+mod fair;
 mod filter;
 mod incoming;
 mod issuers;
 mod json;
+mod judge;
 mod jwt;
 mod oidc;
 mod path;

@@ -1,17 +1,15 @@
 //! A request's body: read once, when somebody is to act on it, and within what all bodies together may take.
 
-use super::port::End;
+use super::{
+    fair::{Fair, Place},
+    port::End,
+};
 use axum::{
     body::{Body, Bytes},
     http::StatusCode,
 };
 use runtime::{Key, server};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
 
 /// The largest body, in bytes (Flux).
 pub const LARGEST: usize = 3 << 20;
@@ -19,52 +17,29 @@ pub const LARGEST: usize = 3 << 20;
 const ARRIVAL: Duration = Duration::from_secs(20);
 /// So many bodies are held at once: together less than a hundred megabytes.
 const BODIES: usize = 32;
-/// So many of them are one Receiver's: none can keep the others out.
+/// So many of them are for Receivers of one namespace: none can keep the others out.
 const OF_ONE: usize = 8;
 
 /// The places that bodies have.
 #[derive(Debug)]
-pub struct Places {
-    all: Arc<Semaphore>,
-    of: Mutex<HashMap<Key, Arc<Semaphore>>>,
-}
+pub struct Places(Fair);
 
 impl Default for Places {
     fn default() -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(BODIES)),
-            of: Mutex::default(),
-        }
+        Self(Fair::new(BODIES, OF_ONE))
     }
 }
 
-/// A place; it is free again when this is dropped.
-#[derive(Debug)]
-struct Place(#[expect(dead_code, reason = "held")] [OwnedSemaphorePermit; 2]);
-
 impl Places {
     async fn take(&self, receiver: &Key) -> Result<Place, End> {
-        let own = {
-            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody waits for or holds are as good as new.
-            of.retain(|_, places| Arc::strong_count(places) > 1 || places.available_permits() < OF_ONE);
-            of.entry(receiver.clone())
-                .or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)))
-                .clone()
-        };
-        let both = async {
-            Some([
-                own.acquire_owned().await.ok()?,
-                self.all.clone().acquire_owned().await.ok()?,
-            ])
-        };
-        match tokio::time::timeout(ARRIVAL, both).await {
-            Ok(Some(places)) => Ok(Place(places)),
-            Ok(None) | Err(_) => Err(End(
+        let place = tokio::time::timeout(ARRIVAL, self.0.take(&receiver.namespace)).await;
+        let none = || {
+            End(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many requests at once".into(),
-            )),
-        }
+            )
+        };
+        place.ok().flatten().ok_or_else(none)
     }
 }
 
@@ -108,13 +83,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_receiver_does_not_keep_the_others_out() {
+    async fn one_namespace_does_not_keep_the_others_out() {
         let (places, busy, other) = (Places::default(), Key::new("a", "busy"), Key::new("b", "other"));
         let mut held = Vec::new();
-        for _ in 0..OF_ONE {
+        for n in 0..OF_ONE {
             held.push(
                 places
-                    .take(&busy)
+                    .take(&Key::new("a", format!("busy-{n}")))
                     .await
                     .unwrap_or_else(|End(_, text)| panic!("{text}")),
             );

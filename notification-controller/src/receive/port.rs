@@ -295,10 +295,11 @@ impl Port {
                 Some(keys.map_err(|error| End(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?)
             }
         };
+        let (namespace, has_rules) = (Key::of(&**receiver).namespace, !validated.rules.is_empty());
         let (receiver, credentials) = (receiver.clone(), credentials.clone());
         let (headers, body) = (headers.clone(), body.clone());
         // Signatures and expressions take the processor.
-        let checked = tokio::task::spawn_blocking(move || {
+        let check = move || {
             let signed = token.as_ref().zip(keys.as_deref());
             let by = By {
                 credentials: &credentials,
@@ -311,9 +312,13 @@ impl Port {
                 body: &body,
             };
             sender::check(&receiver, request, by)
-        });
-        let crashed = |_| End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into());
-        checked.await.map_err(crashed)?.map_err(refused)
+        };
+        let checked = match has_rules {
+            true => self.effect.judges().at_work(&namespace, check).await,
+            false => tokio::task::spawn_blocking(check).await.ok(),
+        };
+        let crashed = || End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into());
+        checked.ok_or_else(crashed)?.map_err(refused)
     }
 }
 
