@@ -1,6 +1,7 @@
 //! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
 
 mod lane;
+mod pace;
 mod summary;
 
 use crate::{
@@ -17,6 +18,7 @@ use crds::notification::{Alert, Provider, ProviderType, reason};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _, api::DynamicObject};
 use lane::Known;
+use pace::Paces;
 use prometheus_client::metrics::counter::Counter;
 use runtime::{
     Key,
@@ -44,6 +46,7 @@ pub struct Dispatch {
     providers: Arc<Store<Provider>>,
     routes: RwLock<BTreeMap<Key, Arc<Route>>>,
     services: Mutex<HashMap<Key, Known>>,
+    paces: Paces,
     peers: Arc<Peers>,
     outbox: Arc<Outbox>,
     digests: Arc<Digests>,
@@ -94,6 +97,7 @@ impl Dispatch {
             providers: Arc::default(),
             routes: RwLock::default(),
             services: Mutex::default(),
+            paces: Paces::default(),
             peers: Arc::new(peers),
             outbox,
             digests,

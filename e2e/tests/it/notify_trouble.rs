@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use e2e::{
-    flux::{ALERTING, alert, provider},
-    origin::{Answer, Sink},
+    flux::{ALERTING, alert, git_repository, provider, with},
+    origin::{Answer, Letter, Sink},
     space::LIMIT,
     suite::Options,
     world::World,
@@ -137,6 +137,72 @@ async fn a_slow_service_holds_up_itself_alone() -> Result<()> {
     space.push(&[("app/a.yaml", &map("2"))]).await?;
     let arrived = async || Ok((quick.events("/").len() == 2).then_some(()));
     space.until("the quick one has both", LIMIT, arrived).await
+}
+
+#[tokio::test]
+async fn slack_is_sent_no_more_than_it_takes_and_all_of_it() -> Result<()> {
+    const OBJECTS: usize = 12;
+    // As Slack documents it: one a second, with short bursts.
+    const BURST: usize = 4;
+    const EVERY: Duration = Duration::from_secs(1);
+    let (space, sink) = (
+        World::shared().await?.space("notify-pace").await?,
+        Sink::start().await?,
+    );
+    let slack = json!({"spec": {"type": "slack"}});
+    space
+        .apply(with(provider("sink", &sink.url("/hook")), &slack))
+        .await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    // One that says when to come back is heeded.
+    sink.next(Answer {
+        status: 429,
+        retry_after: Some("3".into()),
+        delay: Duration::ZERO,
+    });
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    for n in 0..OBJECTS {
+        let mut object = git_repository(&format!("app-{n}"), &space.url());
+        // Each with a letter of its own: the same commit is packed once.
+        object["spec"]["ignore"] = json!(format!("# {n}"));
+        space.apply(object).await?;
+    }
+    let names = || -> Vec<String> {
+        let author = |letter: &Letter| {
+            letter.body["attachments"][0]["author_name"]
+                .as_str()
+                .map(str::to_owned)
+        };
+        let letters = sink.letters();
+        letters
+            .iter()
+            .filter(|l| l.status == 200)
+            .filter_map(author)
+            .collect()
+    };
+    let all = async || Ok((names().len() >= OBJECTS).then_some(()));
+    space.until("all messages arrive", LIMIT, all).await?;
+    let letters = sink.letters();
+    ensure!(
+        letters[0].status == 429 && letters[1].at - letters[0].at >= Duration::from_millis(2700),
+        "Retry-After rules"
+    );
+    let distinct: BTreeSet<String> = names().into_iter().collect();
+    ensure!(
+        distinct.len() == OBJECTS && letters.len() == OBJECTS + 1,
+        "{letters:#?}"
+    );
+    for (n, first) in letters.iter().enumerate() {
+        for (m, last) in letters.iter().enumerate().skip(n + BURST) {
+            let owed = EVERY * u32::try_from(m - n - BURST + 1)?;
+            // Requests travel; they leave when they may.
+            let took = last.at - first.at + Duration::from_millis(300);
+            ensure!(took >= owed, "{} messages in {took:?}", m - n + 1);
+        }
+    }
+    let took = letters[OBJECTS].at - letters[1].at;
+    println!("{OBJECTS} messages to Slack in {took:?}");
+    Ok(())
 }
 
 #[tokio::test]
