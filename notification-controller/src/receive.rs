@@ -1,5 +1,6 @@
 //! The port that takes webhooks: a request that proves itself has the objects reconciled that its Receiver names.
 
+mod compiled;
 mod deliveries;
 mod effect;
 mod fair;
@@ -10,6 +11,7 @@ mod json;
 mod judge;
 mod jwt;
 mod oidc;
+mod outcome;
 mod path;
 mod port;
 mod reconcile;

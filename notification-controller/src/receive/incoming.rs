@@ -2,14 +2,19 @@
 
 use super::{
     fair::{Fair, Place},
-    port::End,
+    outcome::End,
 };
 use axum::{
     body::{Body, Bytes},
     http::StatusCode,
 };
 use runtime::{Key, server};
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::OnceCell;
 
 /// The largest body, in bytes (Flux).
 pub const LARGEST: usize = 3 << 20;
@@ -43,12 +48,13 @@ impl Places {
     }
 }
 
-/// The body of a request, and its place once it is read.
+/// The body of a request, and the place that each namespace has for it.
 #[derive(Debug)]
 pub struct Incoming<'a> {
     places: &'a Places,
-    body: Option<Body>,
-    read: Option<(Bytes, Place)>,
+    body: Mutex<Option<Body>>,
+    read: OnceCell<Result<Bytes, End>>,
+    held: Mutex<HashMap<String, Place>>,
 }
 
 impl<'a> Incoming<'a> {
@@ -56,26 +62,32 @@ impl<'a> Incoming<'a> {
     pub fn new(places: &'a Places, body: Body) -> Self {
         Self {
             places,
-            body: Some(body),
-            read: None,
+            body: Mutex::new(Some(body)),
+            read: OnceCell::new(),
+            held: Mutex::default(),
         }
     }
 
-    /// The body, read for a Receiver the first time.
+    /// The body for a Receiver, read by the first that has a place for it: who has none keeps no other waiting.
     ///
     /// # Errors
     /// When it is too large, too slow, or has no place.
-    pub async fn read(&mut self, receiver: &Key) -> Result<Bytes, End> {
-        if let Some((bytes, _)) = &self.read {
-            return Ok(bytes.clone());
+    pub async fn read(&self, receiver: &Key) -> Result<Bytes, End> {
+        if !lock(&self.held).contains_key(&receiver.namespace) {
+            let place = self.places.take(receiver).await?;
+            lock(&self.held).insert(receiver.namespace.clone(), place);
         }
-        let place = self.places.take(receiver).await?;
-        let body = self.body.take().unwrap_or_default();
-        let bytes = server::read(body, LARGEST, ARRIVAL).await;
-        let bytes = bytes.map_err(|error| End(error.status(), error.to_string()))?;
-        self.read = Some((bytes.clone(), place));
-        Ok(bytes)
+        let read = || async {
+            let body = lock(&self.body).take().unwrap_or_default();
+            let bytes = server::read(body, LARGEST, ARRIVAL).await;
+            bytes.map_err(|error| End(error.status(), error.to_string()))
+        };
+        self.read.get_or_init(read).await.clone()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -87,12 +99,7 @@ mod tests {
         let (places, busy, other) = (Places::default(), Key::new("a", "busy"), Key::new("b", "other"));
         let mut held = Vec::new();
         for n in 0..OF_ONE {
-            held.push(
-                places
-                    .take(&Key::new("a", format!("busy-{n}")))
-                    .await
-                    .unwrap_or_else(|End(_, text)| panic!("{text}")),
-            );
+            held.push(places.take(&Key::new("a", format!("busy-{n}"))).await.unwrap());
         }
         let refused = places.take(&busy).await;
         assert!(refused.is_err_and(|End(status, _)| status == StatusCode::SERVICE_UNAVAILABLE));
@@ -101,16 +108,33 @@ mod tests {
         assert!(places.take(&busy).await.is_ok());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_read_once_by_the_first_that_has_a_place() {
+        let (places, busy, other) = (Places::default(), Key::new("a", "busy"), Key::new("b", "other"));
+        let mut held = Vec::new();
+        for _ in 0..OF_ONE {
+            held.push(places.take(&busy).await.unwrap());
+        }
+        let incoming = Incoming::new(&places, Body::from("text"));
+        // One has no place for as long as that may take; the other has the body at once.
+        let begin = tokio::time::Instant::now();
+        let (none, some) = tokio::join!(incoming.read(&busy), async {
+            let body = incoming.read(&other).await;
+            (body, begin.elapsed())
+        });
+        assert_eq!(none.unwrap_err().0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!((some.0.unwrap(), some.1), (Bytes::from("text"), Duration::ZERO));
+        drop(held);
+        assert_eq!(incoming.read(&busy).await.unwrap(), "text");
+    }
+
     #[tokio::test]
-    async fn a_body_is_read_once() {
-        let (places, key) = (Places::default(), Key::new("a", "hook"));
-        let mut incoming = Incoming::new(&places, Body::from("text"));
-        for _ in 0..2 {
-            let body = incoming
-                .read(&key)
-                .await
-                .unwrap_or_else(|End(_, text)| panic!("{text}"));
-            assert_eq!(body, "text");
+    async fn a_body_that_cannot_be_had_is_the_same_for_all() {
+        let (places, large) = (Places::default(), vec![b' '; LARGEST + 1]);
+        let incoming = Incoming::new(&places, Body::from(large));
+        for namespace in ["a", "b"] {
+            let refused = incoming.read(&Key::new(namespace, "hook")).await;
+            assert_eq!(refused.unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
         }
     }
 }
