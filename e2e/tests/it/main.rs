@@ -40,6 +40,7 @@ mod leadership;
 mod notify;
 mod notify_digest;
 mod notify_grouping;
+mod notify_kills;
 mod notify_kinds;
 mod notify_trouble;
 mod oci;

@@ -166,7 +166,12 @@ async fn git(listener: &Listener<'_>) -> Result<()> {
         .await?;
     space.apply(copy("app")).await?;
     listener
-        .hears("ArtifactGenerator", "parts", "info", "external artifacts reconciled")
+        .hears(
+            "ArtifactGenerator",
+            "parts",
+            "info",
+            "external artifacts reconciled",
+        )
         .await?;
     listener
         .hears("ExternalArtifact", "part", "info", "")
