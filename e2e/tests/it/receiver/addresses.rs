@@ -235,7 +235,7 @@ async fn bodies_are_bounded() -> Result<()> {
 }
 
 /// What a peer answers to bytes as they are.
-async fn raw(base: &str, text: &str) -> Result<String> {
+pub(super) async fn raw(base: &str, text: &str) -> Result<String> {
     let address: SocketAddr = base.trim_start_matches("http://").parse()?;
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(text.as_bytes()).await?;
