@@ -7,7 +7,6 @@ mod fair;
 mod filter;
 mod incoming;
 mod issuers;
-mod json;
 mod judge;
 mod jwt;
 mod oidc;

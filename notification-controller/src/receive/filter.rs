@@ -1,9 +1,7 @@
 //! PURE: which of a Receiver's objects a request is about, by the expressions of its author.
 
-use super::{
-    json::{self, NotAnObject},
-    validate::Invalid,
-};
+use super::validate::Invalid;
+use crate::json::{self, NotAnObject};
 use crds::notification::ReceiverSpec;
 use expr::{Allowance, EvaluateError, Expression};
 use serde_json::{Map, Value};
