@@ -1,21 +1,24 @@
 //! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
 
 mod lane;
+mod pace;
 mod summary;
 
 use crate::{
     digests::Digests,
     event::{Event, Marks},
+    message::{is_comment, is_commit_status, wants},
     outbox::{Item, Outbox},
     provider::Peers,
     route::{self, Route},
     standing::Standing,
     transition::Happened,
 };
-use crds::notification::{Alert, Provider, reason};
+use crds::notification::{Alert, Provider, ProviderType, reason};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _, api::DynamicObject};
 use lane::Known;
+use pace::Paces;
 use prometheus_client::metrics::counter::Counter;
 use runtime::{
     Key,
@@ -30,7 +33,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
+use summary::left;
 use tokio::{sync::Notify, time::Instant};
+use tracing::debug;
 
 /// Routes events and sends what comes of them.
 pub struct Dispatch {
@@ -41,6 +46,7 @@ pub struct Dispatch {
     providers: Arc<Store<Provider>>,
     routes: RwLock<BTreeMap<Key, Arc<Route>>>,
     services: Mutex<HashMap<Key, Known>>,
+    paces: Paces,
     peers: Arc<Peers>,
     outbox: Arc<Outbox>,
     digests: Arc<Digests>,
@@ -91,6 +97,7 @@ impl Dispatch {
             providers: Arc::default(),
             routes: RwLock::default(),
             services: Mutex::default(),
+            paces: Paces::default(),
             peers: Arc::new(peers),
             outbox,
             digests,
@@ -197,6 +204,15 @@ impl Dispatch {
         if self.gather(route, happened) {
             return;
         }
+        let marks = Marks::of(&happened.event);
+        let kind = self.kind(&route.provider);
+        let window = route.window.filter(|_| kind.is_some_and(can_be_put_together));
+        if let (Some(kind), Some(_)) = (kind, window)
+            && let Some(why) = wants(kind, &happened.event, marks, happened.ends_failure)
+        {
+            // It would be counted among those that are told.
+            return debug!(key = happened.key, why, "not told");
+        }
         let (event, contradictions) = route.dressed(&happened.event);
         if let Some(alert) = self
             .alerts
@@ -213,24 +229,38 @@ impl Dispatch {
         let item = Item {
             key: happened.key.clone(),
             ends_failure: happened.ends_failure,
-            marks: Marks::of(&happened.event),
+            marks,
             causes: happened.causes.clone(),
+            held: window.is_some(),
             alert_namespace: route.alert.namespace.clone(),
             alert_name: route.alert.name.clone(),
             alert_uid: route.uid.clone(),
             event,
             since: Timestamp::now(),
         };
-        self.put(&route.provider, item, route.window);
+        self.put(&route.provider, [(item, window)]);
     }
 
-    /// Takes up a message that an earlier process could not send.
-    pub fn resume(self: &Arc<Self>, provider: &Key, item: Item) {
-        self.put(provider, item, None);
+    /// Takes up the messages that an earlier process did not send. What it held back goes on waiting for others, as long as the alert
+    /// has it now; the time that has passed counts.
+    pub fn resume(self: &Arc<Self>, provider: &Key, items: Vec<Item>) {
+        let now = Timestamp::now();
+        let with_rest = items.into_iter().map(|item| {
+            let route = self.route(&item.alert());
+            let window = route.and_then(|route| route.window.filter(|_| route.uid == item.alert_uid));
+            let rest = item.held.then(|| left(item.since, window, now));
+            (item, rest)
+        });
+        self.put(provider, with_rest.collect::<Vec<_>>());
     }
 
-    fn put(self: &Arc<Self>, provider: &Key, item: Item, window: Option<Duration>) {
-        let posted = self.outbox.post(provider, item, window, Instant::now());
+    /// The type of a Provider, if it is there.
+    fn kind(&self, provider: &Key) -> Option<ProviderType> {
+        self.providers.get(provider).map(|provider| provider.spec.type_)
+    }
+
+    fn put(self: &Arc<Self>, provider: &Key, items: impl IntoIterator<Item = (Item, Option<Duration>)>) {
+        let posted = self.outbox.post(provider, items, Instant::now());
         for item in posted.given_up {
             self.counts.given_up.inc();
             let problem = "too many messages wait for this Provider, the oldest are given up";
@@ -241,4 +271,9 @@ impl Dispatch {
             tokio::spawn(async move { this.work(&provider).await });
         }
     }
+}
+
+/// Whether what a service is told can be put together: a status belongs to a commit and an object, a comment to an object.
+fn can_be_put_together(kind: ProviderType) -> bool {
+    !is_commit_status(kind) && !is_comment(kind)
 }

@@ -1,14 +1,16 @@
 //! The port that takes events of third parties, such as Flagger and Flux's image controllers, as Flux's does: any path and
 //! method, 202 for what is taken, 429 for what was said already.
 
+mod reviews;
+
 use crate::{dispatch::Dispatch, event::Event, transition::Happened};
 use axum::{
     body::{Body, HttpBody as _},
-    http::{HeaderMap, Request, StatusCode, header::AUTHORIZATION},
+    http::{Request, StatusCode},
 };
 use crds::meta::cut;
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
-use kube::{Api, Client, api::PostParams};
+use kube::Client;
+use reviews::Reviews;
 use runtime::{server, telemetry::chain};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -32,10 +34,10 @@ const REMEMBERED: usize = 100_000;
 
 /// What is behind the port.
 pub struct Endpoint {
-    client: Client,
     dispatch: Arc<Dispatch>,
     interval: Duration,
-    authenticated: bool,
+    /// If senders have to say who they are.
+    reviews: Option<Reviews>,
     said: Mutex<HashMap<[u8; 16], Instant>>,
     bodies: Semaphore,
 }
@@ -44,10 +46,9 @@ impl Endpoint {
     /// An endpoint that drops what is said again within `interval`, and asks for a token if `authenticated`.
     pub fn new(client: Client, dispatch: Arc<Dispatch>, interval: Duration, authenticated: bool) -> Self {
         Self {
-            client,
             dispatch,
             interval,
-            authenticated,
+            reviews: authenticated.then(|| Reviews::new(client)),
             said: Mutex::default(),
             bodies: Semaphore::new(BODIES),
         }
@@ -59,8 +60,8 @@ impl Endpoint {
         if body.size_hint().lower() > LARGEST as u64 {
             return StatusCode::PAYLOAD_TOO_LARGE;
         }
-        if self.authenticated {
-            match self.known(&head.headers).await {
+        if let Some(reviews) = &self.reviews {
+            match reviews.is_known(&head.headers).await {
                 Ok(true) => {}
                 Ok(false) => return StatusCode::UNAUTHORIZED,
                 Err(error) => {
@@ -95,25 +96,6 @@ impl Endpoint {
         };
         self.dispatch.tell_asking(&happened).await;
         StatusCode::ACCEPTED
-    }
-
-    /// Whether the sender's token is one of this cluster.
-    async fn known(&self, headers: &HeaderMap) -> kube::Result<bool> {
-        let token = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let Some(token) = token else { return Ok(false) };
-        let review = TokenReview {
-            spec: TokenReviewSpec {
-                token: token.to_owned(),
-                ..Default::default()
-            },
-            ..Default::default()
-        };
-        let api: Api<TokenReview> = Api::all(self.client.clone());
-        let reviewed = api.create(&PostParams::default(), &review).await?;
-        Ok(reviewed.status.and_then(|status| status.authenticated) == Some(true))
     }
 
     fn is_new(&self, fingerprint: [u8; 16]) -> bool {

@@ -18,7 +18,7 @@ pub const SUMMARY: &str = "summary";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something third parties send that nobody is told of.
+    /// Something that only third parties send. Alerts that ask for `info` are told of it: that is everything (Flux).
     Trace,
     /// Something happened as it should.
     #[default]

@@ -5,6 +5,7 @@ use crate::{
     event::{CHANGE_REQUEST, COMMIT, Event, Severity},
     outbox::Item,
 };
+use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -93,6 +94,9 @@ pub fn together(items: &[Arc<Item>]) -> Option<Item> {
     }
     let lead = lead(items)?;
     let mut item = Item::clone(lead);
+    // With others it is another message.
+    let keys: Vec<&str> = items.iter().map(|item| &*item.key).collect();
+    item.key = format!("group/{}", hex::encode(&Sha256::digest(keys.join("\n"))[..16]));
     item.event.message = listed(items, lead);
     item.event.metadata = agreed(items);
     item.marks = items

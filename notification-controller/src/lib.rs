@@ -9,6 +9,7 @@ mod endpoint;
 pub mod event;
 mod follow;
 mod group;
+mod json;
 mod memory;
 pub mod message;
 mod outbox;

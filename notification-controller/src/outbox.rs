@@ -37,9 +37,12 @@ pub struct Item {
     /// What decides whether the service is told of it.
     #[serde(default)]
     pub marks: Marks,
-    /// The objects that this is put down to. It counts only until the message is on its way, so that it is not saved.
-    #[serde(skip)]
+    /// The objects that this is put down to, until it is on its way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
+    /// It is held back for others to join it, from `since` on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     /// The alert's namespace.
     pub alert_namespace: String,
     /// The alert's name.
@@ -144,23 +147,30 @@ pub struct Posted {
 }
 
 impl Outbox {
-    /// Puts a message in; with a `window`, it is held back for so long that others join it.
-    pub fn post(&self, provider: &Key, item: Item, window: Option<Duration>, now: Instant) -> Posted {
-        let item = item.fitting();
+    /// Puts messages in, all of them before any of them leaves. One with a time is held back for so long that others join it.
+    pub fn post(
+        &self,
+        provider: &Key,
+        items: impl IntoIterator<Item = (Item, Option<Duration>)>,
+        now: Instant,
+    ) -> Posted {
         let mut inside = self.change(provider);
         let new_lane = !inside.lanes.contains_key(provider);
         let lane = inside.lanes.entry(provider.clone()).or_default();
-        lane.bytes += item.bytes();
-        let item = Arc::new(item);
-        match window {
-            None => lane.waiting.push_back(item),
-            Some(window) => {
-                let like = group::Like::of(&item);
-                lane.hold(Held {
-                    like,
-                    due: now + window,
+        for (mut item, hold) in items {
+            item.held = hold.is_some();
+            if !item.held {
+                item.causes = Vec::new();
+            }
+            let item = Arc::new(item.fitting());
+            lane.bytes += item.bytes();
+            match hold {
+                None => lane.waiting.push_back(item),
+                Some(hold) => lane.hold(Held {
+                    like: group::Like::of(&item),
+                    due: now + hold,
                     items: vec![item],
-                });
+                }),
             }
         }
         lane.bell.notify_one();
@@ -282,9 +292,11 @@ impl Lane {
         let due: Vec<Held> = due;
         for group in due {
             let before: usize = group.items.iter().map(|item| item.bytes()).sum();
-            let Some(item) = group::together(&group.items) else {
+            let Some(mut item) = group::together(&group.items) else {
                 continue;
             };
+            item.held = false;
+            item.causes = Vec::new();
             self.bytes = (self.bytes + item.bytes()).saturating_sub(before);
             self.waiting.push_back(Arc::new(item));
         }

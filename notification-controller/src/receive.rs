@@ -1,13 +1,16 @@
 //! The port that takes webhooks: a request that proves itself has the objects reconciled that its Receiver names.
 
+mod compiled;
 mod deliveries;
 mod effect;
+mod fair;
 mod filter;
 mod incoming;
 mod issuers;
-mod json;
+mod judge;
 mod jwt;
 mod oidc;
+mod outcome;
 mod path;
 mod port;
 mod reconcile;

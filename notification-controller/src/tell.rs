@@ -103,9 +103,7 @@ impl Telling {
         self.alerts.synced().await;
         self.dispatch.providers().synced().await;
         for (provider, items) in left.waiting {
-            for item in items {
-                self.dispatch.resume(&provider, item);
-            }
+            self.dispatch.resume(&provider, items);
         }
         // After what waits: a digest may be there as well.
         for digest in left.digests {

@@ -70,7 +70,8 @@ pub struct ReceiverSpec {
     /// Take no requests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
-    /// The kind of sender.
+    /// The kind of sender. Gitea and Forgejo sign as GitHub does: `github`. Azure DevOps signs nothing: `generic`, or `gitlab` without
+    /// `events` if its service hook is told to send the token as the header `X-Gitlab-Token`.
     #[serde(rename = "type")]
     pub type_: ReceiverType,
 }

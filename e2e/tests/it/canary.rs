@@ -1,15 +1,18 @@
 //! Secrets stay where they were put (CVE-2024-31216 and its like): a canary in each is looked for in all that we write.
 
+mod notifications;
+
 use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use e2e::{
     app,
     charts::Charts,
-    flux::{HELM, KUSTOMIZE, SOURCE},
-    origin::{Auth, GitServer},
+    flux::{ALERTING, HELM, KUSTOMIZE, NOTIFICATION, SOURCE},
+    origin::{Auth, GitServer, Sink},
     suite::Options,
     world::World,
 };
+use notifications::{ADDRESS, HEADER, HOOK, LOGIN, PROVIDERS, PROXY, STRANGER, TOKEN};
 use serde_json::json;
 
 /// Each canary is distinct, so that a leak tells whose it is.
@@ -33,7 +36,8 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
     let world = World::start(&Options {
         source: chatty.clone(),
         kustomize: chatty.clone(),
-        helm: chatty,
+        helm: chatty.clone(),
+        notification: chatty,
         ..Options::default()
     })
     .await?;
@@ -51,6 +55,8 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
     space
         .apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "values"}, "stringData": {"token": VARIABLE}}))
         .await?;
+    let sink = Sink::start().await?;
+    notifications::tell(&space, &sink).await?;
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: app}\nstringData: {a: \"${token}\", b: ";
     let commit = space.repo.commit(&[
         ("good/a.yaml", &format!("{secret}{MANIFEST}}}\n")),
@@ -112,7 +118,13 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
         space.says(HELM, "HelmRelease", name, reason, "").await?;
     }
 
+    notifications::heard(&space, &sink).await?;
+    notifications::webhooks(&space).await?;
+
     let mut told = space.dump().await?;
+    for letter in sink.letters().iter().filter(|letter| letter.path == "/plain") {
+        told += &letter.body.to_string();
+    }
     for controller in world.suite.controllers() {
         told += &std::fs::read_to_string(controller.log())?;
         told += &controller.metrics().await?;
@@ -125,6 +137,9 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
             "HelmRelease",
             vec!["hr-good", "hr-wrong", "hr-broken", "hr-refused", "hr-fails"],
         ),
+        (ALERTING, "Provider", PROVIDERS.to_vec()),
+        (ALERTING, "Alert", PROVIDERS.to_vec()),
+        (NOTIFICATION, "Receiver", vec!["hmac", "harbor"]),
     ] {
         for name in names {
             told += &space
@@ -138,7 +153,19 @@ async fn no_secret_is_told_to_anybody() -> Result<()> {
         told.contains("authentication required"),
         "what is searched holds what was told"
     );
-    for canary in [PASSWORD, WRONG, VARIABLE, MANIFEST, VALUE] {
+    for part in [
+        "answered 500",
+        "resource 'GitRepository/app.canary' annotated",
+        "webhook not acted on",
+    ] {
+        ensure!(told.contains(part), "what is searched holds '{part}'");
+    }
+    for map in notifications::state(&space).await? {
+        told += &map;
+    }
+    for canary in [
+        PASSWORD, WRONG, VARIABLE, MANIFEST, VALUE, TOKEN, ADDRESS, HEADER, LOGIN, PROXY, HOOK, STRANGER,
+    ] {
         for shape in [
             canary.to_owned(),
             STANDARD.encode(canary),

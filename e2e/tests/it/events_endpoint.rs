@@ -5,8 +5,8 @@ use e2e::{
     flux::{alert, provider, with},
     origin::Sink,
     process::free_port,
-    space::LIMIT,
-    suite::{NAMESPACE, Options},
+    space::{LIMIT, Space},
+    suite::{NAMESPACE, Options, sum},
     world::World,
 };
 use serde_json::{Value, json};
@@ -22,6 +22,17 @@ fn event(namespace: &str, name: &str, message: &str, revision: &str) -> Value {
         },
         "reportingController": "flagger", "unknownField": true,
     })
+}
+
+/// How many tokens the API server has reviewed.
+async fn reviews(space: &Space<'_>) -> Result<f64> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    let metrics = space.cluster.client.request_text(request).await?;
+    Ok(sum(
+        &metrics,
+        "apiserver_request_total",
+        "resource=\"tokenreviews\"",
+    ))
 }
 
 #[tokio::test]
@@ -115,6 +126,15 @@ async fn events_of_others_are_passed_on() -> Result<()> {
         "the metadata is combined"
     );
     ensure!(post(body("gone", "third", "1"), Some(&token)).await? == 202);
+    // The API server is asked about a token once in a while, whether it is one or not.
+    let before = reviews(&space).await?;
+    for n in 0..40 {
+        let revision = format!("many-{n}");
+        ensure!(post(body("one", "many", &revision), Some(&token)).await? == 202);
+        ensure!(post(body("one", "many", &revision), Some("no-token")).await? == 401);
+    }
+    let asked = reviews(&space).await? - before;
+    ensure!(asked <= 10.0, "80 events: {asked} reviews");
     space
         .until(
             "the alert says that it cannot see the labels",

@@ -1,15 +1,17 @@
-//! Nothing that happens is lost: not while a service is away or refuses, not while the controller is.
+//! Nothing that happens is lost while a service is away, slow or refuses, and nothing is told again without need.
 
 use anyhow::{Result, ensure};
 use e2e::{
-    flux::{ALERTING, alert, provider},
-    origin::{Answer, Sink},
+    flux::{ALERTING, alert, git_repository, provider, with},
+    origin::{Answer, Letter, Sink},
     space::LIMIT,
     suite::Options,
     world::World,
 };
 use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
+
+use super::notify_kills::waiting;
 
 fn map(value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  a: \"{value}\"\n")
@@ -140,60 +142,131 @@ async fn a_slow_service_holds_up_itself_alone() -> Result<()> {
 }
 
 #[tokio::test]
-async fn twenty_kills_lose_nothing() -> Result<()> {
-    let world = World::start(&Options::default()).await?;
-    let (space, sink) = (world.space("notify-kills").await?, Sink::start().await?);
+async fn slack_is_sent_no_more_than_it_takes_and_all_of_it() -> Result<()> {
+    const OBJECTS: usize = 12;
+    // As Slack documents it: one a second, with short bursts.
+    const BURST: usize = 4;
+    const EVERY: Duration = Duration::from_secs(1);
+    let (space, sink) = (
+        World::shared().await?.space("notify-pace").await?,
+        Sink::start().await?,
+    );
+    let slack = json!({"spec": {"type": "slack"}});
+    space
+        .apply(with(provider("sink", &sink.url("/hook")), &slack))
+        .await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    // One that says when to come back is heeded.
+    sink.next(Answer {
+        status: 429,
+        retry_after: Some("3".into()),
+        delay: Duration::ZERO,
+    });
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    for n in 0..OBJECTS {
+        let mut object = git_repository(&format!("app-{n}"), &space.url());
+        // Each with a letter of its own: the same commit is packed once.
+        object["spec"]["ignore"] = json!(format!("# {n}"));
+        space.apply(object).await?;
+    }
+    let names = || -> Vec<String> {
+        let author = |letter: &Letter| {
+            letter.body["attachments"][0]["author_name"]
+                .as_str()
+                .map(str::to_owned)
+        };
+        let letters = sink.letters();
+        letters
+            .iter()
+            .filter(|l| l.status == 200)
+            .filter_map(author)
+            .collect()
+    };
+    let all = async || Ok((names().len() >= OBJECTS).then_some(()));
+    space.until("all messages arrive", LIMIT, all).await?;
+    let letters = sink.letters();
+    ensure!(
+        letters[0].status == 429 && letters[1].at - letters[0].at >= Duration::from_millis(2700),
+        "Retry-After rules"
+    );
+    let distinct: BTreeSet<String> = names().into_iter().collect();
+    ensure!(
+        distinct.len() == OBJECTS && letters.len() == OBJECTS + 1,
+        "{letters:#?}"
+    );
+    for (n, first) in letters.iter().enumerate() {
+        for (m, last) in letters.iter().enumerate().skip(n + BURST) {
+            let owed = EVERY * u32::try_from(m - n - BURST + 1)?;
+            // Requests travel; they leave when they may.
+            let took = last.at - first.at + Duration::from_millis(300);
+            ensure!(took >= owed, "{} messages in {took:?}", m - n + 1);
+        }
+    }
+    let took = letters[OBJECTS].at - letters[1].at;
+    println!("{OBJECTS} messages to Slack in {took:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_takes_its_time_is_told_once() -> Result<()> {
+    const COMMITS: usize = 5;
+    let (space, sink) = (
+        World::shared().await?.space("notify-unhurried").await?,
+        Sink::start().await?,
+    );
+    sink.always(Some(Answer {
+        status: 200,
+        retry_after: None,
+        delay: Duration::from_millis(1500),
+    }));
     space.apply(provider("sink", &sink.url("/"))).await?;
     space.apply(alert("all", "sink", &["GitRepository"])).await?;
     let mut commits = BTreeSet::new();
-    commits.insert(space.repo.commit(&[("app/a.yaml", &map("0"))])?);
-    space.git_repository(json!({})).await?;
-    let heard = || -> BTreeSet<String> {
-        let revision = |event: &serde_json::Value| event["metadata"]["revision"].as_str().map(str::to_owned);
-        let revisions = sink.events("/").iter().filter_map(revision).collect::<Vec<_>>();
-        revisions
-            .iter()
-            .filter_map(|r| r.strip_prefix("main@sha1:").map(str::to_owned))
-            .collect()
-    };
-    space
-        .until("the first is told", LIMIT, async || {
-            Ok((heard() == commits).then_some(()))
-        })
-        .await?;
-    let controller = &world.suite.notification;
-    for n in 1..=20_u64 {
-        let commit = space.push(&[("app/a.yaml", &map(&n.to_string()))]).await?;
-        commits.insert(commit.clone());
-        // Between now and when the news has been sent; chosen by the commit, which nobody chooses.
-        let moment = u64::from_str_radix(&commit[..4], 16)? % 120;
-        tokio::time::sleep(Duration::from_millis(moment)).await;
-        controller.kill();
+    for n in 0..COMMITS {
+        let commit = space.repo.commit(&[("app/a.yaml", &map(&n.to_string()))])?;
+        match n {
+            0 => space.git_repository(json!({})).await?,
+            _ => space.request(e2e::flux::SOURCE, "GitRepository", "app").await?,
+        }
         let fetched = |git: &serde_json::Value| {
             git["status"]["artifact"]["revision"] == format!("main@sha1:{commit}").as_str()
         };
         space
             .holds(
-                "the commit is fetched",
+                "it is fetched",
                 e2e::flux::SOURCE,
                 "GitRepository",
                 "app",
                 fetched,
             )
             .await?;
-        controller.start()?;
-        // Every other time it is killed again before it has come far.
-        if n % 2 == 0 {
-            controller.ready().await?;
-        }
+        commits.insert(commit);
     }
-    controller.ready().await?;
-    let complete = async || Ok(commits.is_subset(&heard()).then_some(()));
-    space.until("every commit was told of", LIMIT, complete).await?;
-    let told = sink.events("/").len();
-    println!(
-        "21 transitions, 20 kills: none lost, {} told again",
-        told - commits.len()
-    );
+    // What is saved as waiting is empty again when the last is answered.
+    let calm = async || {
+        let told = sink.letters().len() >= COMMITS;
+        Ok((told && waiting(&space).await?.is_empty()).then_some(()))
+    };
+    space
+        .until("all are told, and that is known", LIMIT, calm)
+        .await?;
+    let letters = sink.letters();
+    let revisions: Vec<&str> = letters
+        .iter()
+        .filter_map(|letter| {
+            letter.body["metadata"]["revision"]
+                .as_str()?
+                .strip_prefix("main@sha1:")
+        })
+        .collect();
+    let distinct: BTreeSet<String> = revisions.iter().map(|r| (*r).to_owned()).collect();
+    ensure!(revisions.len() == COMMITS && distinct == commits, "{revisions:?}");
+    for pair in letters.windows(2) {
+        let pause = pair[1].at - pair[0].at;
+        ensure!(
+            pause >= Duration::from_millis(1500),
+            "one after the other: {pause:?}"
+        );
+    }
     Ok(())
 }

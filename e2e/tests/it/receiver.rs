@@ -1,6 +1,7 @@
 //! Webhooks: a push is in the cluster at once; who does not prove himself gets nothing done, whatever he sends.
 
 mod addresses;
+mod bodies;
 mod load;
 mod proofs;
 mod tokens;

@@ -6,8 +6,8 @@ use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// An answer is never larger, in bytes.
-const MAX_ANSWER: usize = 1 << 20;
+/// An answer is never larger, in bytes; read as a tree it may take a hundred times of that in memory.
+const MAX_ANSWER: usize = 256 << 10;
 /// How much of a refusal is told, in characters.
 const MAX_TOLD: usize = 300;
 

@@ -1,10 +1,11 @@
-//! A compiled expression, and what can go wrong with it.
+//! A compiled expression.
 
 use crate::attributes::{Attribute, attributes};
 use crate::environment::{context, environment};
+use crate::error::{CompileError, EvaluateError};
 use crate::explain::explain;
 use crate::functions::declare;
-use crate::meter::{Budget, meter};
+use crate::meter::{Allowance, meter};
 use crate::stack::on_deep_stack;
 use crate::types::{Type, check};
 use crate::value::{from_json, to_json};
@@ -46,109 +47,6 @@ impl Yields {
             Self::Boolean | Self::Text | Self::Anything => Ok(()),
         }
     }
-}
-
-/// Why a text is no expression.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CompileError {
-    /// It does not follow the grammar.
-    #[error("failed to parse the CEL expression '{expression}': {message}")]
-    Syntax {
-        /// The text.
-        expression: String,
-        /// What the parser says, with line and column.
-        message: String,
-    },
-    /// It is longer than any honest one.
-    #[error("failed to parse the CEL expression: it has {length} bytes, more than {limit}")]
-    TooLong {
-        /// Its length in bytes.
-        length: usize,
-        /// The greatest length in bytes.
-        limit: usize,
-    },
-    /// It is nested too deep.
-    #[error("failed to parse the CEL expression '{expression}': it is nested too deep")]
-    TooDeep {
-        /// The text.
-        expression: String,
-    },
-    /// It names a variable or a function that there is not.
-    #[error(
-        "failed to parse the CEL expression '{expression}': undeclared reference to '{name}' (in container '')"
-    )]
-    Undeclared {
-        /// The text.
-        expression: String,
-        /// The variable or function.
-        name: String,
-    },
-    /// It can be seen not to yield a boolean.
-    #[error("CEL expression output type mismatch: expected bool, got {got}")]
-    NotBoolean {
-        /// The type that it yields.
-        got: String,
-    },
-    /// It can be seen not to yield a text.
-    #[error("CEL expression output type mismatch: expected string, got {got}")]
-    NotText {
-        /// The type that it yields.
-        got: String,
-    },
-    /// The parser failed.
-    #[error("failed to parse the CEL expression '{expression}': the parser crashed")]
-    Crashed {
-        /// The text.
-        expression: String,
-    },
-}
-
-/// Why an expression has no value for some input. The words are those of Flux and cel-go.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EvaluateError {
-    /// A variable or field is missing, or of a type that does not fit.
-    #[error("failed to evaluate the CEL expression '{expression}': {reason}")]
-    Failed {
-        /// The text of the expression.
-        expression: String,
-        /// What cel-go would say.
-        reason: String,
-    },
-    /// The value is no boolean.
-    #[error("failed to evaluate CEL expression as boolean: '{expression}'")]
-    NotBoolean {
-        /// The text of the expression.
-        expression: String,
-    },
-    /// The value is no text.
-    #[error("failed to evaluate CEL expression as string: '{expression}'")]
-    NotText {
-        /// The text of the expression.
-        expression: String,
-    },
-    /// It takes more steps or more memory than an expression is given: about four hundred thousand steps, two million
-    /// values, or searching a text of one megabyte thirty times.
-    #[error(
-        "failed to evaluate the CEL expression '{expression}': operation cancelled: actual cost limit exceeded"
-    )]
-    TooCostly {
-        /// The text of the expression.
-        expression: String,
-    },
-    /// A variable is nested deeper than the API server accepts objects.
-    #[error("failed to evaluate the CEL expression '{expression}': variable {variable} is nested too deep")]
-    TooDeep {
-        /// The text of the expression.
-        expression: String,
-        /// The variable.
-        variable: String,
-    },
-    /// The interpreter failed.
-    #[error("failed to evaluate the CEL expression '{expression}': the interpreter crashed")]
-    Crashed {
-        /// The text of the expression.
-        expression: String,
-    },
 }
 
 impl Expression {
@@ -199,7 +97,19 @@ impl Expression {
     /// # Errors
     /// Any [`EvaluateError`]; each has the text of the expression in it.
     pub fn evaluate(&self, variables: &[(&str, &Value)]) -> Result<bool, EvaluateError> {
-        self.evaluate_to(variables, |value| {
+        self.evaluate_within(&Allowance::of(1), variables)
+    }
+
+    /// As [`Expression::evaluate`], at the expense of an allowance that others may share.
+    ///
+    /// # Errors
+    /// Any [`EvaluateError`]; [`EvaluateError::TooCostly`] also where the others have left too little.
+    pub fn evaluate_within(
+        &self,
+        allowance: &Allowance,
+        variables: &[(&str, &Value)],
+    ) -> Result<bool, EvaluateError> {
+        self.evaluate_to(allowance, variables, |value| {
             value.downcast_ref::<CelBool>().map(|b| *b.inner())
         })?
         .ok_or_else(|| EvaluateError::NotBoolean {
@@ -207,13 +117,17 @@ impl Expression {
         })
     }
 
-    /// As [`Expression::evaluate`], the value that the expression yields, as JSON.
+    /// As [`Expression::evaluate_within`], the value that the expression yields, as JSON.
     ///
     /// # Errors
     /// Any [`EvaluateError`] but [`EvaluateError::NotBoolean`]; a value that JSON does not have, such as a time
     /// or a type, is [`EvaluateError::Failed`].
-    pub fn evaluate_value(&self, variables: &[(&str, &Value)]) -> Result<Value, EvaluateError> {
-        self.evaluate_to(variables, to_json)?
+    pub fn evaluate_value(
+        &self,
+        allowance: &Allowance,
+        variables: &[(&str, &Value)],
+    ) -> Result<Value, EvaluateError> {
+        self.evaluate_to(allowance, variables, to_json)?
             .ok_or_else(|| EvaluateError::Failed {
                 expression: self.text.clone(),
                 reason: "the value has no form in JSON".to_owned(),
@@ -225,7 +139,7 @@ impl Expression {
     /// # Errors
     /// Any [`EvaluateError`].
     pub fn evaluate_text(&self, variables: &[(&str, &Value)]) -> Result<String, EvaluateError> {
-        self.evaluate_to(variables, |value| {
+        self.evaluate_to(&Allowance::of(1), variables, |value| {
             value
                 .downcast_ref::<CelString<'_>>()
                 .map(|text| text.inner().to_owned())
@@ -237,10 +151,11 @@ impl Expression {
 
     fn evaluate_to<T: Send>(
         &self,
+        allowance: &Allowance,
         variables: &[(&str, &Value)],
         read: impl Fn(&dyn Val) -> Option<T> + Send,
     ) -> Result<Option<T>, EvaluateError> {
-        let outcome = on_deep_stack(|| self.evaluate_here(variables, read));
+        let outcome = on_deep_stack(|| self.evaluate_here(allowance, variables, read));
         outcome.unwrap_or_else(|_| {
             Err(EvaluateError::Crashed {
                 expression: self.text.clone(),
@@ -300,11 +215,18 @@ impl Expression {
 
     fn evaluate_here<T>(
         &self,
+        allowance: &Allowance,
         variables: &[(&str, &Value)],
         read: impl Fn(&dyn Val) -> Option<T>,
     ) -> Result<Option<T>, EvaluateError> {
         let expression = || self.text.clone();
-        let budget = Budget::new();
+        let budget = allowance.budget();
+        let too_costly = || EvaluateError::TooCostly {
+            expression: expression(),
+        };
+        if budget.is_spent() {
+            return Err(too_costly());
+        }
         let mut context = context();
         if let Err(error) = declare(&mut context, &budget) {
             return Err(EvaluateError::Failed {
@@ -318,13 +240,13 @@ impl Expression {
                 expression: expression(),
                 variable: (*name).to_owned(),
             })?;
+            allowance.spend_on_input(value.as_ref());
             context.add_variable_as_val(*name, value);
         }
         let outcome = cel::Value::resolve_val(&self.parsed, &context);
+        allowance.spend_what_is_gone(&budget);
         if budget.is_spent() {
-            return Err(EvaluateError::TooCostly {
-                expression: expression(),
-            });
+            return Err(too_costly());
         }
         match outcome {
             Ok(value) => Ok(read(value.as_ref())),

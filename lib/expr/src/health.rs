@@ -1,6 +1,7 @@
 //! `healthCheckExprs`: what its author says of an object's health, by Flux's RFC 0009.
 
-use crate::expression::{CompileError, Expression};
+use crate::error::CompileError;
+use crate::expression::Expression;
 use serde_json::Value;
 
 /// One entry of `healthCheckExprs`, as written.

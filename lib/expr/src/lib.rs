@@ -7,6 +7,7 @@
 
 mod attributes;
 mod environment;
+mod error;
 mod explain;
 mod expression;
 mod functions;
@@ -16,5 +17,7 @@ mod stack;
 mod types;
 mod value;
 
-pub use expression::{CompileError, EvaluateError, Expression};
+pub use error::{CompileError, EvaluateError};
+pub use expression::Expression;
 pub use health::{HealthCheck, HealthError, HealthExpression, HealthExpressions, Judgement};
+pub use meter::Allowance;

@@ -33,20 +33,60 @@ const DEPTH: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooDeep;
 
+/// What several evaluations may take together, each of them no more than one alone.
+#[derive(Debug, Clone)]
+pub struct Allowance(Budget);
+
+impl Allowance {
+    /// As much as so many evaluations may take at the most. What their variables hold is made theirs each time, and counts here.
+    pub fn of(evaluations: usize) -> Self {
+        Self(Budget::with(BUDGET.saturating_mul(evaluations)))
+    }
+
+    /// Whether there is nothing left.
+    pub fn is_spent(&self) -> bool {
+        self.0.is_spent()
+    }
+
+    /// What the next evaluation may spend.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::with(self.0.left().min(BUDGET))
+    }
+
+    pub(crate) fn spend_on_input(&self, value: &dyn Val) {
+        self.0.spend_on(value);
+    }
+
+    /// Takes what an evaluation has spent.
+    pub(crate) fn spend_what_is_gone(&self, budget: &Budget) {
+        self.0.spend(budget.given.saturating_sub(budget.left()));
+    }
+}
+
 /// What one evaluation may still spend.
 #[derive(Debug, Clone)]
-pub(crate) struct Budget(Arc<AtomicUsize>);
+pub(crate) struct Budget {
+    left: Arc<AtomicUsize>,
+    given: usize,
+}
 
 impl Budget {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicUsize::new(BUDGET)))
+    fn with(given: usize) -> Self {
+        Self {
+            left: Arc::new(AtomicUsize::new(given)),
+            given,
+        }
     }
 
     /// Takes `amount`; `false` when there is not that much left, after which nothing is left.
     pub(crate) fn spend(&self, amount: usize) -> bool {
-        let left = self.left().checked_sub(amount);
-        self.0.store(left.unwrap_or(0), Ordering::Relaxed);
-        left.is_some()
+        let mut enough = false;
+        let rest = |left: usize| {
+            enough = left >= amount;
+            Some(left.saturating_sub(amount))
+        };
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        enough
     }
 
     /// Takes what `value` weighs, and what it takes to come to weigh it.
@@ -59,7 +99,7 @@ impl Budget {
     }
 
     fn left(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.left.load(Ordering::Relaxed)
     }
 }
 

@@ -1,13 +1,13 @@
 //! A lane at work: what waits for a Provider is sent, one message after the other, and tried again until it has arrived or it is too
 //! late.
 
-use super::Dispatch;
+use super::{Dispatch, pace::Pace};
 use crate::{
-    message::{self, Again, DeliveryError, Letter, Sent},
+    message::{self, Again, DeliveryError, Letter, Sent, wants},
     outbox::{Item, Next},
     provider::{self, Service},
 };
-use crds::notification::Provider;
+use crds::notification::{Alert, Provider};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use runtime::{Key, requeue::jitter};
@@ -31,6 +31,9 @@ pub(super) struct Known {
     since: Instant,
     service: Arc<Service>,
 }
+
+/// Whose message it is, and who is told of it.
+type Parties = (Arc<Alert>, Arc<Provider>);
 
 impl Dispatch {
     /// Sends what waits for a Provider, one message after the other, until nothing is left.
@@ -85,8 +88,30 @@ impl Dispatch {
             .and_then(|provider| provider.resource_version())
     }
 
-    /// Sends a message, unless nobody wants it any more.
+    /// Sends a message when it is the Provider's turn, unless nobody wants it any more then.
     async fn attempt(&self, key: &Key, item: &Item) -> Result<(), DeliveryError> {
+        loop {
+            let Some((alert, provider)) = self.wanted(key, item)? else {
+                return Ok(());
+            };
+            let kind = provider.spec.type_;
+            if let Some(why) = wants(kind, &item.event, item.marks, item.ends_failure) {
+                debug!(key = item.key, why, "not told");
+                return Ok(());
+            }
+            let service = self.service(key, &provider).await?;
+            if let Some(pace) = Pace::of(kind)
+                && let Err(turn) = self.paces.turn(key, pace, Instant::now())
+            {
+                tokio::time::sleep_until(turn).await;
+                continue;
+            }
+            return self.deliver(key, &service, &alert, item).await;
+        }
+    }
+
+    /// Whose message it is and who is told of it, if he still is to be.
+    fn wanted(&self, key: &Key, item: &Item) -> Result<Option<Parties>, DeliveryError> {
         let alert = self.alerts.get(&item.alert());
         let wanted = alert.filter(|alert| {
             !alert.spec.suspend
@@ -95,7 +120,7 @@ impl Dispatch {
         });
         let Some(alert) = wanted else {
             debug!(key = item.key, "the alert wants it no more");
-            return Ok(());
+            return Ok(None);
         };
         let Some(provider) = self.providers.get(key) else {
             return Err(DeliveryError {
@@ -103,18 +128,24 @@ impl Dispatch {
                 again: Again::Later,
             });
         };
-        if provider.spec.suspend {
-            return Ok(());
-        }
-        let service = self.service(key, &provider).await?;
+        Ok((!provider.spec.suspend).then_some((alert, provider)))
+    }
+
+    async fn deliver(
+        &self,
+        key: &Key,
+        service: &Service,
+        alert: &Alert,
+        item: &Item,
+    ) -> Result<(), DeliveryError> {
         let letter = Letter {
             event: &item.event,
-            alert: &alert,
+            alert,
             idempotency_key: &item.key,
             ends_failure: item.ends_failure,
             marks: item.marks,
         };
-        match message::deliver(&service, letter).await {
+        match message::deliver(service, letter).await {
             Ok(Sent::Delivered) => {
                 self.counts.delivered.inc();
             }

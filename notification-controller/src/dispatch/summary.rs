@@ -3,10 +3,10 @@
 //! An alert that is suspended or deleted wants nothing told, and what was gathered for it is dropped. What its spec says counts as it
 //! is now: another period moves the end, none ends it at once, and another Provider is the one that is told.
 
-use super::{Dispatch, Marks, Route};
+use super::{Dispatch, Marks, Route, can_be_put_together};
 use crate::{
     digest::{self, Digest},
-    message::{is_comment, is_commit_status, wants},
+    message::wants,
     outbox::Item,
     transition::Happened,
 };
@@ -23,13 +23,8 @@ impl Dispatch {
         if route.digest.is_none() || !digest::may_wait(happened) {
             return false;
         }
-        let kind = self
-            .providers
-            .get(&route.provider)
-            .map(|provider| provider.spec.type_);
-        if let Some(kind) = kind {
-            // A status belongs to a commit, a comment to a change request: neither can be summed up.
-            if is_commit_status(kind) || is_comment(kind) {
+        if let Some(kind) = self.kind(&route.provider) {
+            if !can_be_put_together(kind) {
                 return false;
             }
             let marks = Marks::of(&happened.event);
@@ -93,6 +88,7 @@ impl Dispatch {
             ends_failure: false,
             marks: Marks::default(),
             causes: Vec::new(),
+            held: false,
             alert_namespace: digest.alert_namespace.clone(),
             alert_name: digest.alert_name.clone(),
             alert_uid: digest.alert_uid.clone(),
@@ -101,18 +97,18 @@ impl Dispatch {
         };
         // A process that ended between the two saves has left both.
         if !self.outbox.holds(&route.provider, &item.key) {
-            self.put(&route.provider, item, None);
+            self.put(&route.provider, [(item, None)]);
         }
     }
 
-    fn route(&self, alert: &Key) -> Option<Arc<Route>> {
+    pub(super) fn route(&self, alert: &Key) -> Option<Arc<Route>> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         routes.get(alert).cloned()
     }
 }
 
 /// How long it is until what was begun is told; without a period, no longer.
-fn left(since: Timestamp, period: Option<Duration>, now: Timestamp) -> Duration {
+pub(super) fn left(since: Timestamp, period: Option<Duration>, now: Timestamp) -> Duration {
     let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
     period.unwrap_or_default().saturating_sub(passed)
 }

@@ -9,6 +9,7 @@ fn item(kind: &str, name: &str, severity: Severity, reason: &str, message: &str)
         key: name.into(),
         ends_failure: false,
         marks: Marks::default(),
+        held: false,
         alert_namespace: "team".into(),
         alert_name: "all".into(),
         alert_uid: "a".into(),

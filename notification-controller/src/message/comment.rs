@@ -12,7 +12,7 @@ use crate::{
 };
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 /// The longest comment, in characters: GitHub takes 65,536.
@@ -151,7 +151,7 @@ async fn me(service: &Service, place: &Place, token: &Secret) -> Result<String, 
         refused.message = format!("failed to ask whose token it is: {}", refused.message);
         return Err(refused);
     }
-    let user: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let user = crate::json::answer(&answer.body).unwrap_or_default();
     let name = match place.host {
         Host::GitHub | Host::Gitea => &user["login"],
         Host::GitLab => &user["username"],

@@ -4,10 +4,12 @@ use super::{DeliveryError, Letter, Request, request::address};
 use crate::provider::Service;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 /// The header with the controller that the event is of.
 const COMPONENT: &str = "gotk-component";
+/// The header that is the same whenever a message is sent, for who wants to take it once (draft-ietf-httpapi-idempotency-key-header).
+const KEY: &str = "Idempotency-Key";
 /// The header with the signature.
 const SIGNATURE: &str = "X-Signature";
 
@@ -18,7 +20,15 @@ const SIGNATURE: &str = "X-Signature";
 pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, DeliveryError> {
     Request::json(Method::POST, address(service)?, letter.event)?
         .header(COMPONENT, &component(letter))?
+        .header(KEY, &key(letter))?
         .headers_of(service)
+}
+
+/// The key: each alert's message is one of its own.
+fn key(letter: Letter<'_>) -> String {
+    let alert = letter.alert.metadata.uid.as_deref().unwrap_or_default();
+    let digest = Sha256::digest(format!("{alert}/{}", letter.idempotency_key));
+    format!("\"{}\"", hex::encode(&digest[..16]))
 }
 
 /// The controller, in what a header can have: others than controllers send events too.
@@ -83,6 +93,11 @@ mod tests {
         assert_eq!(request.headers["gotk-component"], "kustomize-controller");
         assert_eq!(request.headers["content-type"], "application/json");
         assert_eq!(request.headers["x-team"], "core");
+        // As `sha256sum` has it of the alert's uid, a slash, and the letter's key.
+        assert_eq!(
+            request.headers["idempotency-key"],
+            "\"43e79197ed591430fd6b0ed6929ce374\""
+        );
         assert!(request.headers["authorization"].is_sensitive());
     }
 

@@ -61,7 +61,7 @@ fn escape(text: &str) -> String {
 /// # Errors
 /// What Lark says.
 pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = crate::json::answer(&answer.body).unwrap_or_default();
     match body["code"].as_i64() {
         None | Some(0) => Ok(Sent::Delivered),
         Some(code) => {

@@ -93,7 +93,7 @@ fn revision(event: &Event) -> String {
 /// # Errors
 /// What it says.
 pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = crate::json::answer(&answer.body).unwrap_or_default();
     let rejected = &body["partialSuccess"]["rejectedSpans"];
     match rejected
         .as_str()

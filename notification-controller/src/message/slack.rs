@@ -95,7 +95,7 @@ pub fn payload(service: &Service, letter: Letter<'_>, form: &Form, channel: &str
 /// # Errors
 /// What Slack says.
 pub fn check(answer: &Answer, service: &Service) -> Result<Sent, DeliveryError> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = crate::json::answer(&answer.body).unwrap_or_default();
     if body["ok"] != Value::Bool(false) {
         return Ok(Sent::Delivered);
     }

@@ -87,7 +87,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>, host: &Host) -> Result<
     let list = (host.list)(service, &token, &status)?;
     let answer = send_up_to(service, &list, LIST).await?;
     if answer.is_taken() {
-        let known: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let known = crate::json::answer(&answer.body).unwrap_or_default();
         if (host.is_there)(&known, &status) {
             return Ok(Sent::Skipped("the commit has this status already"));
         }

@@ -8,7 +8,7 @@ use super::{
 use crate::provider::{Answer, Service};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use url::Url;
 
@@ -99,7 +99,7 @@ pub fn again(answer: &Answer) -> Option<Again> {
     if answer.status != StatusCode::TOO_MANY_REQUESTS {
         return None;
     }
-    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let body = crate::json::answer(&answer.body)?;
     let seconds = body["parameters"]["retry_after"].as_u64()?;
     Some(Again::After(Duration::from_secs(seconds.min(3600))))
 }

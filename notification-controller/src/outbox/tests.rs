@@ -9,6 +9,7 @@ fn item(key: &str, name: &str, reason: &str, message: &str) -> Item {
         ends_failure: false,
         marks: Marks::default(),
         causes: Vec::new(),
+        held: false,
         alert_namespace: "team".into(),
         alert_name: "all".into(),
         alert_uid: "a".into(),
@@ -47,14 +48,23 @@ fn what_an_earlier_version_saved_can_be_read() {
     let item = item("1", "a", "R", "m");
     let mut saved = serde_json::to_value(&item).unwrap();
     saved.as_object_mut().unwrap().remove("marks");
+    assert_eq!((saved.get("held"), saved.get("causes")), (None, None), "{saved}");
     assert_eq!(serde_json::from_value::<Item>(saved).unwrap(), item);
 }
 
 #[test]
 fn messages_leave_in_order_and_stay_until_they_are_done() {
     let (outbox, now) = (Outbox::default(), Instant::now());
-    assert!(outbox.post(&sink(), item("1", "a", "R", "m"), None, now).new_lane);
-    assert!(!outbox.post(&sink(), item("2", "b", "R", "m"), None, now).new_lane);
+    assert!(
+        outbox
+            .post(&sink(), [(item("1", "a", "R", "m"), None)], now)
+            .new_lane
+    );
+    assert!(
+        !outbox
+            .post(&sink(), [(item("2", "b", "R", "m"), None)], now)
+            .new_lane
+    );
     for key in ["1", "2"] {
         for _ in 0..2 {
             assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, key);
@@ -68,7 +78,11 @@ fn messages_leave_in_order_and_stay_until_they_are_done() {
         "that it is empty is to be saved"
     );
     assert_eq!(outbox.changed(), []);
-    assert!(outbox.post(&sink(), item("3", "c", "R", "m"), None, now).new_lane);
+    assert!(
+        outbox
+            .post(&sink(), [(item("3", "c", "R", "m"), None)], now)
+            .new_lane
+    );
 }
 
 #[test]
@@ -79,8 +93,7 @@ fn the_oldest_make_room_and_are_named() {
         given_up += outbox
             .post(
                 &sink(),
-                item(&n.to_string(), "a", "R", ""),
-                Some(Duration::from_secs(1)),
+                [(item(&n.to_string(), "a", "R", ""), Some(Duration::from_secs(1)))],
                 now,
             )
             .given_up
@@ -91,7 +104,7 @@ fn the_oldest_make_room_and_are_named() {
     for n in 0..40 {
         let text = "x".repeat(12 * 1024);
         large += outbox
-            .post(&sink(), item(&format!("l{n}"), "a", "R", &text), None, now)
+            .post(&sink(), [(item(&format!("l{n}"), "a", "R", &text), None)], now)
             .given_up
             .len();
     }
@@ -111,15 +124,16 @@ fn what_belongs_together_leaves_as_one() {
     for n in 0..40 {
         outbox.post(
             &sink(),
-            item(&n.to_string(), &format!("app{n}"), "BuildFailed", "no such file"),
-            window,
+            [(
+                item(&n.to_string(), &format!("app{n}"), "BuildFailed", "no such file"),
+                window,
+            )],
             now,
         );
     }
     outbox.post(
         &sink(),
-        item("x", "other", "HealthCheckFailed", "timeout"),
-        window,
+        [(item("x", "other", "HealthCheckFailed", "timeout"), window)],
         now,
     );
     let later = now + Duration::from_secs(10);
@@ -146,16 +160,76 @@ fn what_belongs_together_leaves_as_one() {
     assert_eq!(second.event.message, "timeout", "alone, it is what it was");
 }
 
+#[test]
+fn what_is_held_back_when_the_process_ends_is_held_back_by_the_next() {
+    let (before, now) = (Outbox::default(), Instant::now());
+    let minute = Duration::from_secs(60);
+    let mut waits = item(
+        "1",
+        "web",
+        "DependencyNotReady",
+        "dependency 'team/base' is not ready",
+    );
+    waits.causes = vec!["Kustomization/team/base".into()];
+    before.post(
+        &sink(),
+        [(waits, Some(minute)), (item("2", "x", "R", "m"), None)],
+        now,
+    );
+    let saved = serde_json::to_string(&before.changed()[0].1).unwrap();
+
+    let (outbox, rest) = (Outbox::default(), Duration::from_secs(20));
+    let items: Vec<Item> = serde_json::from_str(&saved).unwrap();
+    let with_rest = items.into_iter().map(|item| (item.held.then_some(rest), item));
+    outbox.post(&sink(), with_rest.map(|(rest, item)| (item, rest)), now);
+    assert_eq!(
+        sent(outbox.next(&sink(), now)).unwrap().key,
+        "2",
+        "this one never was"
+    );
+    outbox.done(&sink(), "2", "a");
+    assert!(matches!(outbox.next(&sink(), now), Next::Wait(due, _) if due == now + rest));
+    // What it waits for fails: one cause, one message, and the first one's time counts.
+    outbox.post(
+        &sink(),
+        [(item("3", "base", "BuildFailed", "m"), Some(minute))],
+        now,
+    );
+    let told = sent(outbox.next(&sink(), now + rest)).unwrap();
+    assert!(
+        told.event
+            .message
+            .starts_with("2 objects because of Kustomization/team/base"),
+        "{}",
+        told.event.message
+    );
+    assert!(!told.held && told.causes.is_empty(), "it is on its way");
+}
+
+#[test]
+fn what_was_held_back_long_enough_leaves_as_one_at_once() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let items = (0..40).map(|n| {
+        (
+            item(&n.to_string(), &format!("app{n}"), "R", "m"),
+            Some(Duration::ZERO),
+        )
+    });
+    outbox.post(&sink(), items, now);
+    let told = sent(outbox.next(&sink(), now)).unwrap();
+    assert_eq!(told.event.metadata["count"], "40");
+}
+
 #[tokio::test]
 async fn what_is_held_back_holds_no_other_message_up() {
     let (outbox, now) = (Outbox::default(), Instant::now());
     let hour = Duration::from_secs(3600);
-    outbox.post(&sink(), item("1", "a", "R", "m"), Some(hour), now);
+    outbox.post(&sink(), [(item("1", "a", "R", "m"), Some(hour))], now);
     let Next::Wait(until, bell) = outbox.next(&sink(), now) else {
         panic!("it is held back");
     };
     assert_eq!(until, now + hour);
-    outbox.post(&sink(), item("2", "b", "R", "m"), None, now);
+    outbox.post(&sink(), [(item("2", "b", "R", "m"), None)], now);
     let rung = tokio::time::timeout(Duration::from_secs(5), async {
         // Once for the message that was there before.
         bell.notified().await;
@@ -168,7 +242,7 @@ async fn what_is_held_back_holds_no_other_message_up() {
 fn the_message_under_way_does_not_make_room() {
     let (outbox, now) = (Outbox::default(), Instant::now());
     for n in 0..=LANE_ITEMS {
-        let posted = outbox.post(&sink(), item(&n.to_string(), "a", "R", ""), None, now);
+        let posted = outbox.post(&sink(), [(item(&n.to_string(), "a", "R", ""), None)], now);
         let given_up: Vec<&str> = posted.given_up.iter().map(|item| item.key.as_str()).collect();
         if n == LANE_ITEMS {
             assert_eq!(given_up, ["1"]);
@@ -190,7 +264,7 @@ fn a_message_that_is_too_large_leaves_metadata_out() {
     for n in 0..5000 {
         large.event.metadata.insert(format!("k{n}"), "v".repeat(100));
     }
-    outbox.post(&sink(), large, None, now);
+    outbox.post(&sink(), [(large, None)], now);
     let sent = sent(outbox.next(&sink(), now)).unwrap();
     assert!(sent.bytes() <= ITEM_BYTES + 10_000, "{}", sent.bytes());
     let metadata = &sent.event.metadata;
@@ -199,7 +273,7 @@ fn a_message_that_is_too_large_leaves_metadata_out() {
     assert_eq!((&*sent.event.message, &*metadata["name"]), ("m", "a"));
     assert!(
         outbox
-            .post(&sink(), item("2", "b", "R", "m"), None, now)
+            .post(&sink(), [(item("2", "b", "R", "m"), None)], now)
             .given_up
             .is_empty()
     );

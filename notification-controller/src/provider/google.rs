@@ -5,7 +5,7 @@ use crate::message::{Again, DeliveryError, Request};
 use cloud::is_loopback;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
@@ -40,7 +40,7 @@ pub(crate) async fn google_token(service: &Service, to: &Url) -> Result<Access, 
     }
     let request = asked(key, SystemTime::now())?;
     let answer = send(service, &request).await?;
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = crate::json::answer(&answer.body).unwrap_or_default();
     let token = body["access_token"].as_str().filter(|_| answer.is_taken());
     let Some(token) = token else {
         let mut refused = answer.refused(service, &request);

@@ -10,7 +10,6 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 use rustls_platform_verifier::Verifier;
-use serde_json::Value;
 use std::sync::Arc;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
@@ -64,7 +63,7 @@ async fn deliver(service: &Service, server: &Server, letter: Letter<'_>) -> Resu
     let info = line(&mut plain).await.map_err(broken)?;
     let no_nats = || DeliveryError::later(format!("{place} does not speak NATS"));
     let info = info.strip_prefix("INFO ").ok_or_else(no_nats)?;
-    let info: Value = serde_json::from_str(info).map_err(|_| no_nats())?;
+    let info = crate::json::answer(info.as_bytes()).ok_or_else(no_nats)?;
     let tls = server.tls || info["tls_required"] == true || !service.transport.tls.is_empty();
     let mut stream = match tls {
         false => plain,

@@ -1,7 +1,9 @@
 //! I/O: asks for the reconciliation of what a Receiver names, by an annotation on each object.
 
 use super::{
+    fair::Fair,
     filter::Told,
+    judge::{Case, Judges},
     target::{Target, TargetError, Which},
     validate::Validated,
 };
@@ -15,18 +17,17 @@ use kube::{
     core::PartialObjectMeta,
 };
 use runtime::access::Access;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{sync::Arc, time::Instant};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 /// The field manager (Flux).
 const MANAGER: &str = "notification-controller";
 /// So many objects are asked for at once, of all requests together.
 const AT_ONCE: usize = 16;
-/// So many times filters are at work at once: each makes the body its own.
-const JUDGES: usize = 2;
+/// So many of them for Receivers of one namespace.
+const OF_ONE: usize = 8;
 /// So many objects are listed with one request.
 const PAGE: u32 = 500;
 
@@ -35,8 +36,8 @@ const PAGE: u32 = 500;
 pub struct Effect {
     client: Client,
     access: Access,
-    places: Arc<Semaphore>,
-    judges: Arc<Semaphore>,
+    places: Arc<Fair>,
+    judges: Judges,
     begin: Instant,
 }
 
@@ -64,6 +65,12 @@ pub enum EffectError {
         #[source]
         source: EvaluateError,
     },
+    /// The filters have taken what they may for all objects together.
+    #[error("the filters take too long for all objects together: those from {from} on were not judged")]
+    TooMuch {
+        /// Kind and name of the first.
+        from: String,
+    },
     /// The filters crashed.
     #[error("the filters crashed")]
     Crashed,
@@ -87,16 +94,30 @@ pub struct Asked {
     pub told: Told,
 }
 
+/// A request that is carried out.
+struct Call<'a> {
+    /// Of the Receiver.
+    namespace: &'a str,
+    case: Case,
+    /// What the annotation says.
+    value: String,
+}
+
 impl Effect {
     /// Acts by this client, within these rules.
     pub fn new(client: Client, access: Access) -> Self {
         Self {
             client,
             access,
-            places: Arc::new(Semaphore::new(AT_ONCE)),
-            judges: Arc::new(Semaphore::new(JUDGES)),
+            places: Arc::new(Fair::new(AT_ONCE, OF_ONE)),
+            judges: Judges::default(),
             begin: Instant::now(),
         }
+    }
+
+    /// Who judges by expressions.
+    pub fn judges(&self) -> &Judges {
+        &self.judges
     }
 
     /// Asks for all that a Receiver names; what fails does not keep the rest from being asked for.
@@ -104,11 +125,16 @@ impl Effect {
         let namespace = receiver.metadata.namespace.as_deref().unwrap_or_default();
         let value = go_time(Timestamp::now(), self.begin.elapsed().as_nanos());
         let entries = receiver.spec.resources.iter().enumerate();
+        let call = Call {
+            namespace,
+            case: Case::new(asked),
+            value,
+        };
         let each = entries.map(|(n, entry)| {
-            let (asked, value) = (asked.clone(), value.as_str());
+            let call = &call;
             async move {
                 match Target::new(namespace, &entry.objects, self.access) {
-                    Ok(target) => self.entry(n, &target, &asked, value).await,
+                    Ok(target) => self.entry(n, &target, call).await,
                     Err(error) => vec![error.into()],
                 }
             }
@@ -122,12 +148,13 @@ impl Effect {
         outcomes.into_iter().flatten().collect()
     }
 
-    async fn entry(&self, n: usize, target: &Target, asked: &Arc<Asked>, value: &str) -> Vec<EffectError> {
+    async fn entry(&self, n: usize, target: &Target, call: &Call<'_>) -> Vec<EffectError> {
+        let filters = &call.case.asked.validated.filters;
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &target.namespace, &target.resource);
         match &target.which {
-            Which::Named(name) if !asked.validated.filters.any_for(n) => self
-                .annotate(&api, target, name, value)
+            Which::Named(name) if !filters.any_for(n) => self
+                .annotate(&api, target, name, call)
                 .await
                 .err()
                 .into_iter()
@@ -138,7 +165,7 @@ impl Effect {
                     source,
                 };
                 match api.get_metadata(name).await.map_err(read) {
-                    Ok(object) => self.objects(n, &api, target, vec![object], asked, value).await,
+                    Ok(object) => self.objects((n, target), &api, vec![object], call).await,
                     Err(error) => vec![error],
                 }
             }
@@ -158,7 +185,7 @@ impl Effect {
                     };
                     found += page.items.len();
                     let more = page.metadata.continue_.filter(|more| !more.is_empty());
-                    errors.extend(self.objects(n, &api, target, page.items, asked, value).await);
+                    errors.extend(self.objects((n, target), &api, page.items, call).await);
                     match more {
                         Some(more) => params = params.continue_token(&more),
                         None => break,
@@ -179,27 +206,20 @@ impl Effect {
 
     async fn objects(
         &self,
-        n: usize,
+        (n, target): (usize, &Target),
         api: &Api<DynamicObject>,
-        target: &Target,
         objects: Vec<PartialObjectMeta<DynamicObject>>,
-        asked: &Arc<Asked>,
-        value: &str,
+        call: &Call<'_>,
     ) -> Vec<EffectError> {
-        let (names, mut errors) = if asked.validated.filters.any_for(n) {
-            let (asked, target) = (asked.clone(), target.clone());
-            // Never closed.
-            let _judge = self.judges.acquire().await;
-            // Expressions take the processor, as long as they may.
-            let judged = tokio::task::spawn_blocking(move || judge(n, &target, &objects, &asked));
-            match judged.await {
-                Ok(judged) => judged,
-                Err(_) => return vec![EffectError::Crashed],
+        let (names, mut errors) = match call.case.asked.validated.filters.any_for(n) {
+            true => {
+                self.judges
+                    .judge(call.namespace, (n, target), objects, &call.case)
+                    .await
             }
-        } else {
-            (objects.iter().map(ResourceExt::name_any).collect(), Vec::new())
+            false => (objects.iter().map(ResourceExt::name_any).collect(), Vec::new()),
         };
-        let each = names.iter().map(|name| self.annotate(api, target, name, value));
+        let each = names.iter().map(|name| self.annotate(api, target, name, call));
         let written: Vec<Result<(), EffectError>> = stream::iter(each)
             .buffer_unordered(AT_ONCE)
             .boxed()
@@ -214,11 +234,10 @@ impl Effect {
         api: &Api<DynamicObject>,
         target: &Target,
         name: &str,
-        value: &str,
+        call: &Call<'_>,
     ) -> Result<(), EffectError> {
-        // Never closed.
-        let _place = self.places.acquire().await;
-        let change = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
+        let _place = self.places.take(call.namespace).await;
+        let change = json!({"metadata": {"annotations": {REQUESTED_AT: call.value}}});
         let params = PatchParams {
             field_manager: Some(MANAGER.into()),
             ..PatchParams::default()
@@ -234,47 +253,8 @@ impl Effect {
     }
 }
 
-/// The names of the objects that the filters select, and why others could not be judged.
-fn judge(
-    n: usize,
-    target: &Target,
-    objects: &[PartialObjectMeta<DynamicObject>],
-    asked: &Asked,
-) -> (Vec<String>, Vec<EffectError>) {
-    let (mut names, mut errors) = (Vec::new(), Vec::new());
-    for object in objects {
-        let name = object.name_any();
-        match asked
-            .validated
-            .filters
-            .select(n, &as_seen(target, object), &asked.told)
-        {
-            Ok(true) => names.push(name),
-            Ok(false) => info!(
-                "resource '{}' not annotated: the filters do not select it",
-                what(target, &name)
-            ),
-            Err(source) => errors.push(EffectError::Filter {
-                what: what(target, &name),
-                source,
-            }),
-        }
-    }
-    (names, errors)
-}
-
-/// An object as filters see it: `res.metadata` and what it is.
-fn as_seen(target: &Target, object: &PartialObjectMeta<DynamicObject>) -> Value {
-    let mut metadata = object.metadata.clone();
-    metadata.managed_fields = None;
-    json!({
-        "apiVersion": target.resource.api_version,
-        "kind": target.resource.kind,
-        "metadata": metadata,
-    })
-}
-
-fn what(target: &Target, name: &str) -> String {
+/// An object in words.
+pub fn what(target: &Target, name: &str) -> String {
     format!("{}/{name}.{}", target.resource.kind, target.namespace)
 }
 

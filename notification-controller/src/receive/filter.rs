@@ -1,11 +1,9 @@
 //! PURE: which of a Receiver's objects a request is about, by the expressions of its author.
 
-use super::{
-    json::{self, NotAnObject},
-    validate::Invalid,
-};
+use super::validate::Invalid;
+use crate::json::{self, NotAnObject};
 use crds::notification::ReceiverSpec;
-use expr::{EvaluateError, Expression};
+use expr::{Allowance, EvaluateError, Expression};
 use serde_json::{Map, Value};
 
 /// What filters may name: the object's metadata, the request's body, the token's claims.
@@ -61,14 +59,20 @@ impl Filters {
         self.all.is_some() || self.each.get(n).is_some_and(Option::is_some)
     }
 
-    /// Whether an object of the `n`th entry of `spec.resources` is meant.
+    /// Whether an object of the `n`th entry of `spec.resources` is meant, at the expense of what all objects have together.
     ///
     /// # Errors
     /// When an expression has no value, or one that is no boolean.
-    pub fn select(&self, n: usize, res: &Value, told: &Told) -> Result<bool, EvaluateError> {
+    pub fn select(
+        &self,
+        n: usize,
+        res: &Value,
+        told: &Told,
+        allowance: &Allowance,
+    ) -> Result<bool, EvaluateError> {
         let variables = [("res", res), ("req", &told.req), ("claims", &told.claims)];
         for expression in self.all.iter().chain(self.each.get(n).into_iter().flatten()) {
-            if !expression.evaluate(&variables)? {
+            if !expression.evaluate_within(allowance, &variables)? {
                 return Ok(false);
             }
         }
@@ -134,13 +138,14 @@ mod tests {
         ] {
             let filters = filters(all, &[each]);
             assert_eq!(
-                filters.select(0, &res, &told).unwrap(),
+                filters.select(0, &res, &told, &Allowance::of(1)).unwrap(),
                 expected,
                 "{all} / {each}"
             );
             assert_eq!(filters.any(), !(all.is_empty() && each.is_empty()));
         }
-        assert!(filters("req.missing == 1", &[""]).select(0, &res, &told).is_err());
+        let missing = filters("req.missing == 1", &[""]);
+        assert!(missing.select(0, &res, &told, &Allowance::of(1)).is_err());
         assert!(!filters("", &["", "true"]).any_for(0));
     }
 

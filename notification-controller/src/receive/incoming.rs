@@ -1,6 +1,9 @@
 //! A request's body: read once, when somebody is to act on it, and within what all bodies together may take.
 
-use super::port::End;
+use super::{
+    fair::{Fair, Place},
+    outcome::End,
+};
 use axum::{
     body::{Body, Bytes},
     http::StatusCode,
@@ -8,10 +11,10 @@ use axum::{
 use runtime::{Key, server};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OnceCell;
 
 /// The largest body, in bytes (Flux).
 pub const LARGEST: usize = 3 << 20;
@@ -19,61 +22,39 @@ pub const LARGEST: usize = 3 << 20;
 const ARRIVAL: Duration = Duration::from_secs(20);
 /// So many bodies are held at once: together less than a hundred megabytes.
 const BODIES: usize = 32;
-/// So many of them are one Receiver's: none can keep the others out.
+/// So many of them are for Receivers of one namespace: none can keep the others out.
 const OF_ONE: usize = 8;
 
 /// The places that bodies have.
 #[derive(Debug)]
-pub struct Places {
-    all: Arc<Semaphore>,
-    of: Mutex<HashMap<Key, Arc<Semaphore>>>,
-}
+pub struct Places(Fair);
 
 impl Default for Places {
     fn default() -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(BODIES)),
-            of: Mutex::default(),
-        }
+        Self(Fair::new(BODIES, OF_ONE))
     }
 }
-
-/// A place; it is free again when this is dropped.
-#[derive(Debug)]
-struct Place(#[expect(dead_code, reason = "held")] [OwnedSemaphorePermit; 2]);
 
 impl Places {
     async fn take(&self, receiver: &Key) -> Result<Place, End> {
-        let own = {
-            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody waits for or holds are as good as new.
-            of.retain(|_, places| Arc::strong_count(places) > 1 || places.available_permits() < OF_ONE);
-            of.entry(receiver.clone())
-                .or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)))
-                .clone()
-        };
-        let both = async {
-            Some([
-                own.acquire_owned().await.ok()?,
-                self.all.clone().acquire_owned().await.ok()?,
-            ])
-        };
-        match tokio::time::timeout(ARRIVAL, both).await {
-            Ok(Some(places)) => Ok(Place(places)),
-            Ok(None) | Err(_) => Err(End(
+        let place = tokio::time::timeout(ARRIVAL, self.0.take(&receiver.namespace)).await;
+        let none = || {
+            End(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many requests at once".into(),
-            )),
-        }
+            )
+        };
+        place.ok().flatten().ok_or_else(none)
     }
 }
 
-/// The body of a request, and its place once it is read.
+/// The body of a request, and the place that each namespace has for it.
 #[derive(Debug)]
 pub struct Incoming<'a> {
     places: &'a Places,
-    body: Option<Body>,
-    read: Option<(Bytes, Place)>,
+    body: Mutex<Option<Body>>,
+    read: OnceCell<Result<Bytes, End>>,
+    held: Mutex<HashMap<String, Place>>,
 }
 
 impl<'a> Incoming<'a> {
@@ -81,26 +62,32 @@ impl<'a> Incoming<'a> {
     pub fn new(places: &'a Places, body: Body) -> Self {
         Self {
             places,
-            body: Some(body),
-            read: None,
+            body: Mutex::new(Some(body)),
+            read: OnceCell::new(),
+            held: Mutex::default(),
         }
     }
 
-    /// The body, read for a Receiver the first time.
+    /// The body for a Receiver, read by the first that has a place for it: who has none keeps no other waiting.
     ///
     /// # Errors
     /// When it is too large, too slow, or has no place.
-    pub async fn read(&mut self, receiver: &Key) -> Result<Bytes, End> {
-        if let Some((bytes, _)) = &self.read {
-            return Ok(bytes.clone());
+    pub async fn read(&self, receiver: &Key) -> Result<Bytes, End> {
+        if !lock(&self.held).contains_key(&receiver.namespace) {
+            let place = self.places.take(receiver).await?;
+            lock(&self.held).insert(receiver.namespace.clone(), place);
         }
-        let place = self.places.take(receiver).await?;
-        let body = self.body.take().unwrap_or_default();
-        let bytes = server::read(body, LARGEST, ARRIVAL).await;
-        let bytes = bytes.map_err(|error| End(error.status(), error.to_string()))?;
-        self.read = Some((bytes.clone(), place));
-        Ok(bytes)
+        let read = || async {
+            let body = lock(&self.body).take().unwrap_or_default();
+            let bytes = server::read(body, LARGEST, ARRIVAL).await;
+            bytes.map_err(|error| End(error.status(), error.to_string()))
+        };
+        self.read.get_or_init(read).await.clone()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -108,16 +95,11 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_receiver_does_not_keep_the_others_out() {
+    async fn one_namespace_does_not_keep_the_others_out() {
         let (places, busy, other) = (Places::default(), Key::new("a", "busy"), Key::new("b", "other"));
         let mut held = Vec::new();
-        for _ in 0..OF_ONE {
-            held.push(
-                places
-                    .take(&busy)
-                    .await
-                    .unwrap_or_else(|End(_, text)| panic!("{text}")),
-            );
+        for n in 0..OF_ONE {
+            held.push(places.take(&Key::new("a", format!("busy-{n}"))).await.unwrap());
         }
         let refused = places.take(&busy).await;
         assert!(refused.is_err_and(|End(status, _)| status == StatusCode::SERVICE_UNAVAILABLE));
@@ -126,16 +108,33 @@ mod tests {
         assert!(places.take(&busy).await.is_ok());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_read_once_by_the_first_that_has_a_place() {
+        let (places, busy, other) = (Places::default(), Key::new("a", "busy"), Key::new("b", "other"));
+        let mut held = Vec::new();
+        for _ in 0..OF_ONE {
+            held.push(places.take(&busy).await.unwrap());
+        }
+        let incoming = Incoming::new(&places, Body::from("text"));
+        // One has no place for as long as that may take; the other has the body at once.
+        let begin = tokio::time::Instant::now();
+        let (none, some) = tokio::join!(incoming.read(&busy), async {
+            let body = incoming.read(&other).await;
+            (body, begin.elapsed())
+        });
+        assert_eq!(none.unwrap_err().0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!((some.0.unwrap(), some.1), (Bytes::from("text"), Duration::ZERO));
+        drop(held);
+        assert_eq!(incoming.read(&busy).await.unwrap(), "text");
+    }
+
     #[tokio::test]
-    async fn a_body_is_read_once() {
-        let (places, key) = (Places::default(), Key::new("a", "hook"));
-        let mut incoming = Incoming::new(&places, Body::from("text"));
-        for _ in 0..2 {
-            let body = incoming
-                .read(&key)
-                .await
-                .unwrap_or_else(|End(_, text)| panic!("{text}"));
-            assert_eq!(body, "text");
+    async fn a_body_that_cannot_be_had_is_the_same_for_all() {
+        let (places, large) = (Places::default(), vec![b' '; LARGEST + 1]);
+        let incoming = Incoming::new(&places, Body::from(large));
+        for namespace in ["a", "b"] {
+            let refused = incoming.read(&Key::new(namespace, "hook")).await;
+            assert_eq!(refused.unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
         }
     }
 }

@@ -7,7 +7,7 @@ use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use thiserror::Error;
@@ -37,8 +37,9 @@ pub struct Issuers {
 #[derive(Debug)]
 struct Issuer {
     used: Mutex<Instant>,
+    state: Mutex<State>,
     /// Held while it is asked, so that it is asked once.
-    state: tokio::sync::Mutex<State>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -104,37 +105,24 @@ impl Issuers {
     /// When there are none to be had.
     pub async fn keys(&self, signer: &Signer, id: Option<&str>) -> Result<Arc<Keys>, IssuerError> {
         let issuer = self.issuer(signer);
-        let mut state = issuer.state.lock().await;
-        if let Some((keys, since)) = &state.keys
-            && since.elapsed() < FRESH
-            && id.is_none_or(|id| keys.has(id))
-        {
-            return Ok(keys.clone());
+        if let Some(keys) = issuer.known(id, FRESH) {
+            return Ok(keys);
         }
-        if let Some((when, outcome)) = &state.asked
-            && when.elapsed() < PAUSE
-        {
-            return match (&state.keys, outcome) {
-                (Some((keys, since)), _) if since.elapsed() < STALE => Ok(keys.clone()),
-                (_, Some(error)) => Err(error.clone()),
-                (_, None) => Ok(Arc::default()),
-            };
+        let _asking = match issuer.asking.try_lock() {
+            Ok(asking) => asking,
+            // Another asks: who names a key that is known need not wait for that.
+            Err(_) => match issuer.known(id, STALE) {
+                Some(keys) => return Ok(keys),
+                None => issuer.asking.lock().await,
+            },
+        };
+        if let Some(keys) = issuer.known(id, FRESH) {
+            return Ok(keys);
         }
-        match self.fetch(signer).await {
-            Ok(keys) => {
-                let keys = Arc::new(keys);
-                state.keys = Some((keys.clone(), Instant::now()));
-                state.asked = Some((Instant::now(), None));
-                Ok(keys)
-            }
-            Err(error) => {
-                state.asked = Some((Instant::now(), Some(error.clone())));
-                match &state.keys {
-                    Some((keys, since)) if since.elapsed() < STALE => Ok(keys.clone()),
-                    _ => Err(error),
-                }
-            }
+        if let Some(lately) = issuer.lately() {
+            return lately;
         }
+        issuer.answered(self.fetch(signer).await)
     }
 
     fn issuer(&self, signer: &Signer) -> Arc<Issuer> {
@@ -155,7 +143,8 @@ impl Issuers {
         let issuer = known.entry(name).or_insert_with(|| {
             Arc::new(Issuer {
                 used: Mutex::new(now),
-                state: tokio::sync::Mutex::default(),
+                state: Mutex::default(),
+                asking: tokio::sync::Mutex::default(),
             })
         });
         *issuer.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
@@ -226,6 +215,52 @@ impl Issuers {
             }
         }
         Ok(text)
+    }
+}
+
+impl Issuer {
+    /// The keys that are known, if they are not older than this and the one of this id is among them.
+    fn known(&self, id: Option<&str>, age: Duration) -> Option<Arc<Keys>> {
+        let state = self.state();
+        let (keys, since) = state.keys.as_ref()?;
+        let fits = since.elapsed() < age && id.is_none_or(|id| keys.has(id));
+        fits.then(|| keys.clone())
+    }
+
+    /// What came of asking, if that was a moment ago.
+    fn lately(&self) -> Option<Result<Arc<Keys>, IssuerError>> {
+        let state = self.state();
+        let (when, problem) = state.asked.as_ref()?;
+        (when.elapsed() < PAUSE).then(|| state.outcome(problem.as_ref()))
+    }
+
+    /// Takes in what it has answered.
+    fn answered(&self, answer: Result<Keys, IssuerError>) -> Result<Arc<Keys>, IssuerError> {
+        let (mut state, now) = (self.state(), Instant::now());
+        let problem = match answer {
+            Ok(keys) => {
+                state.keys = Some((Arc::new(keys), now));
+                None
+            }
+            Err(problem) => Some(problem),
+        };
+        state.asked = Some((now, problem.clone()));
+        state.outcome(problem.as_ref())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What is known, new or not so new, or why there is nothing.
+    fn outcome(&self, problem: Option<&IssuerError>) -> Result<Arc<Keys>, IssuerError> {
+        match (&self.keys, problem) {
+            (Some((keys, since)), _) if since.elapsed() < STALE => Ok(keys.clone()),
+            (_, Some(problem)) => Err(problem.clone()),
+            (_, None) => Ok(Arc::default()),
+        }
     }
 }
 

@@ -164,7 +164,7 @@ impl Keys {
     /// # Errors
     /// What is no set of keys.
     pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
-        let set: Value = serde_json::from_slice(text).map_err(|_| "it is no JSON")?;
+        let set = crate::json::answer(text).ok_or("it is no JSON that is read")?;
         let keys = set
             .get("keys")
             .and_then(Value::as_array)

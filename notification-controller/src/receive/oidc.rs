@@ -2,11 +2,14 @@
 
 use super::{sender::Refused, validate::Invalid};
 use crds::notification::OidcProvider;
-use expr::Expression;
+use expr::{Allowance, Expression};
 use serde_json::{Map, Value};
 
 /// What expressions may name: the claims, and the values of the variables before.
 const VARIABLES: [&str; 2] = ["claims", "vars"];
+
+/// All expressions of an issuer may take together what so many may take at the most.
+const TOGETHER: usize = 8;
 
 /// The rules for tokens of one issuer.
 #[derive(Debug)]
@@ -54,16 +57,17 @@ impl Rules {
         }
         let claims = Value::Object(claims);
         let mut vars = Value::Object(Map::new());
+        let allowance = Allowance::of(TOGETHER);
         let refused = |error: expr::EvaluateError| Refused(error.to_string());
         for (name, expression) in &self.variables {
             let value = expression
-                .evaluate_value(&[("claims", &claims), ("vars", &vars)])
+                .evaluate_value(&allowance, &[("claims", &claims), ("vars", &vars)])
                 .map_err(refused)?;
             vars[name.as_str()] = value;
         }
         for (expression, message) in &self.validations {
             if !expression
-                .evaluate(&[("claims", &claims), ("vars", &vars)])
+                .evaluate_within(&allowance, &[("claims", &claims), ("vars", &vars)])
                 .map_err(refused)?
             {
                 return Err(Refused(format!("the token is refused: {message}")));

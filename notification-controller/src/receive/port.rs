@@ -1,15 +1,17 @@
 //! The story of a request: whom it is for, whether it may ask, what it is about, and what is done.
 
 use super::{
+    compiled::Compiled,
     deliveries::{Deliveries, Delivery},
     effect::{Asked, Effect},
     filter::{self, Told},
     incoming::{Incoming, LARGEST, Places},
     issuers::Issuers,
+    outcome::{End, Outcome, answer},
     path::{PREFIX, webhook_path},
     secret::{self, Credentials, SecretError},
     sender::{self, Accepted, By, Refused, Request},
-    validate::{Validated, Version, validate},
+    validate::{Validated, Version},
 };
 use axum::{
     body::{Body, Bytes, HttpBody as _},
@@ -19,6 +21,7 @@ use crds::{
     meta::READY,
     notification::{Receiver, ReceiverType},
 };
+use futures::future::join_all;
 use jiff::Timestamp;
 use kube::Client;
 use runtime::{
@@ -29,8 +32,8 @@ use runtime::{
 };
 use serde_json::Value;
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 use tracing::{error, info, warn};
@@ -44,12 +47,8 @@ pub struct Port {
     effect: Effect,
     deliveries: Deliveries,
     places: Places,
-    compiled: Mutex<HashMap<Key, (Version, Arc<Validated>)>>,
+    compiled: Compiled,
 }
-
-/// How a request ends that is not acted on in full.
-#[derive(Debug)]
-pub struct End(pub StatusCode, pub String);
 
 /// A request that a Receiver takes.
 struct Admitted {
@@ -68,7 +67,7 @@ impl Port {
             effect,
             deliveries: Deliveries::default(),
             places: Places::default(),
-            compiled: Mutex::default(),
+            compiled: Compiled::default(),
         }
     }
 
@@ -86,7 +85,7 @@ impl Port {
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.set(&change.key, BTreeSet::from_iter(path));
         if change.new.is_none() {
-            self.compiled().remove(&change.key);
+            self.compiled.forget(&change.key);
         }
     }
 
@@ -139,8 +138,8 @@ impl Port {
         keys.iter().filter_map(|key| self.store.get(key)).collect()
     }
 
-    /// The first of the Receivers at an address that takes the request acts on it. Addresses without a token can be made alike
-    /// by anybody: who refuses does not speak for the others.
+    /// All Receivers at an address that take the request act on it, those of each namespace by themselves: addresses without a token
+    /// can be made alike by anybody, and who takes it, refuses or is slow does not act for the others.
     async fn receive(
         &self,
         candidates: &[Arc<Receiver>],
@@ -148,18 +147,42 @@ impl Port {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<(), (Key, End)> {
-        let mut incoming = Incoming::new(&self.places, body);
-        let mut refusal = None;
+        let incoming = &Incoming::new(&self.places, body);
+        let mut namespaces: BTreeMap<String, Vec<(&Arc<Receiver>, Key)>> = BTreeMap::new();
         for receiver in candidates {
             let key = Key::of(&**receiver);
-            match self.admit(receiver, &key, uri, headers, &mut incoming).await {
-                Ok(admitted) => return self.act(receiver, &key, admitted).await.map_err(|end| (key, end)),
-                // Not being there is the least that can be said.
-                Err(End(StatusCode::NOT_FOUND, _)) => {}
-                Err(end) => refusal = refusal.or(Some((key, end))),
-            }
+            namespaces
+                .entry(key.namespace.clone())
+                .or_default()
+                .push((receiver, key));
         }
-        Err(refusal.unwrap_or_else(|| (Key::new("", ""), End(StatusCode::NOT_FOUND, String::new()))))
+        let each = namespaces.into_values().map(async |receivers| {
+            let mut outcomes = Vec::new();
+            for (receiver, key) in receivers {
+                outcomes.push(self.outcome(receiver, key, uri, headers, incoming).await);
+            }
+            outcomes
+        });
+        answer(join_all(each).await.into_iter().flatten())
+    }
+
+    async fn outcome(
+        &self,
+        receiver: &Arc<Receiver>,
+        key: Key,
+        uri: &Uri,
+        headers: &HeaderMap,
+        incoming: &Incoming<'_>,
+    ) -> Outcome {
+        match self.admit(receiver, &key, uri, headers, incoming).await {
+            Ok(admitted) => {
+                let acted = self.act(receiver, &key, admitted).await;
+                Outcome::Taken(acted.map_err(|end| (key, end)))
+            }
+            // Not being there is the least that can be said.
+            Err(End(StatusCode::NOT_FOUND, _)) => Outcome::NotThere,
+            Err(end) => Outcome::Refused(key, end),
+        }
     }
 
     /// Whether a Receiver takes a request, and what it makes of it.
@@ -169,7 +192,7 @@ impl Port {
         key: &Key,
         uri: &Uri,
         headers: &HeaderMap,
-        incoming: &mut Incoming<'_>,
+        incoming: &Incoming<'_>,
     ) -> Result<Admitted, End> {
         let credentials = self.credentials(receiver).await?;
         // The address that the token makes now: a token that was changed took the old one with it at once.
@@ -177,7 +200,10 @@ impl Port {
             return Err(End(StatusCode::NOT_FOUND, String::new()));
         }
         ready(receiver)?;
-        let validated = self.validated(receiver, key).await?;
+        let validated = self
+            .compiled
+            .of(receiver, key, || self.store.get(key).is_some())
+            .await?;
         let checked = async |body: &Bytes| {
             self.checked(receiver, headers, body, &credentials, validated.clone())
                 .await
@@ -208,32 +234,6 @@ impl Port {
                 told: Told { req, claims },
             },
         })
-    }
-
-    /// A Receiver's expressions, compiled once for each state of it.
-    async fn validated(&self, receiver: &Arc<Receiver>, key: &Key) -> Result<Arc<Validated>, End> {
-        let version = Version::of(receiver);
-        if let Some((known, validated)) = self.compiled().get(key)
-            && *known == version
-        {
-            return Ok(validated.clone());
-        }
-        let spec = receiver.clone();
-        let compiled = tokio::task::spawn_blocking(move || validate(&spec)).await;
-        let compiled =
-            compiled.map_err(|_| End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into()))?;
-        let validated =
-            compiled.map_err(|invalid| End(StatusCode::SERVICE_UNAVAILABLE, invalid.to_string()))?;
-        let validated = Arc::new(validated);
-        // What went meanwhile is not kept.
-        if self.store.get(key).is_some() {
-            self.compiled().insert(key.clone(), (version, validated.clone()));
-        }
-        Ok(validated)
-    }
-
-    fn compiled(&self) -> MutexGuard<'_, HashMap<Key, (Version, Arc<Validated>)>> {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn credentials(&self, receiver: &Receiver) -> Result<Credentials, End> {
@@ -295,10 +295,11 @@ impl Port {
                 Some(keys.map_err(|error| End(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?)
             }
         };
+        let (namespace, has_rules) = (Key::of(&**receiver).namespace, !validated.rules.is_empty());
         let (receiver, credentials) = (receiver.clone(), credentials.clone());
         let (headers, body) = (headers.clone(), body.clone());
         // Signatures and expressions take the processor.
-        let checked = tokio::task::spawn_blocking(move || {
+        let check = move || {
             let signed = token.as_ref().zip(keys.as_deref());
             let by = By {
                 credentials: &credentials,
@@ -311,9 +312,13 @@ impl Port {
                 body: &body,
             };
             sender::check(&receiver, request, by)
-        });
-        let crashed = |_| End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into());
-        checked.await.map_err(crashed)?.map_err(refused)
+        };
+        let checked = match has_rules {
+            true => self.effect.judges().at_work(&namespace, check).await,
+            false => tokio::task::spawn_blocking(check).await.ok(),
+        };
+        let crashed = || End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into());
+        checked.ok_or_else(crashed)?.map_err(refused)
     }
 }
 

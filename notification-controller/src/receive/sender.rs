@@ -13,11 +13,11 @@ mod nexus;
 mod registry;
 
 use super::{
-    json,
     jwt::{Keys, Unverified},
     oidc::Rules,
     secret::Credentials,
 };
+use crate::json;
 use axum::http::{HeaderMap, header};
 use crds::notification::{Receiver, ReceiverType};
 use serde_json::{Map, Value};

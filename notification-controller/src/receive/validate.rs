@@ -80,7 +80,13 @@ pub fn validate(receiver: &Receiver) -> Result<Validated, Invalid> {
     })
 }
 
+/// So many objects, or selections of them, a Receiver may name.
+const RESOURCES: usize = 1000;
+
 fn fields(spec: &ReceiverSpec) -> Result<(), Invalid> {
+    if spec.resources.len() > RESOURCES {
+        return Err(Invalid::Fields("spec.resources has more than 1000 entries"));
+    }
     let oidc = spec.type_ == ReceiverType::GenericOidc;
     let problem = match (oidc, spec.oidc_providers.is_empty(), spec.secret_ref.is_some()) {
         (true, true, _) => "the type 'generic-oidc' needs at least one of oidcProviders",
@@ -138,7 +144,7 @@ mod tests {
         assert!(validate(&receiver(|_| {})).is_ok());
         assert!(validate(&receiver(oidc)).is_ok());
         type Change = fn(&mut ReceiverSpec);
-        let cases: [(Change, &str, &str); 9] = [
+        let cases: [(Change, &str, &str); 10] = [
             (
                 |s| s.secret_ref = None,
                 "ValidationFailed",
@@ -172,6 +178,11 @@ mod tests {
                 },
                 "ValidationFailed",
                 "at least one of validations",
+            ),
+            (
+                |s| s.resources = vec![ReceiverResource::default(); RESOURCES + 1],
+                "ValidationFailed",
+                "more than 1000",
             ),
             (
                 |s| s.resource_filter = Some("res.".into()),

@@ -36,7 +36,7 @@ fn sources(source: &Value) -> Value {
 
 #[test]
 fn alerts_want_what_they_name() {
-    use Severity::{Error, Info};
+    use Severity::{Error, Info, Trace};
     let git = json!({"kind": "GitRepository", "name": "*"});
     let with = |change: Value| {
         let mut spec = sources(&git);
@@ -68,6 +68,9 @@ fn alerts_want_what_they_name() {
         ),
         (with(json!({"eventSeverity": "error"})), Info, "m", false),
         (with(json!({"eventSeverity": "error"})), Error, "m", true),
+        // Of Flux's own controllers none sends these; who gets one from others asked for all or for failures.
+        (with(json!({"eventSeverity": "error"})), Trace, "m", false),
+        (with(json!({})), Trace, "m", true),
         (with(json!({"inclusionList": ["^a", "b$"]})), Info, "crab", true),
         (with(json!({"inclusionList": ["^a", "b$"]})), Info, "bca", false),
         (with(json!({"exclusionList": ["b"]})), Info, "abc", false),

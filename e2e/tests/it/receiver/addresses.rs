@@ -235,7 +235,7 @@ async fn bodies_are_bounded() -> Result<()> {
 }
 
 /// What a peer answers to bytes as they are.
-async fn raw(base: &str, text: &str) -> Result<String> {
+pub(super) async fn raw(base: &str, text: &str) -> Result<String> {
     let address: SocketAddr = base.trim_start_matches("http://").parse()?;
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(text.as_bytes()).await?;
@@ -279,22 +279,28 @@ async fn a_receiver_at_the_same_address_speaks_for_itself_alone() -> Result<()> 
         address == ready(&other, "hookx").await?,
         "they are no test of this"
     );
-    other
-        .patch(
-            NOTIFICATION,
-            "Receiver",
-            "hookx",
-            json!({"spec": {"suspend": true}}),
-        )
-        .await?;
     let asked = async || requested(&victim, SOURCE, "GitRepository", "app").await;
+    // Both take it, and both act.
+    let theirs = async || requested(&other, SOURCE, "GitRepository", "app").await;
+    let before = (asked().await?, theirs().await?);
+    ensure!(send(&address, &[], "").await? == 200);
+    ensure!(asked().await? != before.0 && theirs().await? != before.1);
+    // What fails for one is told the sender, and is done for the other.
+    let change =
+        |spec: serde_json::Value| other.patch(NOTIFICATION, "Receiver", "hookx", json!({"spec": spec}));
+    change(json!({"resources": [{"kind": "GitRepository", "name": "gone"}]})).await?;
+    let failed = async || {
+        let before = asked().await?;
+        let status = send(&address, &[], "").await?;
+        ensure!(asked().await? != before, "{status}: the victim's is not asked");
+        Ok((status == 500).then_some(()))
+    };
+    victim.until("the other's failure is told", LIMIT, failed).await?;
+    change(json!({"suspend": true})).await?;
     let before = asked().await?;
     let acted = async || {
-        ensure!(
-            send(&address, &[], "").await? == 200,
-            "another's Receiver answers"
-        );
-        Ok((asked().await? != before).then_some(()))
+        let status = send(&address, &[], "").await?;
+        Ok((status == 200 && asked().await? != before).then_some(()))
     };
     victim.until("the one that takes it acts", LIMIT, acted).await
 }

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An issuer of tokens on loopback.
-struct Issuer {
-    url: String,
+pub(super) struct Issuer {
+    pub(super) url: String,
     key: EncodingKey,
 }
 
 impl Issuer {
-    async fn start() -> Result<Self> {
+    pub(super) async fn start() -> Result<Self> {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -45,14 +45,14 @@ impl Issuer {
         })
     }
 
-    fn token(&self, claims: &Value) -> Result<String> {
+    pub(super) fn token(&self, claims: &Value) -> Result<String> {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some("k1".into());
         Ok(jsonwebtoken::encode(&header, claims, &self.key)?)
     }
 }
 
-fn now() -> Result<u64> {
+pub(super) fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 

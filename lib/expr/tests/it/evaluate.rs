@@ -1,6 +1,6 @@
 //! What expressions yield, as cel-go 0.26.1 with the options of Flux has it: each row was run through it.
 
-use expr::{EvaluateError, Expression};
+use expr::{Allowance, EvaluateError, Expression};
 use serde_json::Value;
 
 /// An expression, its variables, and `true`, `false`, `other` (no boolean), or what the error says.
@@ -390,14 +390,16 @@ fn values_of_any_kind_are_read_as_json() {
     ] {
         let expression = Expression::compile_declared(text, &["claims"]).expect(text);
         assert_eq!(
-            expression.evaluate_value(&[("claims", &claims)]).expect(text),
+            expression
+                .evaluate_value(&Allowance::of(1), &[("claims", &claims)])
+                .expect(text),
             expected,
             "{text}"
         );
     }
     let odd = Expression::compile_declared("type(claims)", &["claims"]).expect("an expression");
     assert!(matches!(
-        odd.evaluate_value(&[("claims", &claims)]),
+        odd.evaluate_value(&Allowance::of(1), &[("claims", &claims)]),
         Err(EvaluateError::Failed { .. })
     ));
     assert!(

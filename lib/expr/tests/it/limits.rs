@@ -1,6 +1,6 @@
 //! No expression and no input takes long, takes much, or breaks anything.
 
-use expr::{CompileError, EvaluateError, Expression};
+use expr::{Allowance, CompileError, EvaluateError, Expression};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -122,6 +122,39 @@ fn dishonest_work_is_not() {
             text.get(..80).unwrap_or(&text)
         );
     }
+}
+
+/// How many evaluations of an expression an allowance for four is good for.
+fn within_four(text: &str, value: &Value) -> usize {
+    let (expression, allowance) = (compile(text), Allowance::of(4));
+    let evaluate = |_: &usize| {
+        let found = expression.evaluate_within(&allowance, &[("a", value)]);
+        assert!(
+            matches!(found, Ok(true) | Err(EvaluateError::TooCostly { .. })),
+            "{found:?}"
+        );
+        found.is_ok()
+    };
+    (0..1000).take_while(evaluate).count()
+}
+
+#[test]
+fn several_have_an_allowance_together() {
+    let large = large();
+    // By what the work costs, by what it costs to make the variables its own, and by neither.
+    assert_eq!(within_four("a.s.split('').size() == 1000000", &large), 7);
+    assert_eq!(within_four("a.size() == 3", &large), 50);
+    assert_eq!(within_four("true", &large), 1000);
+    // One that has none left does not begin, and one alone gets no more than others do.
+    let (spender, allowance) = (
+        compile("a.l.all(x, a.l.all(y, a.l.all(z, true)))"),
+        Allowance::of(1),
+    );
+    assert!(spender.evaluate_within(&allowance, &[("a", &large)]).is_err());
+    assert!(compile("true").evaluate_within(&allowance, &[]).is_err());
+    let allowance = Allowance::of(1000);
+    assert!(spender.evaluate_within(&allowance, &[("a", &large)]).is_err());
+    assert_eq!(compile("true").evaluate_within(&allowance, &[]), Ok(true));
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::receive::jwt::tests as tokens;
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use futures::FutureExt as _;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,6 +13,8 @@ struct Played {
     description: Arc<Mutex<String>>,
     keys: Arc<Mutex<Vec<u8>>>,
     asked: Arc<AtomicUsize>,
+    /// Held by who wants it to think on.
+    thinking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Played {
@@ -34,6 +37,7 @@ impl Played {
                 "/keys",
                 get(async |State(p): State<Self>| {
                     p.asked.fetch_add(1, Ordering::Relaxed);
+                    let _thought = p.thinking.lock().await;
                     p.keys.lock().unwrap().clone()
                 }),
             )
@@ -91,12 +95,41 @@ async fn a_new_key_is_asked_for_after_the_pause() {
     *played.keys.lock().unwrap() = tokens::published().to_string().into_bytes();
     // The pause is over, as the clock of this issuer has it.
     let issuer = issuers.issuer(&signer);
-    issuer.state.lock().await.asked = None;
+    issuer.state().asked = None;
     assert!(issuers.keys(&signer, Some("k1")).await.unwrap().has("k1"));
     // When it is away, what was known is good for a while.
-    issuer.state.lock().await.asked = None;
+    issuer.state().asked = None;
     *played.keys.lock().unwrap() = b"away".to_vec();
     assert!(issuers.keys(&signer, Some("k2")).await.unwrap().has("k1"));
+}
+
+#[tokio::test]
+async fn who_names_a_known_key_waits_for_nobody() {
+    let played = Played::default();
+    let url = played.start(own).await;
+    let (issuers, signer) = (
+        Arc::new(Issuers::new("http://127.0.0.1:1/").unwrap()),
+        Signer::Issuer(url),
+    );
+    assert!(issuers.keys(&signer, Some("k1")).await.unwrap().has("k1"));
+    let issuer = issuers.issuer(&signer);
+    issuer.state().asked = None;
+    let thinking = played.thinking.lock().await;
+    let (asking, unknown) = (issuers.clone(), signer.clone());
+    let stranger = tokio::spawn(async move { asking.keys(&unknown, Some("made-up")).await });
+    while played.asked.load(Ordering::Relaxed) < 2 {
+        tokio::task::yield_now().await;
+    }
+    let now = |id| issuers.keys(&signer, Some(id)).now_or_never();
+    assert!(now("k1").unwrap().unwrap().has("k1"));
+    // Neither does it when the keys are not so new any more.
+    let hours_ago = Instant::now().checked_sub(FRESH).unwrap();
+    issuer.state().keys.as_mut().unwrap().1 = hours_ago;
+    assert!(now("k1").unwrap().unwrap().has("k1"));
+    assert!(now("another").is_none(), "it waits for what is being asked");
+    drop(thinking);
+    assert!(stranger.await.unwrap().unwrap().has("k1"));
+    assert_eq!(played.asked.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

@@ -259,3 +259,78 @@ fn cdevents() {
         Some("271069a8")
     );
 }
+
+/// A delivery with the headers that Gitea documents; the signatures are those of `openssl dgst -hmac`.
+#[test]
+fn gitea_is_served_by_the_type_github() {
+    let body = r#"{"ref":"refs/heads/main","after":"bffeb74224043ba2feb48d137756c8a9331c449a","repository":{"full_name":"acme/web"}}"#;
+    let sha256 = "162ae0f9a18d2b25a89a9e4b79f9e20aa3460c9561d964459ab89ed71ebf5c17";
+    let (old, new) = (
+        "sha1=a099c1b904a370d1ff277f66bf25749c87b269d4",
+        format!("sha256={sha256}"),
+    );
+    let delivery = |event: &'static str| {
+        vec![
+            ("content-type", "application/json"),
+            ("x-gitea-delivery", "f6266f16-1bf3-46a5-9ea4-602e06ead473"),
+            ("x-gitea-event", event),
+            ("x-gitea-signature", sha256),
+            ("x-gogs-signature", sha256),
+            ("x-hub-signature", old),
+            ("x-hub-signature-256", &new),
+            ("x-github-delivery", "f6266f16-1bf3-46a5-9ea4-602e06ead473"),
+            ("x-github-event", event),
+        ]
+    };
+    let unsigned = delivery("push")
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("x-hub"));
+    rows(
+        &receiver(ReceiverType::GitHub, &["push"]),
+        &[
+            ("a push", delivery("push"), body, ""),
+            ("an issue", delivery("issues"), body, "none of spec.events"),
+            ("another body", delivery("push"), "{}", "does not sign"),
+            ("its own signature alone", unsigned.collect(), body, "missing"),
+        ],
+    );
+}
+
+/// A service hook of Azure DevOps, which signs nothing: its address is the secret, or a header that it is told to send.
+#[test]
+fn azure_devops_is_served_by_generic_or_by_a_header() {
+    let body = r#"{"eventType":"git.push","resource":{"repository":{"name":"web"}}}"#;
+    let hook = vec![("content-type", "application/json; charset=utf-8")];
+    rows(
+        &receiver(ReceiverType::Generic, &[]),
+        &[("a push", hook.clone(), body, "")],
+    );
+    let with = |token: &'static str| [hook.clone(), vec![("x-gitlab-token", token)]].concat();
+    rows(
+        &receiver(ReceiverType::GitLab, &[]),
+        &[
+            ("with the token", with(TOKEN), body, ""),
+            ("with another", with("other"), body, "does not match"),
+            ("without", hook.clone(), body, "missing"),
+        ],
+    );
+    let filters = crate::receive::filter::Filters::compile(&crds::notification::ReceiverSpec {
+        resource_filter: Some(
+            "req.eventType == 'git.push' && req.resource.repository.name == res.metadata.name".into(),
+        ),
+        ..Default::default()
+    });
+    let told = crate::receive::filter::Told {
+        req: crate::receive::filter::body(Some(hook[0].1), body.as_bytes()).unwrap(),
+        ..Default::default()
+    };
+    let is_meant = |name: &str| {
+        let res = serde_json::json!({"metadata": {"name": name}});
+        filters
+            .as_ref()
+            .unwrap()
+            .select(0, &res, &told, &expr::Allowance::of(1))
+            .unwrap()
+    };
+    assert!(is_meant("web") && !is_meant("api"));
+}
