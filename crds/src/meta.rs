@@ -21,7 +21,7 @@ pub use condition::{READY, RECONCILING, STALLED};
 pub use duration::{Duration, DurationError, format_go, parse_go};
 pub(crate) use duration::{HOURS, MINUTES};
 pub use inventory::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
-pub use message::{Message, MessageSeverity, add_messages};
+pub use message::{Left, Message, MessageSeverity, add_messages};
 pub use reference::{
     CommonMetadata, CustomHealthCheck, DependencyReference, IgnoreRule, Image, KubeConfigReference,
     LocalReference, NamespacedReference, Patch, SecretKeyReference, Selector,

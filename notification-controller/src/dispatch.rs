@@ -113,6 +113,11 @@ impl Dispatch {
         self.providers.clone()
     }
 
+    /// Whether it is known yet who wants to be told.
+    pub fn knows_alerts(&self) -> bool {
+        self.alerts.is_synced()
+    }
+
     /// Takes in an alert as it is now.
     pub fn alert_changed(&self, change: &Change<Alert>) {
         let (route, complaints) = match &change.new {

@@ -1,5 +1,7 @@
 //! The port that takes events of third parties, such as Flagger and Flux's image controllers, as Flux's does: any path and
-//! method, 202 for what is taken, 429 for what was said already.
+//! method, 202 for what is taken, 429 for what was said already; 503 until the alerts are known.
+
+mod posted;
 
 mod reviews;
 
@@ -11,7 +13,7 @@ use axum::{
 use crds::meta::cut;
 use kube::Client;
 use reviews::Reviews;
-use runtime::{server, telemetry::chain};
+use runtime::{conditions, server, telemetry::chain};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
@@ -56,6 +58,10 @@ impl Endpoint {
 
     /// Answers a request.
     pub async fn answer(&self, request: Request<Body>) -> StatusCode {
+        // What is taken before the alerts are known would be told to nobody, and its repetition refused.
+        if !self.dispatch.knows_alerts() {
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
         let (head, body) = request.into_parts();
         if body.size_hint().lower() > LARGEST as u64 {
             return StatusCode::PAYLOAD_TOO_LARGE;
@@ -77,7 +83,7 @@ impl Endpoint {
             Ok(body) => body,
             Err(error) => return error.status(),
         };
-        let Ok(mut event) = serde_json::from_slice::<Event>(&body) else {
+        let Some(mut event) = posted::event(&body, conditions::now()) else {
             return StatusCode::BAD_REQUEST;
         };
         if !has_names(&event) {

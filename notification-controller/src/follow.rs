@@ -3,7 +3,7 @@
 use crate::{
     dispatch::Dispatch,
     memory::Memory,
-    transition::{Reporter, caught_up, news},
+    transition::{Reporter, news},
     watched::{KINDS, Kind, Reported},
 };
 use futures::StreamExt as _;
@@ -50,9 +50,6 @@ impl Follow {
     }
 
     async fn kind(self: Arc<Self>, kind: &'static Kind, scope: Option<String>) {
-        // What statuses say when nothing was ever saved is old news. That holds for the first list alone, and for
-        // kinds that are older than this process.
-        let mut old_news = self.memory.is_first() && self.is_defined(kind).await;
         let keeps_messages = self.known(kind).await;
         if !keeps_messages {
             debug!(
@@ -72,17 +69,16 @@ impl Follow {
                 Ok(Event::Init) => listed.clear(),
                 Ok(Event::InitApply(object)) => {
                     listed.extend(object.metadata.uid.clone());
-                    self.seen(kind, &object, keeps_messages, old_news);
+                    self.seen(kind, &object, keeps_messages);
                 }
                 Ok(Event::InitDone) => {
                     self.memory.retain(kind.kind.as_str(), &listed);
                     listed = HashSet::new();
-                    old_news = false;
                 }
-                Ok(Event::Apply(object)) => self.seen(kind, &object, keeps_messages, false),
+                Ok(Event::Apply(object)) => self.seen(kind, &object, keeps_messages),
                 Ok(Event::Delete(object)) => {
                     // The last words may come with the end.
-                    self.seen(kind, &object, keeps_messages, false);
+                    self.seen(kind, &object, keeps_messages);
                     self.memory
                         .forget(object.metadata.uid.as_deref().unwrap_or_default());
                 }
@@ -94,15 +90,6 @@ impl Follow {
                     );
                 }
             }
-        }
-    }
-
-    /// Whether the cluster knows the kind now; a cluster that does not answer counts as one that does.
-    async fn is_defined(&self, kind: &Kind) -> bool {
-        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        match definitions.get_opt(&definition_name(kind)).await {
-            Ok(definition) => definition.is_some_and(|definition| served(&definition, kind).is_some()),
-            Err(_) => true,
         }
     }
 
@@ -134,20 +121,18 @@ impl Follow {
     }
 
     /// The order counts: what there is to tell is in the outbox before the cursor says that it was told.
-    fn seen(&self, kind: &'static Kind, object: &Reported, keeps_messages: bool, old_news: bool) {
+    fn seen(&self, kind: &'static Kind, object: &Reported, keeps_messages: bool) {
         let Some(uid) = object.metadata.uid.as_deref() else {
             return;
         };
         let told = self.memory.told(uid);
         let name = kind.kind.as_str();
-        if old_news && told.is_none() {
-            return self.memory.note(uid, name, caught_up(object, keeps_messages));
-        }
         let reporter = Reporter {
             kind,
             instance: &self.instance,
             keeps_messages,
             now: conditions::now(),
+            since: self.memory.since(uid),
         };
         let news = news(told.as_ref(), object, &reporter);
         if news.missed > 0 {

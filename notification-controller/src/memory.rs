@@ -6,6 +6,7 @@
 //! last save is told again: at least once, with the same key. A digest that is told is put in the outbox before it is taken from
 //! what is gathered, and saves look and write in that order.
 
+mod maps;
 mod saved;
 
 use crate::{
@@ -14,16 +15,14 @@ use crate::{
     outbox::{Item, Outbox},
     transition::Cursor,
 };
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Api, Client, ResourceExt as _,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
-};
-use runtime::{Key, telemetry::chain};
+use jiff::Timestamp;
+use kube::{Client, ResourceExt as _};
+use maps::{LABEL, Maps, is_refused};
+use runtime::{Key, conditions, telemetry::chain};
 use saved::{
     name_of_digest, name_of_lane, name_of_shard, read, read_digest, read_waiting, shard_of, written,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -32,26 +31,28 @@ use std::{
 use tokio::sync::Notify;
 use tracing::{error, warn};
 
-/// The label of our ConfigMaps, and its values: cursors, messages that wait, and what is gathered for digests.
-const LABEL: &str = "notification.toolkit.fluxcd.io/state";
+/// The values of the label of our ConfigMaps: cursors, messages that wait, and what is gathered for digests.
 const TOLD: &str = "told";
 const WAITING: &str = "waiting";
 const DIGEST: &str = "digest";
 /// Cursors are spread over so many ConfigMaps: a hundred thousand objects have room.
 const SHARDS: u8 = 8;
+/// What stands beside the cursors of a shard: since when they are kept. What happened before that to an object without a
+/// cursor is old news, however often this process is killed before it has seen all objects.
+const SINCE: &str = "since";
 /// Changes are saved together, at most this often.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The cursors of all objects, by uid.
 #[derive(Debug)]
 pub struct Memory {
-    api: Api<ConfigMap>,
+    maps: Maps,
     outbox: Arc<Outbox>,
     digests: Arc<Digests>,
     inside: Mutex<Inside>,
     changed: Notify,
-    /// Whether nothing had been saved when this was made: what statuses say is old news then.
-    first: bool,
+    /// Since when each shard is kept.
+    since: [Timestamp; SHARDS as usize],
 }
 
 #[derive(Debug, Default)]
@@ -85,14 +86,20 @@ impl Memory {
         namespace: &str,
         (outbox, digests): (Arc<Outbox>, Arc<Digests>),
     ) -> kube::Result<(Arc<Self>, Left)> {
-        let api: Api<ConfigMap> = Api::namespaced(client, namespace);
-        let saved = api.list(&ListParams::default().labels(LABEL)).await?;
-        let (mut seen, mut left, mut first) = (HashMap::new(), Left::default(), true);
-        for map in saved.items {
+        let maps = Maps::of(client, namespace);
+        let now = conditions::now().0;
+        let (mut seen, mut left) = (HashMap::new(), Left::default());
+        let mut known = [None; SHARDS as usize];
+        for map in maps.all().await? {
             let data = map.data.clone().unwrap_or_default();
             match map.labels().get(LABEL).map(String::as_str) {
                 Some(TOLD) => {
-                    first = false;
+                    let name = map.name_any();
+                    if let Some(shard) = (0..SHARDS).find(|shard| name_of_shard(*shard) == name) {
+                        // Earlier versions did not say it: whatever has no cursor is news.
+                        let since = data.get(SINCE).and_then(|text| text.parse().ok());
+                        known[usize::from(shard)] = Some(since.unwrap_or(Timestamp::UNIX_EPOCH));
+                    }
                     seen.extend(
                         data.iter()
                             .filter_map(|(uid, text)| Some((uid.clone(), read(text)?))),
@@ -104,7 +111,7 @@ impl Memory {
             }
         }
         let memory = Self {
-            api,
+            maps,
             outbox,
             digests,
             inside: Mutex::new(Inside {
@@ -112,14 +119,23 @@ impl Memory {
                 unsaved: HashSet::new(),
             }),
             changed: Notify::new(),
-            first,
+            since: known.map(|known| known.unwrap_or(now)),
         };
+        // Before anything is told: from now on, what happens is news for every process to come.
+        for shard in (0..SHARDS).filter(|shard| known[usize::from(*shard)].is_none()) {
+            if let Err(error) = memory.save_shard(shard, &BTreeMap::new()).await {
+                error!(
+                    error = chain(&error),
+                    "cannot save what was told: a restart would tell nothing of what happened before it"
+                );
+            }
+        }
         Ok((Arc::new(memory), left))
     }
 
-    /// Whether nothing had been saved before: what statuses say at the start is old news then.
-    pub fn is_first(&self) -> bool {
-        self.first
+    /// Since when it is known what was told of an object, if anything was.
+    pub fn since(&self, uid: &str) -> Timestamp {
+        self.since[usize::from(shard_of(uid))]
     }
 
     /// How far it has been told what became of an object.
@@ -165,8 +181,6 @@ impl Memory {
 
     /// Saves what changes, for ever.
     pub async fn keep(&self) {
-        // Also the first time: from then on, what was there is known to be.
-        let mut saved = !self.first || self.save_mark().await;
         loop {
             tokio::select! {
                 () = self.changed.notified() => {}
@@ -174,7 +188,6 @@ impl Memory {
                 () = self.digests.unsaved.notified() => {}
             }
             tokio::time::sleep(PAUSE).await;
-            saved = saved || self.save_mark().await;
             self.save().await;
         }
     }
@@ -255,34 +268,35 @@ impl Memory {
         self.changed.notify_one();
     }
 
-    async fn save_mark(&self) -> bool {
-        match self.save_shard(0, &BTreeMap::new()).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                error!(
-                    error = chain(&error),
-                    "cannot save what was told: a restart would tell nothing of what happened before it"
-                );
-                false
-            }
-        }
-    }
-
     async fn save_shard(&self, shard: u8, changes: &BTreeMap<String, Option<String>>) -> kube::Result<bool> {
+        // One that is not there, or not any more, gets all that it would have.
+        let whole = || {
+            let mut whole: BTreeMap<String, String> = {
+                let inside = self.lock();
+                let own = inside.seen.iter().filter(|(uid, _)| shard_of(uid) == shard);
+                own.map(|(uid, seen)| (uid.clone(), written(seen))).collect()
+            };
+            let since = self.since[usize::from(shard)];
+            whole.insert(SINCE.to_owned(), since.to_string());
+            json!(whole)
+        };
         let name = name_of_shard(shard);
-        self.write(&name, TOLD, json!(changes)).await.map(|()| true)
+        self.maps
+            .write(&name, TOLD, json!(changes), whole)
+            .await
+            .map(|()| true)
     }
 
     async fn save_lane(&self, provider: &Key, items: &[Arc<Item>]) -> kube::Result<()> {
         let name = name_of_lane(provider);
         if items.is_empty() {
-            return self.remove(&name).await;
+            return self.maps.remove(&name).await;
         }
         let items: Vec<&Item> = items.iter().map(|item| &**item).collect();
         let data = json!({
             "namespace": provider.namespace, "name": provider.name, "items": json!(items).to_string(),
         });
-        self.write(&name, WAITING, data).await
+        self.maps.write(&name, WAITING, data.clone(), || data).await
     }
 
     async fn save_digest(&self, uid: &str, digest: Option<&Digest>) -> kube::Result<bool> {
@@ -290,58 +304,14 @@ impl Memory {
         let saved = match digest {
             Some(digest) => {
                 let data = json!({"digest": json!(digest).to_string()});
-                self.write(&name, DIGEST, data).await
+                self.maps.write(&name, DIGEST, data.clone(), || data).await
             }
-            None => self.remove(&name).await,
+            None => self.maps.remove(&name).await,
         };
         saved.map(|()| true)
-    }
-
-    async fn remove(&self, name: &str) -> kube::Result<()> {
-        match self.api.delete(name, &DeleteParams::default()).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            answer => answer.map(drop),
-        }
-    }
-
-    async fn write(&self, name: &str, state: &str, data: Value) -> kube::Result<()> {
-        let params = PatchParams::default();
-        let patch = self
-            .api
-            .patch_metadata(name, &params, &Patch::Merge(json!({"data": data.clone()})))
-            .await;
-        match patch {
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            answer => return answer.map(drop),
-        }
-        let mut data = data;
-        if let Value::Object(fields) = &mut data {
-            fields.retain(|_, value| !value.is_null());
-        }
-        let map = ConfigMap {
-            metadata: kube::api::ObjectMeta {
-                name: Some(name.to_owned()),
-                labels: Some(BTreeMap::from([
-                    (LABEL.to_owned(), state.to_owned()),
-                    (
-                        "app.kubernetes.io/managed-by".to_owned(),
-                        "notification-controller".to_owned(),
-                    ),
-                ])),
-                ..Default::default()
-            },
-            data: serde_json::from_value(data).ok(),
-            ..Default::default()
-        };
-        self.api.create(&PostParams::default(), &map).await.map(drop)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether the API server will never take it: it is too large, or not what it wants.
-fn is_refused(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 413 | 422))
 }

@@ -9,18 +9,30 @@ use crate::{
     event::{Event, Severity},
     watched::{Condition, Kind, Reported},
 };
-use crds::meta::{COMMIT_STATUS, EVENT_PREFIX, Message, MessageSeverity, READY};
+use crds::meta::{EVENT_PREFIX, MessageSeverity, READY};
+use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// How far it has been told what became of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// The number of the last message that was taken up.
     pub sequence: i64,
-    /// A fingerprint of the condition Ready that was taken up, for objects whose status has no messages.
-    pub ready: Option<String>,
+    /// The condition Ready that was taken up, for objects whose status has no messages.
+    pub ready: Option<Decided>,
+}
+
+/// A condition Ready that was decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// What it says.
+    pub fingerprint: String,
+    /// Since when, in seconds; 0 if it does not say.
+    pub since: i64,
+    /// How many were taken up before it in the same second.
+    pub nth: u32,
 }
 
 /// What is to be told of an object.
@@ -59,11 +71,16 @@ pub struct Reporter<'a> {
     pub keeps_messages: bool,
     /// The time now.
     pub now: Time,
+    /// Of objects of which nothing was told, what happened before this is old news.
+    pub since: Timestamp,
 }
 
 /// What is to be told of an object, given how far it has been told already; `None` if nothing was told of it ever.
 pub fn news(told: Option<&Cursor>, object: &Reported, reporter: &Reporter<'_>) -> News {
-    let told = told.cloned().unwrap_or_default();
+    let told = match told {
+        Some(told) => told.clone(),
+        None => old_news(object, reporter.since),
+    };
     if reporter.keeps_messages || !object.status.messages.is_empty() {
         from_messages(&told, object, reporter)
     } else {
@@ -71,26 +88,32 @@ pub fn news(told: Option<&Cursor>, object: &Reported, reporter: &Reporter<'_>) -
     }
 }
 
-/// How far it has been told when all that the status says is old.
-pub fn caught_up(object: &Reported, keeps_messages: bool) -> Cursor {
-    match object.status.messages.last() {
-        Some(last) => Cursor {
-            sequence: last.sequence,
-            ready: None,
-        },
-        None => Cursor {
-            sequence: 0,
-            ready: ready(object)
-                .filter(|_| !keeps_messages)
-                .map(|(_, fingerprint)| fingerprint),
-        },
+/// How far an object counts as told of which nothing was told, because it is old news.
+fn old_news(object: &Reported, since: Timestamp) -> Cursor {
+    let messages = &object.status.messages;
+    let old = messages.iter().rfind(|message| message.time.0 < since);
+    // What an older object's status does not hold any more is older still.
+    let is_older = (object.metadata.creation_timestamp.as_ref()).is_some_and(|time| time.0 < since);
+    let before = messages.first().filter(|_| is_older);
+    let sequence = match (old, before) {
+        (Some(old), _) => old.sequence,
+        (None, Some(first)) => first.sequence.saturating_sub(1),
+        (None, None) => 0,
+    };
+    let ready = ready(object).filter(|(condition, _)| {
+        let changed = condition.last_transition_time.as_ref();
+        changed.map_or(is_older, |time| time.0 < since)
+    });
+    Cursor {
+        sequence,
+        ready: ready.map(|(condition, fingerprint)| decided(condition, fingerprint, None)),
     }
 }
 
 fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News {
     let messages = &object.status.messages;
     let Some(last) = messages.last() else {
-        // A status that was emptied counts anew.
+        // A status that is empty, or was emptied, counts anew.
         return News {
             cursor: Cursor::default(),
             ..News::default()
@@ -105,9 +128,9 @@ fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> N
         .iter()
         .filter(|message| message.sequence > after)
         .collect();
-    let missed = fresh
-        .first()
-        .map_or(0, |first| (first.sequence - after - 1).max(0));
+    // There may be a gap after the first one: a failure is kept until it ends.
+    let told = i64::try_from(fresh.len()).unwrap_or(i64::MAX);
+    let missed = last.sequence.saturating_sub(after).saturating_sub(told).max(0);
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
     let events = fresh.into_iter().map(|message| {
         let mut metadata = annotations(object);
@@ -127,30 +150,21 @@ fn from_messages(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> N
         };
         let causes = causes(&event, &object.status.conditions);
         Happened {
-            key: format!("{uid}/{}", message.sequence),
+            // A status that was emptied gives the numbers again.
+            key: format!("{uid}/{}@{}", message.sequence, message.time.0.as_second()),
             event,
-            ends_failure: ends_failure(messages, message),
+            ends_failure: message.ends_failure,
             causes,
         }
     });
     News {
         events: events.collect(),
         missed,
-        cursor: caught_up(object, true),
+        cursor: Cursor {
+            sequence: last.sequence,
+            ready: None,
+        },
     }
-}
-
-/// Whether a message says that all is well, for the first time since a failure.
-fn ends_failure(messages: &[Message], message: &Message) -> bool {
-    let well = |m: &Message| {
-        m.severity == MessageSeverity::Info
-            && m.metadata
-                .get(COMMIT_STATUS)
-                .is_some_and(|value| value == "update")
-    };
-    let before = messages.iter().filter(|m| m.sequence < message.sequence);
-    let mut since = before.rev().take_while(|m| !well(m));
-    well(message) && since.any(|m| m.severity == MessageSeverity::Error)
 }
 
 /// The objects that an event is put down to: by its own text, or, as long as that is why the object is not ready, by its condition
@@ -174,17 +188,23 @@ fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News
             ..News::default()
         };
     };
-    let cursor = Cursor {
+    let at = |ready: Decided| Cursor {
         sequence: 0,
-        ready: Some(fingerprint.clone()),
+        ready: Some(ready),
     };
-    let same = |known: &String| known.trim_end_matches(FAILED) == fingerprint.trim_end_matches(FAILED);
-    if told.ready.as_ref().is_some_and(same) {
+    let same =
+        |known: &&Decided| known.fingerprint.trim_end_matches(FAILED) == fingerprint.trim_end_matches(FAILED);
+    if let Some(known) = told.ready.as_ref().filter(same) {
+        let known = Decided {
+            fingerprint,
+            ..known.clone()
+        };
         return News {
-            cursor,
+            cursor: at(known),
             ..News::default()
         };
     }
+    let decided = decided(ready, fingerprint, told.ready.as_ref());
     let mut metadata = annotations(object);
     let artifact = object
         .status
@@ -211,17 +231,48 @@ fn from_ready(told: &Cursor, object: &Reported, reporter: &Reporter<'_>) -> News
         reporting_instance: reporter.instance.to_owned(),
     };
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
-    let failed = told.ready.as_ref().is_some_and(|known| known.ends_with(FAILED));
+    let failed = (told.ready.as_ref()).is_some_and(|known| known.fingerprint.ends_with(FAILED));
     let causes = causes(&event, &object.status.conditions);
     News {
         events: vec![Happened {
-            key: format!("{uid}/{fingerprint}"),
+            key: format!("{uid}/{decided}"),
             ends_failure: failed && severity == Severity::Info,
             event,
             causes,
         }],
         missed: 0,
-        cursor,
+        cursor: at(decided),
+    }
+}
+
+/// What is taken up of a condition after another one; each is another, also where it says the same again.
+fn decided(ready: &Condition, fingerprint: String, before: Option<&Decided>) -> Decided {
+    let changed = ready.last_transition_time.as_ref();
+    let since = changed.map_or(0, |time| time.0.as_second());
+    let before = before.filter(|before| before.since == since);
+    Decided {
+        fingerprint,
+        since,
+        nth: before.map_or(0, |before| before.nth.saturating_add(1)),
+    }
+}
+
+impl fmt::Display for Decided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}.{}", self.fingerprint, self.since, self.nth)
+    }
+}
+
+impl Decided {
+    /// As it was written; earlier versions wrote the fingerprint alone.
+    pub fn read(text: &str) -> Option<Self> {
+        let (fingerprint, rest) = text.split_once('@').unwrap_or((text, "0.0"));
+        let (since, nth) = rest.split_once('.')?;
+        Some(Self {
+            fingerprint: fingerprint.to_owned(),
+            since: since.parse().ok()?,
+            nth: nth.parse().ok()?,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crds::meta::Message;
 use crds::notification::ObjectKind;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::{Resource, api::ApiResource, core::DynamicResourceScope};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use std::borrow::Cow;
@@ -153,6 +153,9 @@ pub struct Condition {
     pub reason: String,
     /// Why, for people.
     pub message: String,
+    /// When it changed last.
+    #[serde(rename = "lastTransitionTime", deserialize_with = "leniently")]
+    pub last_transition_time: Option<Time>,
 }
 
 /// What is read of an artifact.

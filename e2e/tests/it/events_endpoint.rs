@@ -76,22 +76,34 @@ async fn events_of_others_are_passed_on() -> Result<()> {
         ensure!(post(body("one", "m", "1"), bad).await? == status, "{bad:?}");
     }
     ensure!(post(b"{".to_vec(), Some(&token)).await? == 400);
-    ensure!(
-        post(b"{}".to_vec(), Some(&token)).await? == 400,
-        "an event about nothing"
-    );
+    // Nobody knows anything yet, or nobody may be told of it.
+    let empty = async || Ok((post(b"{}".to_vec(), Some(&token)).await? == 202).then_some(()));
+    space
+        .until("an event about nothing is taken", LIMIT, empty)
+        .await?;
     ensure!(post(vec![b' '; (3 << 20) + 1], Some(&token)).await? == 413);
     ensure!(sink.letters().is_empty(), "{:?}", sink.letters());
 
-    // The alerts may not be known yet: what they miss is what was said too early.
     space
-        .until("the alert is known", LIMIT, async || {
+        .until("the alerts are seen", LIMIT, async || {
             let revision = format!("{:?}", std::time::Instant::now());
             ensure!(post(body("one", "ping", &revision), Some(&token)).await? == 202);
             let known = |path: &str| sink.events(path).iter().any(|e| e["message"] == "ping");
             Ok((known("/all") && known("/labelled")).then_some(()))
         })
         .await?;
+    // What Go fills for Flux is filled here.
+    let mut bare = event("posted", "one", "bare", "1");
+    for field in ["severity", "reason", "reportingController", "reportingInstance"] {
+        bare.as_object_mut().map(|event| event.remove(field));
+    }
+    bare["timestamp"] = Value::Null;
+    ensure!(post(bare.to_string().into_bytes(), Some(&token)).await? == 202);
+    bare["message"] = json!("unheard-of");
+    bare["severity"] = json!("warning");
+    ensure!(post(bare.to_string().into_bytes(), Some(&token)).await? == 202);
+    bare["timestamp"] = json!("yesterday");
+    ensure!(post(bare.to_string().into_bytes(), Some(&token)).await? == 400);
     for (name, message, revision, status) in [
         ("one", "first", "1", 202),
         ("one", "first", "1", 429),
@@ -109,12 +121,12 @@ async fn events_of_others_are_passed_on() -> Result<()> {
     };
     space
         .until("all are passed on", LIMIT, async || {
-            Ok(
-                (told("/all", "first") == 2
-                    && told("/all", "second") == 1
-                    && told("/labelled", "first") == 2)
-                    .then_some(()),
-            )
+            Ok((told("/all", "first") == 2
+                && told("/all", "second") == 1
+                && told("/all", "bare") == 1
+                && told("/all", "unheard-of") == 1
+                && told("/labelled", "first") == 2)
+                .then_some(()))
         })
         .await?;
     ensure!(told("/labelled", "second") == 0, "its label is another");
@@ -148,5 +160,57 @@ async fn events_of_others_are_passed_on() -> Result<()> {
             },
         )
         .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_taken_at_the_start_is_passed_on() -> Result<()> {
+    const STARTS: usize = 5;
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let options = Options {
+        notification: vec![format!("--events-addr={address}")],
+        ..Options::default()
+    };
+    let world = World::start(&options).await?;
+    let (space, sink) = (world.space("posted-early").await?, Sink::start().await?);
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    // Many alerts take their time to be listed.
+    for n in 0..50 {
+        space
+            .apply(alert(&format!("other-{n}"), "sink", &["Bucket"]))
+            .await?;
+    }
+    space.apply(alert("the-one", "sink", &["Kustomization"])).await?;
+    let (http, controller) = (
+        reqwest::Client::builder().no_proxy().build()?,
+        &world.suite.notification,
+    );
+    for start in 0..STARTS {
+        controller.kill();
+        controller.start()?;
+        // From before it listens until it takes what it is told: then it has to pass it on.
+        let taken = async || {
+            let body = event("posted-early", "one", &format!("start {start}"), "1").to_string();
+            match http.post(format!("http://{address}/")).body(body).send().await {
+                Err(error) if error.is_connect() => Ok(None),
+                Err(error) => Err(error.into()),
+                Ok(answer) => match answer.status().as_u16() {
+                    202 => Ok(Some(())),
+                    503 => Ok(None),
+                    other => anyhow::bail!("answered {other}"),
+                },
+            }
+        };
+        space.until("an event is taken", LIMIT, taken).await?;
+        let told = async || {
+            let events = sink.events("/");
+            let told = events
+                .iter()
+                .any(|e| e["message"] == format!("start {start}").as_str());
+            Ok(told.then_some(()))
+        };
+        space.until("it is passed on", LIMIT, told).await?;
+        controller.ready().await?;
+    }
     Ok(())
 }

@@ -257,9 +257,10 @@ impl Record<'_> {
                 revision,
             ));
         }
-        for fight in &applied.fights {
+        if !applied.fights.is_empty() {
+            let fights = applied.fights.join("\n");
             self.events
-                .push(self.about(Event::warning(CONTESTED, fight.clone()), revision));
+                .push(self.about(Event::warning(CONTESTED, fights), revision));
         }
     }
 

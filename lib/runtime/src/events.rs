@@ -82,8 +82,10 @@ impl Event {
             Severity::Trace => return None,
         };
         Some(Message {
+            ends_failure: false,
             message: self.message.clone(),
             metadata: self.metadata.clone(),
+            over: false,
             reason: self.reason.clone(),
             sequence: 0,
             severity,

@@ -3,11 +3,11 @@
 mod ending;
 mod unreadable;
 mod workers;
+mod write;
 
 use crate::{
     Key,
     client::{Clients, Identity},
-    conditions::{self, Conditions},
     events::{Event, Recorder, Severity, subject},
     metrics::Metrics,
     queue::Queue,
@@ -17,7 +17,7 @@ use crate::{
     telemetry::chain,
     watch::{Change, Store},
 };
-use crds::meta::{FluxObject, ObjectStatus as _, REQUESTED_AT, add_messages};
+use crds::meta::{FluxObject, ObjectStatus as _, REQUESTED_AT};
 use kube::{Resource as _, ResourceExt as _};
 use std::{
     collections::HashSet,
@@ -26,6 +26,7 @@ use std::{
 };
 use tokio::time::Instant;
 use tracing::{error, info};
+use write::Words;
 
 /// What every shell needs; shared by the kinds of a controller.
 #[derive(Debug, Clone)]
@@ -150,7 +151,8 @@ impl<R: Reconciler> Shell<R> {
                 "pass ended"
             ),
         }
-        if let Err(error) = self.write(&object, outcome.status, &outcome.events).await {
+        let end = Words::End(&outcome.events);
+        if let Err(error) = self.write(&object, outcome.status, end).await {
             // Without the record of it, the pass has not happened: it is repeated, and is idempotent.
             return self.failed(key, "cannot write the status", &error);
         }
@@ -184,7 +186,7 @@ impl<R: Reconciler> Shell<R> {
             let status = self.reconciler.in_progress(object);
             let show = async {
                 if let Some(status) = status
-                    && let Err(error) = self.write(object, status, &[]).await
+                    && let Err(error) = self.write(object, status, Words::None).await
                 {
                     info!(
                         kind = R::Object::KIND,
@@ -215,55 +217,9 @@ impl<R: Reconciler> Shell<R> {
         if status.last_handled_reconcile_at() == Some(requested) {
             return true;
         }
-        match self.write(object, status, &[]).await {
+        match self.write(object, status, Words::None).await {
             Ok(()) => true,
             Err(error) => self.failed(key, "cannot write the status", &error),
-        }
-    }
-
-    /// Writes a status with what the shell adds to each: the handled request, the order of conditions, what is told. What is told
-    /// stands in the status that it is about, so that whoever passes it on misses nothing (decision 015).
-    async fn write(
-        &self,
-        object: &Arc<R::Object>,
-        mut status: Status<R>,
-        events: &[Event],
-    ) -> kube::Result<()> {
-        let requested = object.annotations().get(REQUESTED_AT).cloned();
-        if requested.is_some() {
-            status.set_last_handled_reconcile_at(requested);
-        }
-        let generation = object.meta().generation.unwrap_or_default();
-        Conditions::new(status.conditions_mut(), generation, conditions::now()).sort();
-        // What was written last is in the store, also where `object` is older.
-        let known = self
-            .store
-            .get(&Key::of(&**object))
-            .unwrap_or_else(|| object.clone());
-        let now = conditions::now();
-        let told = events.iter().filter_map(|event| event.message(now.clone()));
-        let mut messages = known.status().map(|s| s.messages().to_vec()).unwrap_or_default();
-        add_messages(&mut messages, told.collect());
-        *status.messages_mut() = messages;
-        let old = known
-            .status()
-            .map(to_value)
-            .unwrap_or_else(|| serde_json::json!({}));
-        let client = self.tools.clients.of(&Identity::Controller);
-        match status::patch(client, &**object, &old, &to_value(&status), self.tools.manager).await {
-            Ok(Some(mut updated)) => {
-                updated.meta_mut().managed_fields = None;
-                self.store.put(updated);
-                Ok(())
-            }
-            Ok(None) => Ok(()),
-            // The object went meanwhile, or another of its name came: there is nothing to write on.
-            Err(kube::Error::Api(status))
-                if status.code == 404 || (status.code == 409 && status.message.contains("uid")) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(error),
         }
     }
 
@@ -325,8 +281,4 @@ impl<R: Reconciler> Shell<R> {
         };
         self.queue.add_after(key.clone(), delay);
     }
-}
-
-fn to_value<S: serde::Serialize>(status: &S) -> serde_json::Value {
-    serde_json::to_value(status).unwrap_or_default()
 }

@@ -1,7 +1,11 @@
 //! PURE: how what is saved is written, and read again.
 
 use super::{SHARDS, Seen};
-use crate::{digest::Digest, outbox::Item, transition::Cursor};
+use crate::{
+    digest::Digest,
+    outbox::Item,
+    transition::{Cursor, Decided},
+};
 use runtime::Key;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,10 +36,15 @@ pub fn shard_of(uid: &str) -> u8 {
     Sha256::digest(uid.as_bytes())[0] % SHARDS
 }
 
-/// A cursor as it is saved: `<kind>/<sequence>`, and `/<fingerprint of Ready>` where that is what counts.
+/// A cursor as it is saved: `<kind>/<sequence>/`, and the condition Ready where that is what counts.
 pub fn written(seen: &Seen) -> String {
-    let ready = seen.cursor.ready.as_deref().unwrap_or_default();
-    format!("{}/{}/{ready}", seen.kind, seen.cursor.sequence)
+    let ready = seen.cursor.ready.as_ref().map(ToString::to_string);
+    format!(
+        "{}/{}/{}",
+        seen.kind,
+        seen.cursor.sequence,
+        ready.unwrap_or_default()
+    )
 }
 
 /// A cursor as [`written`].
@@ -43,7 +52,8 @@ pub fn read(text: &str) -> Option<Seen> {
     let mut parts = text.splitn(3, '/');
     let kind = crate::watched::Kind::named(parts.next()?)?.kind.as_str();
     let sequence = parts.next()?.parse().ok()?;
-    let ready = parts.next().filter(|ready| !ready.is_empty()).map(str::to_owned);
+    let ready = parts.next().and_then(Decided::read);
+    let ready = ready.filter(|ready| !ready.fingerprint.is_empty());
     Some(Seen {
         kind,
         cursor: Cursor { sequence, ready },
@@ -87,18 +97,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_shard_says_of_itself_is_no_cursor() {
+        assert_eq!(read("2026-01-02T03:04:05Z"), None);
+    }
+
+    #[test]
     fn a_cursor_is_read_as_it_was_written() {
-        for (ready, text) in [(None, "Kustomization/7/"), (Some("ab12"), "Kustomization/7/ab12")] {
-            let seen = Seen {
-                kind: "Kustomization",
-                cursor: Cursor {
-                    sequence: 7,
-                    ready: ready.map(str::to_owned),
-                },
-            };
-            assert_eq!(written(&seen), text);
-            assert_eq!(read(text), Some(seen));
+        let seen = |ready| Seen {
+            kind: "Kustomization",
+            cursor: Cursor { sequence: 7, ready },
+        };
+        let decided = |since, nth| Decided {
+            fingerprint: "ab12!".into(),
+            since,
+            nth,
+        };
+        for (ready, text) in [
+            (None, "Kustomization/7/"),
+            (
+                Some(decided(1_767_323_045, 2)),
+                "Kustomization/7/ab12!@1767323045.2",
+            ),
+        ] {
+            assert_eq!(written(&seen(ready.clone())), text);
+            assert_eq!(read(text), Some(seen(ready)));
         }
+        let earlier = read("Kustomization/7/ab12!");
+        assert_eq!(
+            earlier,
+            Some(seen(Some(decided(0, 0)))),
+            "as it was written before"
+        );
         for text in ["", "Kustomization", "Nonsense/1/", "Kustomization/x/"] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -48,7 +48,8 @@ pub fn record(
             status.set_observed_generation(generation);
             status.webhook_path = Some(path);
             let message = format!("Reconciliation finished, next run in {}", format_go(interval));
-            events.push(Event::normal(reason::SUCCEEDED, message));
+            // No alert can be about a Receiver: it is an Event, and nothing to be passed on.
+            events.push(Event::trace(reason::SUCCEEDED, message));
             (Requeue::After(interval), None)
         }
         Found::NoToken(problem) => {
@@ -108,7 +109,7 @@ mod tests {
         );
         assert_eq!(
             ready.events,
-            [Event::normal(
+            [Event::trace(
                 "Succeeded",
                 "Reconciliation finished, next run in 10m0s"
             )]

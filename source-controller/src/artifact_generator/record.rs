@@ -128,16 +128,15 @@ fn made(
     let mut conditions = conditions(object, &mut status, now);
     conditions.remove(RECONCILING);
     conditions.remove(STALLED);
-    conditions.mark_true(READY, reason::SUCCEEDED, text);
-    let told = || {
-        Event::normal(
-            READY,
-            format!("external artifacts reconciled: {}", news.join("\n")),
-        )
-    };
+    conditions.mark_true(READY, reason::SUCCEEDED, text.clone());
+    let mut events = vec![Event::trace(READY, text)];
+    if !news.is_empty() {
+        let text = format!("external artifacts reconciled: {}", news.join("\n"));
+        events.push(Event::normal(READY, text));
+    }
     Outcome {
         status,
-        events: (!news.is_empty()).then(told).into_iter().collect(),
+        events,
         requeue: Requeue::Interval(INTERVAL),
         error: None,
     }

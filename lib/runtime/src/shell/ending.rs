@@ -1,6 +1,9 @@
 //! The end of an object, or of what is done for it.
 
-use super::{Shell, to_value};
+use super::{
+    Shell,
+    write::{Words, to_value},
+};
 use crate::{
     Key,
     client::Identity,
@@ -126,7 +129,7 @@ impl<R: Reconciler> Shell<R> {
                 .unwrap_or_else(|| object.clone())
         };
         let status = newest().status().cloned().unwrap_or_default();
-        self.write(object, status, events).await?;
+        self.write(object, status, Words::Last(events)).await?;
         Ok(newest())
     }
 }

@@ -10,9 +10,12 @@ use crate::{
     telemetry::chain,
     watch::Undecodable,
 };
-use crds::meta::{FluxObject as _, add_messages};
+use crds::meta::{FluxObject as _, Left, add_messages};
 use std::sync::Arc;
 use tracing::error;
+
+/// The reason of such a report.
+const REASON: &str = "InvalidObject";
 
 impl<R: Reconciler> Shell<R> {
     /// Reports an object that cannot be decoded, on that object alone.
@@ -35,7 +38,7 @@ impl<R: Reconciler> Shell<R> {
     async fn report_undecodable(&self, key: &Key, invalid: &Undecodable) {
         let message = format!("the object cannot be read: {}", invalid.error);
         let subject = subject::<R::Object>(&invalid.metadata);
-        let event = Event::warning("InvalidObject", message.clone());
+        let event = Event::warning(REASON, message.clone());
         self.tools.recorder.publish(subject, event.clone());
         let api: kube::Api<kube::api::DynamicObject> = kube::Api::namespaced_with(
             self.tools.clients.of(&Identity::Controller),
@@ -43,17 +46,16 @@ impl<R: Reconciler> Shell<R> {
             &kube::api::ApiResource::erase::<R::Object>(&()),
         );
         let condition = serde_json::json!({
-            "type": crds::meta::READY, "status": "False", "reason": "InvalidObject", "message": message,
+            "type": crds::meta::READY, "status": "False", "reason": REASON, "message": message,
             "observedGeneration": invalid.metadata.generation, "lastTransitionTime": conditions::now(),
         });
         let known = api.get_opt(&key.name).await.ok().flatten();
         let mut messages = known
             .and_then(|known| serde_json::from_value(known.data["status"]["messages"].clone()).ok())
             .unwrap_or_default();
-        add_messages(
-            &mut messages,
-            event.message(conditions::now()).into_iter().collect(),
-        );
+        let now = conditions::now();
+        let told = event.message(now.clone()).into_iter().collect();
+        add_messages(&mut messages, told, Left::Failing(REASON), &now);
         let body = serde_json::json!({"status": {"conditions": [condition], "messages": messages}});
         let params = kube::api::PatchParams {
             field_manager: Some(self.tools.manager.into()),
