@@ -128,3 +128,24 @@ async fn drift_can_be_told_of_only_or_not_at_all() -> Result<()> {
     ensure!(live["data"]["value"] == "hand", "{live}");
     Ok(())
 }
+
+/// Who put a value back by hand holds the field from then on, and what they do to it next is not in our own entry.
+#[tokio::test]
+async fn edits_after_a_repair_by_hand_are_found() -> Result<()> {
+    let space = World::shared().await?.space("hr-drift-again").await?;
+    let _charts = Charts::offer(&space, &FILES).await?;
+    space.helm_release("web", drift("warn")).await?;
+    space.released("web", 1).await?;
+    let live = space.get("v1", "ConfigMap", "a").await?.unwrap_or_default();
+    let good = live["data"]["value"].as_str().unwrap_or_default();
+    for (value, drifted) in [("hand", true), (good, false), ("again", true)] {
+        space
+            .patch("v1", "ConfigMap", "a", json!({"data": {"value": value}}))
+            .await?;
+        space.request(HELM, "HelmRelease", "web").await?;
+        let seen = |o: &Value| condition(o, "Drifted").is_some_and(|c| c.status == "True") == drifted;
+        let what = format!("{value}: drifted is {drifted}");
+        space.holds(&what, HELM, "HelmRelease", "web", seen).await?;
+    }
+    Ok(())
+}

@@ -193,12 +193,13 @@ pub async fn find(
     let answers: Vec<_> = stream::iter(answers).buffered(AT_ONCE).collect().await;
     for ((id, item), answer) in asked.into_iter().zip(answers) {
         match answer {
-            Ok(None) => {
+            Ok(Look::Ours) => {
                 if let Some(now) = sight(&watches, &item).as_deref().map(good_of) {
                     good.insert(id, now);
                 }
             }
-            Ok(Some(kind)) => differences.push(Difference { item, kind }),
+            Ok(Look::Same) => {}
+            Ok(Look::Differs(kind)) => differences.push(Difference { item, kind }),
             Err(error) => errors.push(error),
         }
     }
@@ -238,20 +239,30 @@ pub fn is_watched(object: &HelmRelease) -> bool {
     crate::spec::drift_mode(object) != DriftMode::Disabled
 }
 
+/// What an object is compared with what the release says.
+enum Look {
+    /// As it says, and every field of it is ours: when somebody changes one, our own entry says so.
+    Ours,
+    /// As it says, but somebody else holds some of it, whose edits our entry does not tell of: it is looked at again each time.
+    Same,
+    /// Otherwise.
+    Differs(Kind),
+}
+
 async fn one(
     client: &Client,
     item: &Item,
     rules: &IgnoreRules,
     overrides: &[String],
-) -> Result<Option<Kind>, String> {
+) -> Result<Look, String> {
     let api = item.resource.api(client.clone(), &item.object.namespace);
     let live = api.get_opt(&item.object.name).await.map_err(|e| words(&e))?;
     let Some(live) = live else {
-        return Ok(Some(Kind::Removed));
+        return Ok(Look::Differs(Kind::Removed));
     };
     let live = serde_json::to_value(live).unwrap_or_default();
     if is_excluded(&live) {
-        return Ok(None);
+        return Ok(Look::Ours);
     }
     if !overrides.is_empty() {
         migrate(client, item, live.clone(), overrides).await?;
@@ -270,7 +281,20 @@ async fn one(
     let ignored = rules.of(&item.manifest);
     let reduce = |value: &Value| ignore::without(&comparable(value, &item.manifest), &ignored);
     let patch = diff(&reduce(&live), &reduce(&wanted));
-    Ok((!patch.0.is_empty()).then_some(Kind::Changed(patch)))
+    Ok(match patch.0.is_empty() {
+        false => Look::Differs(Kind::Changed(patch)),
+        true if own_fields(&live) == own_fields(&wanted) => Look::Ours,
+        true => Look::Same,
+    })
+}
+
+/// The fields that are ours by what we applied.
+fn own_fields(object: &Value) -> Option<&Value> {
+    let entries = object["metadata"]["managedFields"].as_array()?;
+    let is_own = |entry: &&Value| {
+        entry["manager"] == MANAGER && entry["operation"] == "Apply" && entry["subresource"].is_null()
+    };
+    entries.iter().find(is_own).map(|entry| &entry["fieldsV1"])
 }
 
 /// What is compared of an object: labels and annotations that the manifest names, and everything but metadata and status.
