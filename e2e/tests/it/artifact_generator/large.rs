@@ -1,4 +1,4 @@
-//! A source of 100 MiB is taken apart without being held in memory.
+//! A source of 40 MiB is taken apart without being held in memory.
 
 use super::{files, generator, made, ready};
 use anyhow::{Context as _, Result, ensure};
@@ -12,9 +12,9 @@ use e2e::{
 use serde_json::{Value, json};
 
 const PIECE: usize = 1 << 20;
-const PIECES: usize = 100;
+const PIECES: usize = 40;
 /// What the controller may take beyond what it has at rest, in bytes.
-const MEMORY: u64 = 48 << 20;
+const MEMORY: u64 = 24 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_large_source_costs_little_memory() -> Result<()> {
