@@ -1,6 +1,9 @@
 //! Odd archives, read by GNU tar and by us: what both take is the same files. A reader that sees other files than everybody else does
 //! is how content is smuggled past those who look (CVE-2025-62518 and its kin).
-#![expect(clippy::disallowed_methods, reason = "the other reader is a program, and writes to disk")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the other reader is a program, and writes to disk"
+)]
 
 use super::archive::{Archive, archive};
 use std::{
