@@ -7,7 +7,7 @@ mod summary;
 use crate::{
     digests::Digests,
     event::{Event, Marks},
-    message::{is_comment, is_commit_status, wants},
+    message::{is_comment, is_commit_status, is_incident, wants},
     outbox::{Item, Outbox},
     provider::Peers,
     route::{self, Route},
@@ -212,10 +212,10 @@ impl Dispatch {
         let marks = Marks::of(&happened.event);
         let kind = self.kind(&route.provider);
         let window = route.window.filter(|_| kind.is_some_and(can_be_put_together));
-        if let (Some(kind), Some(_)) = (kind, window)
+        if let Some(kind) = kind
             && let Some(why) = wants(kind, &happened.event, marks, happened.ends_failure)
         {
-            // It would be counted among those that are told.
+            // It would wait with those that are told, and be counted among them.
             return debug!(key = happened.key, why, "not told");
         }
         let (event, contradictions) = route.dressed(&happened.event);
@@ -278,7 +278,32 @@ impl Dispatch {
     }
 }
 
-/// Whether what a service is told can be put together: a status belongs to a commit and an object, a comment to an object.
+/// Whether what a service is told can be put together: a status belongs to a commit and an object, a comment to an object, and an
+/// incident to the object whose end of a failure resolves it.
 fn can_be_put_together(kind: ProviderType) -> bool {
-    !is_commit_status(kind) && !is_comment(kind)
+    !is_commit_status(kind) && !is_comment(kind) && !is_incident(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_one_place_for_each_object_is_told_of_each() {
+        use ProviderType::*;
+        for kind in [
+            GitHub,
+            AzureDevOps,
+            GitHubPullRequestComment,
+            GitLabMergeRequestComment,
+            GiteaPullRequestComment,
+            PagerDuty,
+            IncidentIo,
+        ] {
+            assert!(!can_be_put_together(kind), "{kind:?}");
+        }
+        for kind in [Slack, Generic, MsTeams] {
+            assert!(can_be_put_together(kind), "{kind:?}");
+        }
+    }
 }

@@ -47,7 +47,7 @@ pub(crate) use git::{Repository, below};
 pub(crate) use github_api::authorized;
 pub use request::Request;
 pub(crate) use text::{cut, masked};
-pub use wants::{is_comment, is_commit_status, wants};
+pub use wants::{is_comment, is_commit_status, is_incident, wants};
 
 /// What is to be told, in whose name.
 #[derive(Debug, Clone, Copy)]

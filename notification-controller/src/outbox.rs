@@ -1,9 +1,13 @@
 //! What waits to be sent, by Provider: in order, bounded, and put together where an alert asks for it.
 
+mod aside;
+
 use crate::{
     event::{Event, Marks},
     group::{self, excerpt},
 };
+use aside::Asides;
+pub use aside::Refused;
 use jiff::Timestamp;
 use runtime::Key;
 use serde::{Deserialize, Serialize};
@@ -114,6 +118,9 @@ struct Lane {
     waiting: VecDeque<Arc<Item>>,
     bytes: usize,
     held: Vec<Held>,
+    asides: Asides,
+    /// What is being sent.
+    under_way: Option<Arc<Item>>,
     /// Rung when something is put in.
     bell: Arc<Notify>,
 }
@@ -187,10 +194,15 @@ impl Outbox {
             return Next::Nothing;
         };
         lane.release(now);
-        if let Some(item) = lane.waiting.front() {
-            return Next::Send(item.clone());
-        }
-        if let Some(due) = lane.held.iter().map(|held| held.due).min() {
+        let due = lane.held.iter().map(|held| held.due).min();
+        let due = match lane.asides.choose(&lane.waiting, now) {
+            Ok(item) => {
+                lane.under_way = Some(item.clone());
+                return Next::Send(item.clone());
+            }
+            Err(until) => until.into_iter().chain(due).min(),
+        };
+        if let Some(due) = due {
             return Next::Wait(due, lane.bell.clone());
         }
         inside.lanes.remove(provider);
@@ -205,7 +217,37 @@ impl Outbox {
             let at = waiting.position(|item| item.key == key && item.alert_uid == alert_uid);
             if let Some(item) = at.and_then(|at| lane.waiting.remove(at)) {
                 lane.bytes = lane.bytes.saturating_sub(item.bytes());
+                lane.asides.forget(&item);
             }
+            lane.under_way = None;
+        }
+    }
+
+    /// Notes that the service takes messages.
+    pub fn arrived(&self, provider: &Key) {
+        if let Some(lane) = self.lock().lanes.get_mut(provider) {
+            lane.asides.arrived();
+        }
+    }
+
+    /// Notes that a message was refused, which waits for so long after so many refusals if others can be tried. Statuses of commits
+    /// pass those of other commits.
+    pub fn refused(
+        &self,
+        provider: &Key,
+        (item, by_commit): (&Item, bool),
+        now: Instant,
+        pause: impl Fn(u32) -> Duration,
+    ) -> Refused {
+        let mut inside = self.lock();
+        let lane = inside.lanes.entry(provider.clone()).or_default();
+        lane.asides.refused((item, by_commit), &lane.waiting, now, pause)
+    }
+
+    /// What was refused may be taken now, as the Provider is another.
+    pub fn forgive(&self, provider: &Key) {
+        if let Some(lane) = self.lock().lanes.get_mut(provider) {
+            lane.asides.forgive();
         }
     }
 
@@ -305,8 +347,10 @@ impl Lane {
     fn make_room(&mut self) -> Vec<Arc<Item>> {
         let mut given_up = Vec::new();
         while self.all().count() > LANE_ITEMS || self.bytes > LANE_BYTES {
-            // The first of all is under way.
-            let oldest = match self.waiting.remove(1) {
+            let under_way = self.under_way.as_ref().or(self.waiting.front());
+            let is_other = |item: &Arc<Item>| under_way.is_none_or(|sent| !Arc::ptr_eq(sent, item));
+            let oldest = self.waiting.iter().position(is_other);
+            let oldest = match oldest.and_then(|at| self.waiting.remove(at)) {
                 Some(item) => item,
                 None => match self.held.iter_mut().find(|held| !held.items.is_empty()) {
                     Some(held) => held.items.remove(0),
@@ -314,6 +358,7 @@ impl Lane {
                 },
             };
             self.bytes = self.bytes.saturating_sub(oldest.bytes());
+            self.asides.forget(&oldest);
             given_up.push(oldest);
         }
         given_up

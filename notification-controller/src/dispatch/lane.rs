@@ -3,7 +3,7 @@
 
 use super::{Dispatch, pace::Pace};
 use crate::{
-    message::{self, Again, DeliveryError, Letter, Sent, wants},
+    message::{self, Again, DeliveryError, Letter, Sent, is_commit_status, wants},
     outbox::{Item, Next},
     provider::{self, Service},
 };
@@ -21,6 +21,8 @@ use tracing::debug;
 
 /// The first pause after a failure, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// The longest pause while there are messages that were not refused yet: it may be only some that the service refuses.
+const PAUSE_BETWEEN: Duration = Duration::from_secs(10);
 /// What a Provider's Secrets say is good for so long.
 const SERVICE_FOR: Duration = Duration::from_secs(5);
 
@@ -38,17 +40,26 @@ type Parties = (Arc<Alert>, Arc<Provider>);
 impl Dispatch {
     /// Sends what waits for a Provider, one message after the other, until nothing is left.
     pub(super) async fn work(&self, provider: &Key) {
-        let mut failures = 0;
+        let mut known = self.version(provider);
         loop {
+            // Before the look, so that no change falls between the two.
+            let changed = self.repaired.notified();
+            let version = self.version(provider);
+            if version != known {
+                self.outbox.forgive(provider);
+                known = version.clone();
+            }
             let item = match self.outbox.next(provider, Instant::now()) {
                 Next::Send(item) => item,
                 Next::Wait(until, bell) => {
-                    let _ = tokio::time::timeout_at(until, bell.notified()).await;
+                    tokio::select! {
+                        _ = tokio::time::timeout_at(until, bell.notified()) => {}
+                        () = changed => {}
+                    }
                     continue;
                 }
                 Next::Nothing => return,
             };
-            let version = self.version(provider);
             let error = match self.attempt(provider, &item).await {
                 Ok(()) => None,
                 Err(error) if error.again != Again::Never && !self.too_late(&item) => Some(error),
@@ -58,16 +69,33 @@ impl Dispatch {
                 }
             };
             let Some(error) = error else {
-                failures = 0;
                 self.outbox.done(provider, &item.key, &item.alert_uid);
                 self.standing.settled(provider, &item);
                 continue;
             };
-            failures += 1;
             self.counts.failed.inc();
             self.standing.failed(provider, &item, &error.message);
-            self.rest(provider, version, pause(error.again, failures)).await;
+            if let Some(pause) = self.refused(provider, &item, error.again) {
+                self.rest(provider, version, pause).await;
+            }
         }
+    }
+
+    /// How long a lane pauses after a failure, if it does.
+    fn refused(&self, provider: &Key, item: &Item, again: Again) -> Option<Duration> {
+        // Who says when to come back means all that it is sent.
+        if let Again::After(asked) = again {
+            return Some(jittered(asked.max(PAUSES.0)));
+        }
+        let by_commit = self.kind(provider).is_some_and(is_commit_status);
+        let refused = self
+            .outbox
+            .refused(provider, (item, by_commit), Instant::now(), pause);
+        let longest = match refused.others {
+            true => PAUSE_BETWEEN,
+            false => PAUSES.1,
+        };
+        (refused.failures > 0).then(|| jittered(pause_up_to(refused.failures, longest)))
     }
 
     /// Pauses, unless the Provider becomes another one: what failed may work then.
@@ -148,6 +176,7 @@ impl Dispatch {
         match message::deliver(service, letter).await {
             Ok(Sent::Delivered) => {
                 self.counts.delivered.inc();
+                self.outbox.arrived(key);
             }
             Ok(Sent::Skipped(why)) => debug!(key = item.key, why, "not told"),
             Err(error) => {
@@ -199,11 +228,15 @@ impl Dispatch {
 }
 
 /// The pause after so many failures in a row.
-fn pause(again: Again, failures: u32) -> Duration {
-    let (first, longest) = PAUSES;
-    let pause = match again {
-        Again::After(asked) => asked.max(first),
-        Again::Never | Again::Later => first.saturating_mul(1 << (failures - 1).min(16)).min(longest),
-    };
+fn pause(failures: u32) -> Duration {
+    jittered(pause_up_to(failures, PAUSES.1))
+}
+
+fn pause_up_to(failures: u32, longest: Duration) -> Duration {
+    let doubled = 1 << failures.saturating_sub(1).min(16);
+    PAUSES.0.saturating_mul(doubled).min(longest)
+}
+
+fn jittered(pause: Duration) -> Duration {
     jitter(pause, 10, rand::random())
 }

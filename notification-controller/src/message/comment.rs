@@ -52,7 +52,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>, host: Host) -> Result<S
     }));
     let list = place.authorized(Request::get(list), &access.token)?;
     let answer = send_up_to(service, &list, LIST).await?;
-    if !answer.is_taken() {
+    if !answer.is_documented() {
         return Err(answer.refused_for_good(service, &list));
     }
     let unreadable = |_| DeliveryError::later("the list of comments cannot be read".into());
@@ -67,7 +67,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>, host: Host) -> Result<S
     };
     let write = place.authorized(write, &access.token)?;
     let answer = send(service, &write).await?;
-    match answer.is_taken() {
+    match answer.is_documented() {
         true => Ok(Sent::Delivered),
         false => Err(answer.refused_for_good(service, &write)),
     }
@@ -146,7 +146,7 @@ impl Place {
 async fn me(service: &Service, place: &Place, token: &Secret) -> Result<String, DeliveryError> {
     let request = place.authorized(Request::get(place.me.clone()), token)?;
     let answer = send(service, &request).await?;
-    if !answer.is_taken() {
+    if !answer.is_documented() {
         let mut refused = answer.refused(service, &request);
         refused.message = format!("failed to ask whose token it is: {}", refused.message);
         return Err(refused);

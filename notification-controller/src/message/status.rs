@@ -86,7 +86,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>, host: &Host) -> Result<
     let token = git_token(service).await?.token;
     let list = (host.list)(service, &token, &status)?;
     let answer = send_up_to(service, &list, LIST).await?;
-    if answer.is_taken() {
+    if answer.is_documented() {
         let known = crate::json::answer(&answer.body).unwrap_or_default();
         if (host.is_there)(&known, &status) {
             return Ok(Sent::Skipped("the commit has this status already"));
@@ -96,7 +96,7 @@ pub async fn tell(service: &Service, letter: Letter<'_>, host: &Host) -> Result<
     }
     let set = (host.set)(service, &token, &status)?;
     let answer = send(service, &set).await?;
-    match answer.is_taken() {
+    match answer.is_documented() {
         true => Ok(Sent::Delivered),
         false if host.misses_commits => Err(answer.refused_for_good(service, &set)),
         false => Err(answer.refused(service, &set)),

@@ -19,6 +19,11 @@ pub fn is_comment(kind: ProviderType) -> bool {
     )
 }
 
+/// Whether a type opens something for an object that only a message with the same key closes.
+pub fn is_incident(kind: ProviderType) -> bool {
+    matches!(kind, PagerDuty | IncidentIo)
+}
+
 /// Why a service of this type is not told of an event, or nothing if it is.
 pub fn wants(kind: ProviderType, event: &Event, marks: Marks, ends_failure: bool) -> Option<&'static str> {
     let reports_progress = event.reason == "Progressing";

@@ -45,16 +45,44 @@ pub(crate) fn is_off_limits(url: &Url) -> bool {
     }
 }
 
-/// Link-local addresses (RFC 3927, RFC 4291), and the metadata services that are elsewhere: Amazon's over IPv6, Alibaba's.
+/// Metadata services that have no link-local address: Alibaba's and Azure's (WireServer).
+const ELSEWHERE: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
+/// Those over IPv6: Amazon's, the Pod Identity agent of EKS, Google's.
+const ELSEWHERE_IPV6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
+
+/// Link-local addresses (RFC 3927, RFC 4291), and the metadata services that are elsewhere, also through a translator.
 fn is_forbidden(address: IpAddr) -> bool {
-    const AMAZON: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
     match address {
-        IpAddr::V4(address) => address.is_link_local() || address.is_unspecified() || address == ALIBABA,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_forbidden(mapped.into()),
-            None => address.is_unicast_link_local() || address.is_unspecified() || address == AMAZON,
+        IpAddr::V4(address) => {
+            address.is_link_local() || address.is_unspecified() || ELSEWHERE.contains(&address)
+        }
+        IpAddr::V6(address) => match ipv4_within(address) {
+            Some(within) => is_forbidden(within.into()),
+            None => {
+                address.is_unicast_link_local()
+                    || address.is_unspecified()
+                    || ELSEWHERE_IPV6.contains(&address)
+            }
         },
+    }
+}
+
+/// The IPv4 address that one of IPv6 stands for: mapped (RFC 4291, 2.5.5.2), by the well-known prefix of translators (RFC 6052), or
+/// 6to4 (RFC 3056).
+fn ipv4_within(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, high, low] = address.segments();
+    let of = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Some(Ipv4Addr::new(a, b, c, d))
+    };
+    match [a, b, c, d, e, f] {
+        [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => of(high, low),
+        [0x2002, high, low, ..] => of(high, low),
+        _ => None,
     }
 }
 
@@ -73,6 +101,19 @@ mod tests {
             ("http://[fd00:ec2::254]/", true),
             ("http://100.100.100.200/", true),
             ("http://0.0.0.0/", true),
+            ("http://168.63.129.16/machine", true),
+            ("http://169.254.170.23/v1/credentials", true),
+            ("http://[fd00:ec2::23]/v1/credentials", true),
+            ("http://[fd20:ce::254]/", true),
+            ("http://[64:ff9b::a9fe:a9fe]/", true),
+            ("http://[64:ff9b::169.254.170.23]/", true),
+            ("http://[64:ff9b::168.63.129.16]/", true),
+            ("http://[64:ff9b::100.100.100.200]/", true),
+            ("http://[2002:a9fe:a9fe::1]/", true),
+            ("http://[::ffff:168.63.129.16]/", true),
+            ("http://[64:ff9b::10.0.0.1]/", false),
+            ("http://168.63.129.17/", false),
+            ("http://[fd00:ec2::1]/", false),
             ("socks5h://169.254.169.254:1080", true),
             ("socks5h://[fd00:ec2::254]:1080", true),
             ("socks5h://10.0.0.1:1080", false),

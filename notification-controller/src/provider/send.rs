@@ -192,6 +192,13 @@ impl Answer {
         self.status.is_success() || self.status == StatusCode::SEE_OTHER
     }
 
+    /// Whether a host of Git has taken it: 200, 201 or 204, by the references of all their APIs. With 203, Azure DevOps gives a page
+    /// to sign in at to who may not do this.
+    pub(crate) fn is_documented(&self) -> bool {
+        let page = self.body.trim_ascii_start().starts_with(b"<");
+        matches!(self.status.as_u16(), 200 | 201 | 204) && !page
+    }
+
     /// The failure that a status is.
     pub(crate) fn refused(&self, service: &Service, request: &Request) -> DeliveryError {
         let mut mask = service.mask.clone();
@@ -213,10 +220,12 @@ impl Answer {
             403 | 408 | 425 | 429 | 500.. => self.retry_after.map_or(Again::Later, Again::After),
             // What is configured may be put right.
             401 | 404 | 405 | 407 | 410 => Again::Later,
-            300..=399 => Again::Later,
+            // What a sign-in page answers, and whoever stands between.
+            200..=399 => Again::Later,
             _ => Again::Never,
         };
         let told = match said.is_empty() {
+            _ if self.status.is_success() => ", which says that the login was refused".to_owned(),
             true => String::new(),
             false => format!(": {said}"),
         };

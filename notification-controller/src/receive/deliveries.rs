@@ -11,8 +11,10 @@ use std::{
 
 /// So long a delivery is remembered; senders try again within minutes.
 const WINDOW: Duration = Duration::from_secs(600);
-/// So many are remembered, of all Receivers together.
-const REMEMBERED: usize = 8192;
+/// So many are remembered of the Receivers of a namespace: who sends many, has only those of his own forgotten.
+const REMEMBERED: usize = 2048;
+/// So many are remembered in all; the namespace with most of them makes room.
+const IN_ALL: usize = 65_536;
 
 /// A delivery: to whom, under which number of the sender's, and what. Senders do not sign the number: the same number
 /// with other content is another delivery.
@@ -39,9 +41,9 @@ impl Delivery {
     }
 }
 
-/// The deliveries whose effect was had.
+/// The deliveries whose effect was had, by namespace of the Receiver.
 #[derive(Debug, Default)]
-pub struct Deliveries(Mutex<Known>);
+pub struct Deliveries(Mutex<HashMap<String, Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -51,22 +53,39 @@ struct Known {
 
 impl Deliveries {
     /// Whether its effect was had already.
-    pub fn knows(&self, delivery: &Delivery, now: Instant) -> bool {
-        let mut known = self.lock();
+    pub fn knows(&self, namespace: &str, delivery: &Delivery, now: Instant) -> bool {
+        let mut all = self.lock();
+        let Some(known) = all.get_mut(namespace) else {
+            return false;
+        };
         known.forget(now, REMEMBERED);
         known.since.contains_key(delivery)
     }
 
     /// Remembers that its effect was had.
-    pub fn add(&self, delivery: Delivery, now: Instant) {
-        let mut known = self.lock();
+    pub fn add(&self, namespace: &str, delivery: Delivery, now: Instant) {
+        let mut all = self.lock();
+        if !all.contains_key(namespace) {
+            all.retain(|_, known| {
+                known.forget(now, REMEMBERED);
+                !known.order.is_empty()
+            });
+        }
+        let known = all.entry(namespace.to_owned()).or_default();
         known.forget(now, REMEMBERED - 1);
         if known.since.insert(delivery, now).is_none() {
             known.order.push_back((now, delivery));
         }
+        let count: usize = all.values().map(|known| known.order.len()).sum();
+        if count > IN_ALL
+            && let Some(most) = all.values_mut().max_by_key(|known| known.order.len())
+        {
+            let room = most.order.len() - 1;
+            most.forget(now, room);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,29 +120,53 @@ mod tests {
     #[test]
     fn a_delivery_is_known_for_a_while() {
         let (deliveries, now) = (Deliveries::default(), Instant::now());
-        deliveries.add(delivery("1", "a"), now);
-        assert!(deliveries.knows(&delivery("1", "a"), now));
+        deliveries.add("ns", delivery("1", "a"), now);
+        assert!(deliveries.knows("ns", &delivery("1", "a"), now));
         assert!(
-            !deliveries.knows(&delivery("1", "b"), now),
+            !deliveries.knows("ns", &delivery("1", "b"), now),
             "the number alone proves nothing"
         );
-        assert!(!deliveries.knows(&delivery("2", "a"), now));
+        assert!(!deliveries.knows("ns", &delivery("2", "a"), now));
         let (hook, other) = (Key::new("ns", "hook"), Key::new("ns", "other"));
-        assert!(!deliveries.knows(&Delivery::new(&other, &version(1), "1", b"a"), now));
+        assert!(!deliveries.knows("ns", &Delivery::new(&other, &version(1), "1", b"a"), now));
         assert!(
-            !deliveries.knows(&Delivery::new(&hook, &version(2), "1", b"a"), now),
+            !deliveries.knows("ns", &Delivery::new(&hook, &version(2), "1", b"a"), now),
             "a Receiver that was changed makes something else of it"
         );
-        assert!(!deliveries.knows(&delivery("1", "a"), now + WINDOW));
+        assert!(!deliveries.knows("ns", &delivery("1", "a"), now + WINDOW));
+    }
+
+    #[test]
+    fn nobody_has_the_deliveries_of_others_forgotten() {
+        let (deliveries, now) = (Deliveries::default(), Instant::now());
+        deliveries.add("quiet", delivery("1", "a"), now);
+        for n in 0..10_000 {
+            deliveries.add("loud", delivery(&n.to_string(), ""), now);
+        }
+        assert!(deliveries.knows("quiet", &delivery("1", "a"), now));
+        assert!(!deliveries.knows("loud", &delivery("1", "a"), now));
+        assert_eq!(deliveries.lock()["loud"].order.len(), REMEMBERED);
     }
 
     #[test]
     fn memory_is_bounded() {
         let (deliveries, now) = (Deliveries::default(), Instant::now());
-        for n in 0..REMEMBERED + 100 {
-            deliveries.add(delivery(&n.to_string(), ""), now);
+        deliveries.add("quiet", delivery("1", "a"), now);
+        for tenant in 0..IN_ALL / REMEMBERED + 2 {
+            for n in 0..REMEMBERED {
+                deliveries.add(&tenant.to_string(), delivery(&n.to_string(), ""), now);
+            }
         }
-        let known = deliveries.lock();
-        assert_eq!((known.since.len(), known.order.len()), (REMEMBERED, REMEMBERED));
+        let count = |known: &Known| {
+            assert_eq!(known.since.len(), known.order.len());
+            known.order.len()
+        };
+        assert_eq!(deliveries.lock().values().map(count).sum::<usize>(), IN_ALL);
+        assert!(
+            deliveries.knows("quiet", &delivery("1", "a"), now),
+            "it has the least"
+        );
+        deliveries.add("new", delivery("1", "a"), now + WINDOW);
+        assert_eq!(deliveries.lock().len(), 1, "what is over is forgotten");
     }
 }

@@ -249,7 +249,7 @@ impl Port {
     /// Has all reconciled that a request is about.
     async fn act(&self, receiver: &Receiver, key: &Key, admitted: Admitted) -> Result<(), End> {
         let Admitted { delivery, asked } = admitted;
-        if delivery.is_some_and(|delivery| self.deliveries.knows(&delivery, Instant::now())) {
+        if delivery.is_some_and(|delivery| self.deliveries.knows(&key.namespace, &delivery, Instant::now())) {
             info!(
                 namespace = key.namespace,
                 name = key.name,
@@ -271,7 +271,7 @@ impl Port {
             return Err(End(StatusCode::INTERNAL_SERVER_ERROR, problem));
         }
         if let Some(delivery) = delivery {
-            self.deliveries.add(delivery, Instant::now());
+            self.deliveries.add(&key.namespace, delivery, Instant::now());
         }
         Ok(())
     }

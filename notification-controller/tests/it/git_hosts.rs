@@ -244,6 +244,32 @@ async fn events_that_are_none_for_a_status() {
     assert_eq!(tell(&github, &chart).await.unwrap_err().again, Again::Never);
 }
 
+/// Azure DevOps answers so who has a token that is wrong or has expired.
+#[tokio::test]
+async fn a_page_to_sign_in_at_takes_no_status() {
+    for status in ["203 Non-Authoritative Information", "200 OK", "202 Accepted"] {
+        for first in [true, false] {
+            let host = Sink::start(move |seen| match seen.head.starts_with("GET") && !first {
+                true => json_reply("200 OK", &json!({"value": []})),
+                false => Reply::Text(
+                    status.into(),
+                    b"\r\n<!DOCTYPE html><title>Sign In</title>".to_vec(),
+                ),
+            })
+            .await;
+            let address = host.url("/org/project/_git/web");
+            let service = with_secret(ProviderType::AzureDevOps, &address, &[("token", "expired")]);
+            let refused = tell(&service, &event()).await.unwrap_err();
+            assert!(refused.message.contains("login was refused"), "{refused}");
+            assert_eq!(refused.again, Again::Later, "{status}");
+            let seen = host.seen();
+            assert_eq!(seen.len(), if first { 1 } else { 2 });
+            let suppresses = |seen: &Seen| seen.head.contains("x-tfs-fedauthredirect: Suppress\n");
+            assert!(seen.iter().all(suppresses), "{seen:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_github_app_gets_a_token_and_keeps_it() {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();

@@ -62,8 +62,12 @@ fn url(service: &Service, status: &Status, query: &str) -> Result<Url, DeliveryE
     Ok(url)
 }
 
+/// Keeps the service from answering with a page to sign in at (as its own clients do).
+const SUPPRESS: &str = "X-TFS-FedAuthRedirect";
+
 /// A token of one's own is a password there; that of an identity is not.
 fn authorized(request: Request, service: &Service, token: &Secret) -> Result<Request, DeliveryError> {
+    let request = request.header(SUPPRESS, "Suppress")?;
     match service.auth.git() {
         Some(_) => request.basic("", token.expose().trim_ascii()),
         None => request.authorize("Bearer", token),
