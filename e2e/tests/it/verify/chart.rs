@@ -1,12 +1,12 @@
 //! `spec.verify` of HelmCharts: a chart that somebody signed is accepted, and nothing else is.
 
-use super::secret;
+use super::{policy, secret};
 use anyhow::Result;
 use e2e::{
     expect,
     flux::SOURCE,
     origin::{
-        Cosign, Guard, Registry, Style,
+        Cosign, Guard, Notation, Registry, Style,
         helm::{chart, package, push},
     },
     world::World,
@@ -78,6 +78,58 @@ async fn a_chart_that_is_signed_is_accepted_and_no_other() -> Result<()> {
             object["status"]["artifact"]["revision"], "1.0.0",
             "what was good stays"
         );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chart_that_notation_signed_is_judged_by_the_trust_policy() -> Result<()> {
+    let space = World::shared().await?.space("notation-chart").await?;
+    let registry = Registry::start(&Guard::default()).await?;
+    let notation = Notation::new().await?;
+    let (right, other) = (notation.key("right")?, notation.key("other")?);
+    push(
+        &registry,
+        "charts",
+        &package(&chart("web", "1.0.0")).await?,
+        false,
+    )
+    .await?;
+    let digest = registry.digest("charts/web", "1.0.0").await?;
+    let reference = format!("{}/charts/web@{digest}", registry.address());
+    notation.sign("right", &reference, "jws", &[])?;
+    space
+        .apply(json!({
+            "apiVersion": SOURCE, "kind": "HelmRepository", "metadata": {"name": "repo"},
+            "spec": {"type": "oci", "insecure": true, "url": registry.url("charts")},
+        }))
+        .await?;
+    let strict = policy("strict", &json!({}));
+    for (name, certificate, good) in [("right", &right, true), ("other", &other, false)] {
+        space
+            .apply(secret(
+                name,
+                &json!({"trustpolicy.json": strict, "a.crt": certificate}),
+            ))
+            .await?;
+        space
+            .apply(json!({
+                "apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": name},
+                "spec": {
+                    "interval": "1h", "chart": "web", "version": "1.0.0",
+                    "sourceRef": {"kind": "HelmRepository", "name": "repo"},
+                    "verify": {"provider": "notation", "secretRef": {"name": name}},
+                },
+            }))
+            .await?;
+        let told = |o: &serde_json::Value| {
+            let status = if good { "True" } else { "False" };
+            expect::verdict(o).is_some_and(|v| v.status == status)
+                && expect::condition(o, "SourceVerified").is_some_and(|v| v.status == status)
+        };
+        let what = format!("trust in {name}: {good}");
+        let object = space.holds(&what, SOURCE, "HelmChart", name, told).await?;
+        assert_eq!(object["status"]["artifact"].is_object(), good, "{object}");
     }
     Ok(())
 }
