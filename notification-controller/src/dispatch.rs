@@ -8,7 +8,7 @@ use crate::{
     digests::Digests,
     event::{Event, Marks},
     message::{is_comment, is_commit_status, is_incident, wants},
-    outbox::{Item, Outbox},
+    outbox::{Item, Outbox, Posted},
     provider::Peers,
     route::{self, Route},
     standing::Standing,
@@ -256,7 +256,8 @@ impl Dispatch {
             let rest = item.held.then(|| left(item.since, window, now));
             (item, rest)
         });
-        self.put(provider, with_rest.collect::<Vec<_>>());
+        let posted = self.outbox.resume(provider, with_rest, Instant::now());
+        self.posted(provider, posted);
     }
 
     /// The type of a Provider, if it is there.
@@ -266,10 +267,14 @@ impl Dispatch {
 
     fn put(self: &Arc<Self>, provider: &Key, items: impl IntoIterator<Item = (Item, Option<Duration>)>) {
         let posted = self.outbox.post(provider, items, Instant::now());
-        for item in posted.given_up {
+        self.posted(provider, posted);
+    }
+
+    fn posted(self: &Arc<Self>, provider: &Key, posted: Posted) {
+        for (lane, item) in posted.given_up {
             self.counts.given_up.inc();
             let problem = "too many messages wait for this Provider, the oldest are given up";
-            self.standing.given_up(provider, &item, problem);
+            self.standing.given_up(&lane, &item, problem);
         }
         if posted.new_lane {
             let (this, provider) = (self.clone(), provider.clone());

@@ -20,7 +20,7 @@ use kube::{Client, ResourceExt as _};
 use maps::{LABEL, Maps, is_refused};
 use runtime::{Key, conditions, telemetry::chain};
 use saved::{
-    name_of_digest, name_of_lane, name_of_shard, read, read_digest, read_waiting, shard_of, written,
+    lanes_of, name_of_digest, name_of_lane, name_of_shard, read, read_digest, read_waiting, shard_of, written,
 };
 use serde_json::json;
 use std::{
@@ -90,6 +90,8 @@ impl Memory {
         let now = conditions::now().0;
         let (mut seen, mut left) = (HashMap::new(), Left::default());
         let mut known = [None; SHARDS as usize];
+        // In the order of each lane's parts.
+        let mut parts = BTreeMap::<(Key, String), Vec<Item>>::new();
         for map in maps.all().await? {
             let data = map.data.clone().unwrap_or_default();
             match map.labels().get(LABEL).map(String::as_str) {
@@ -105,11 +107,13 @@ impl Memory {
                             .filter_map(|(uid, text)| Some((uid.clone(), read(text)?))),
                     );
                 }
-                Some(WAITING) => left.waiting.extend(read_waiting(&data)),
+                Some(WAITING) => parts
+                    .extend(read_waiting(&data).map(|(provider, items)| ((provider, map.name_any()), items))),
                 Some(DIGEST) => left.digests.extend(read_digest(&data)),
                 _ => {}
             }
         }
+        left.waiting = lanes_of(parts);
         let memory = Self {
             maps,
             outbox,
@@ -199,8 +203,8 @@ impl Memory {
         let digests = self.digests.changed();
         let lanes = self.outbox.changed();
         let mut complete = true;
-        for (provider, items) in lanes {
-            match self.save_lane(&provider, &items).await {
+        for (provider, part, items) in lanes {
+            match self.save_lane(&provider, part, &items).await {
                 Ok(()) => {}
                 // What can never be saved must not keep everything else from being saved.
                 Err(error) if is_refused(&error) => {
@@ -208,7 +212,7 @@ impl Memory {
                 }
                 Err(error) => {
                     warn!(provider = %provider, error = chain(&error), "cannot save the messages that wait");
-                    self.outbox.touch(&provider);
+                    self.outbox.touch(&provider, part);
                     complete = false;
                 }
             }
@@ -287,8 +291,8 @@ impl Memory {
             .map(|()| true)
     }
 
-    async fn save_lane(&self, provider: &Key, items: &[Arc<Item>]) -> kube::Result<()> {
-        let name = name_of_lane(provider);
+    async fn save_lane(&self, provider: &Key, part: u8, items: &[Arc<Item>]) -> kube::Result<()> {
+        let name = name_of_lane(provider, part);
         if items.is_empty() {
             return self.maps.remove(&name).await;
         }

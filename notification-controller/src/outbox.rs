@@ -1,6 +1,7 @@
 //! What waits to be sent, by Provider: in order, bounded, and put together where an alert asks for it.
 
 mod aside;
+mod parts;
 
 use crate::{
     event::{Event, Marks},
@@ -9,20 +10,25 @@ use crate::{
 use aside::Asides;
 pub use aside::Refused;
 use jiff::Timestamp;
+use parts::{PARTS, Parts};
 use runtime::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
 
 /// So many messages may wait for one Provider; the oldest make room.
-pub const LANE_ITEMS: usize = 1000;
-/// So many bytes of messages may wait for one Provider: they are saved in one ConfigMap, which holds a mebibyte.
-pub const LANE_BYTES: usize = 700 << 10;
+pub const LANE_ITEMS: usize = 2000;
+/// So many bytes of messages may wait for one Provider: whatever their sizes, its parts have room for them.
+pub const LANE_BYTES: usize = 3 << 20;
+/// So many bytes may wait for all Providers of a namespace, and for all there are; the longest lane makes room.
+pub const NAMESPACE_BYTES: usize = 12 << 20;
+/// See [`NAMESPACE_BYTES`].
+pub const ALL_BYTES: usize = 48 << 20;
 
 /// So large a message may be where it is saved, so that no alert's metadata or object's annotations keep others from being saved.
 pub const ITEM_BYTES: usize = 256 << 10;
@@ -110,13 +116,13 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inside {
     lanes: HashMap<Key, Lane>,
-    changed: HashSet<Key>,
+    changed: BTreeSet<(Key, u8)>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
     waiting: VecDeque<Arc<Item>>,
-    bytes: usize,
+    parts: Parts,
     held: Vec<Held>,
     asides: Asides,
     /// What is being sent.
@@ -150,7 +156,7 @@ pub struct Posted {
     /// Whether nobody works on the lane yet.
     pub new_lane: bool,
     /// What had to make room.
-    pub given_up: Vec<Arc<Item>>,
+    pub given_up: Vec<(Key, Arc<Item>)>,
 }
 
 impl Outbox {
@@ -161,7 +167,8 @@ impl Outbox {
         items: impl IntoIterator<Item = (Item, Option<Duration>)>,
         now: Instant,
     ) -> Posted {
-        let mut inside = self.change(provider);
+        let mut guard = self.lock();
+        let inside = &mut *guard;
         let new_lane = !inside.lanes.contains_key(provider);
         let lane = inside.lanes.entry(provider.clone()).or_default();
         for (mut item, hold) in items {
@@ -170,7 +177,7 @@ impl Outbox {
                 item.causes = Vec::new();
             }
             let item = Arc::new(item.fitting());
-            lane.bytes += item.bytes();
+            inside.changed.insert((provider.clone(), lane.parts.put(&item)));
             match hold {
                 None => lane.waiting.push_back(item),
                 Some(hold) => lane.hold(Held {
@@ -181,10 +188,28 @@ impl Outbox {
             }
         }
         lane.bell.notify_one();
-        Posted {
-            new_lane,
-            given_up: lane.make_room(),
+        let given_up = inside.make_room(provider);
+        self.unsaved.notify_one();
+        Posted { new_lane, given_up }
+    }
+
+    /// Puts in what an earlier process has saved, in the order of its parts: none moves to a later one. It leaves in the order in
+    /// which it came.
+    pub fn resume(
+        &self,
+        provider: &Key,
+        items: impl IntoIterator<Item = (Item, Option<Duration>)>,
+        now: Instant,
+    ) -> Posted {
+        let posted = self.post(provider, items, now);
+        let mut inside = self.lock();
+        // What is where has to be written anew, and what is not there any more.
+        let all = (0..PARTS).map(|part| (provider.clone(), part));
+        inside.changed.extend(all);
+        if let Some(lane) = inside.lanes.get_mut(provider) {
+            lane.waiting.make_contiguous().sort_by_key(|item| item.since);
         }
+        posted
     }
 
     /// What a lane has to do now.
@@ -211,16 +236,21 @@ impl Outbox {
 
     /// Takes out a message that is done with.
     pub fn done(&self, provider: &Key, key: &str, alert_uid: &str) {
-        let mut inside = self.change(provider);
+        let mut guard = self.lock();
+        let inside = &mut *guard;
         if let Some(lane) = inside.lanes.get_mut(provider) {
             let mut waiting = lane.waiting.iter();
             let at = waiting.position(|item| item.key == key && item.alert_uid == alert_uid);
             if let Some(item) = at.and_then(|at| lane.waiting.remove(at)) {
-                lane.bytes = lane.bytes.saturating_sub(item.bytes());
+                let parts = lane.parts.remove(&item);
+                inside
+                    .changed
+                    .extend(parts.into_iter().map(|part| (provider.clone(), part)));
                 lane.asides.forget(&item);
             }
             lane.under_way = None;
         }
+        self.unsaved.notify_one();
     }
 
     /// Notes that the service takes messages.
@@ -240,8 +270,16 @@ impl Outbox {
         pause: impl Fn(u32) -> Duration,
     ) -> Refused {
         let mut inside = self.lock();
-        let lane = inside.lanes.entry(provider.clone()).or_default();
-        lane.asides.refused((item, by_commit), &lane.waiting, now, pause)
+        match inside.lanes.get_mut(provider) {
+            Some(lane) if lane.waiting.iter().any(|waiting| std::ptr::eq(&**waiting, item)) => {
+                lane.asides.refused((item, by_commit), &lane.waiting, now, pause)
+            }
+            // It had to make room meanwhile.
+            _ => Refused {
+                failures: 1,
+                others: true,
+            },
+        }
     }
 
     /// What was refused may be taken now, as the Provider is another.
@@ -267,39 +305,67 @@ impl Outbox {
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
-    /// The lanes that have changed since this was asked last, with all that waits in them.
-    pub fn changed(&self) -> Vec<(Key, Vec<Arc<Item>>)> {
+    /// The parts of lanes that have changed since this was asked last, with all that is to be saved in them.
+    pub fn changed(&self) -> Vec<(Key, u8, Vec<Arc<Item>>)> {
         let mut inside = self.lock();
         let changed = std::mem::take(&mut inside.changed);
-        let all = |provider: &Key| {
+        let saved = |provider: &Key, part| {
             let lane = inside.lanes.get(provider);
-            lane.map(|lane| lane.all().cloned().collect()).unwrap_or_default()
+            lane.map(|lane| lane.parts.saved(lane.all(), part))
+                .unwrap_or_default()
         };
         changed
             .into_iter()
-            .map(|provider| {
-                let items = all(&provider);
-                (provider, items)
+            .map(|(provider, part)| {
+                let items = saved(&provider, part);
+                (provider, part, items)
             })
             .collect()
     }
 
-    /// Says that a lane has yet to be saved as it is.
-    pub fn touch(&self, provider: &Key) {
-        drop(self.change(provider));
-    }
-
-    fn change(&self, provider: &Key) -> MutexGuard<'_, Inside> {
-        let mut inside = self.lock();
-        if !inside.changed.contains(provider) {
-            inside.changed.insert(provider.clone());
-        }
+    /// Says that a part of a lane has yet to be saved as it is.
+    pub fn touch(&self, provider: &Key, part: u8) {
+        self.lock().changed.insert((provider.clone(), part));
         self.unsaved.notify_one();
-        inside
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    /// Gives up the oldest messages of a lane that is too long, and of the longest lanes where a namespace's or all are.
+    fn make_room(&mut self, provider: &Key) -> Vec<(Key, Arc<Item>)> {
+        let mut given_up = Vec::new();
+        while let Some(lane) = self.too_long(provider) {
+            let Some(oldest) = self.lanes.get_mut(&lane).and_then(Lane::give_up) else {
+                break;
+            };
+            if let Some(of) = self.lanes.get_mut(&lane) {
+                let parts = of.parts.remove(&oldest);
+                self.changed
+                    .extend(parts.into_iter().map(|part| (lane.clone(), part)));
+            }
+            given_up.push((lane, oldest));
+        }
+        given_up
+    }
+
+    /// The lane that has to make room, if one has.
+    fn too_long(&self, provider: &Key) -> Option<Key> {
+        let own = self.lanes.get(provider)?;
+        if own.all().count() > LANE_ITEMS || own.parts.bytes() > LANE_BYTES {
+            return Some(provider.clone());
+        }
+        let longest = |most: usize, of: &dyn Fn(&Key) -> bool| {
+            let lanes = || self.lanes.iter().filter(|(key, _)| of(key));
+            let bytes: usize = lanes().map(|(_, lane)| lane.parts.bytes()).sum();
+            let longest = lanes().max_by_key(|(_, lane)| lane.parts.bytes());
+            longest.filter(|_| bytes > most).map(|(key, _)| key.clone())
+        };
+        longest(NAMESPACE_BYTES, &|key| key.namespace == provider.namespace)
+            .or_else(|| longest(ALL_BYTES, &|_| true))
     }
 }
 
@@ -333,35 +399,31 @@ impl Lane {
         self.held = held;
         let due: Vec<Held> = due;
         for group in due {
-            let before: usize = group.items.iter().map(|item| item.bytes()).sum();
             let Some(mut item) = group::together(&group.items) else {
                 continue;
             };
             item.held = false;
             item.causes = Vec::new();
-            self.bytes = (self.bytes + item.bytes()).saturating_sub(before);
+            self.parts.together(&item, group.items);
             self.waiting.push_back(Arc::new(item));
         }
     }
 
-    fn make_room(&mut self) -> Vec<Arc<Item>> {
-        let mut given_up = Vec::new();
-        while self.all().count() > LANE_ITEMS || self.bytes > LANE_BYTES {
-            let under_way = self.under_way.as_ref().or(self.waiting.front());
-            let is_other = |item: &Arc<Item>| under_way.is_none_or(|sent| !Arc::ptr_eq(sent, item));
-            let oldest = self.waiting.iter().position(is_other);
-            let oldest = match oldest.and_then(|at| self.waiting.remove(at)) {
-                Some(item) => item,
-                None => match self.held.iter_mut().find(|held| !held.items.is_empty()) {
-                    Some(held) => held.items.remove(0),
-                    None => break,
-                },
-            };
-            self.bytes = self.bytes.saturating_sub(oldest.bytes());
-            self.asides.forget(&oldest);
-            given_up.push(oldest);
-        }
-        given_up
+    /// Takes out the oldest that is not under way.
+    fn give_up(&mut self) -> Option<Arc<Item>> {
+        let under_way = self.under_way.as_ref().or(self.waiting.front());
+        let is_other = |item: &Arc<Item>| under_way.is_none_or(|sent| !Arc::ptr_eq(sent, item));
+        let oldest = self.waiting.iter().position(is_other);
+        let oldest = match oldest.and_then(|at| self.waiting.remove(at)) {
+            Some(item) => item,
+            None => match self.held.iter_mut().find(|held| !held.items.is_empty()) {
+                Some(group) => group.items.remove(0),
+                // There are too many lanes with one message each.
+                None => self.waiting.pop_front()?,
+            },
+        };
+        self.asides.forget(&oldest);
+        Some(oldest)
     }
 }
 

@@ -16,9 +16,23 @@ pub fn name_of_shard(shard: u8) -> String {
     format!("notification-controller-told-{shard}")
 }
 
-/// The ConfigMap with what waits for a Provider.
-pub fn name_of_lane(provider: &Key) -> String {
-    named("waiting", &provider.to_string())
+/// The ConfigMap with a part of what waits for a Provider; names are in the order of the parts.
+pub fn name_of_lane(provider: &Key, part: u8) -> String {
+    let name = named("waiting", &provider.to_string());
+    match part {
+        0 => name,
+        part => format!("{name}-{part}"),
+    }
+}
+
+/// What waits for each Provider, of its parts.
+pub fn lanes_of(parts: BTreeMap<(Key, String), Vec<Item>>) -> Vec<(Key, Vec<Item>)> {
+    let mut lanes = BTreeMap::<Key, Vec<Item>>::new();
+    for ((provider, _), items) in parts {
+        lanes.entry(provider).or_default().extend(items);
+    }
+    let lanes = lanes.into_iter();
+    lanes.map(|(provider, items)| (provider, unique(items))).collect()
 }
 
 /// The ConfigMap with what is gathered for an alert.
@@ -65,7 +79,7 @@ pub fn read_waiting(data: &BTreeMap<String, String>) -> Option<(Key, Vec<Item>)>
     let provider = Key::new(data.get("namespace")?.clone(), data.get("name")?.clone());
     let items = serde_json::from_str(data.get("items")?);
     match items {
-        Ok(items) => Some((provider, unique(items))),
+        Ok(items) => Some((provider, items)),
         Err(error) => {
             error!(provider = %provider, error = %error, "messages that waited cannot be read");
             None

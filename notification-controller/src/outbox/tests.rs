@@ -36,6 +36,15 @@ fn sink() -> Key {
     Key::new("team", "sink")
 }
 
+/// What is to be saved.
+fn saved(outbox: &Outbox) -> Vec<Arc<Item>> {
+    outbox
+        .changed()
+        .into_iter()
+        .flat_map(|(.., items)| items)
+        .collect()
+}
+
 fn sent(next: Next) -> Option<Arc<Item>> {
     match next {
         Next::Send(item) => Some(item),
@@ -74,7 +83,7 @@ fn messages_leave_in_order_and_stay_until_they_are_done() {
     assert!(matches!(outbox.next(&sink(), now), Next::Nothing));
     assert_eq!(
         outbox.changed(),
-        [(sink(), vec![])],
+        [(sink(), 0, vec![])],
         "that it is empty is to be saved"
     );
     assert_eq!(outbox.changed(), []);
@@ -101,7 +110,7 @@ fn the_oldest_make_room_and_are_named() {
     }
     assert!(given_up >= 5);
     let mut large = 0;
-    for n in 0..40 {
+    for n in 0..400 {
         let text = "x".repeat(12 * 1024);
         large += outbox
             .post(&sink(), [(item(&format!("l{n}"), "a", "R", &text), None)], now)
@@ -109,7 +118,7 @@ fn the_oldest_make_room_and_are_named() {
             .len();
     }
     assert!(large > 0);
-    let saved = &outbox.changed()[0].1;
+    let saved = saved(&outbox);
     let bytes: usize = saved
         .iter()
         .map(|item| serde_json::to_string(item).unwrap().len())
@@ -176,7 +185,7 @@ fn what_is_held_back_when_the_process_ends_is_held_back_by_the_next() {
         [(waits, Some(minute)), (item("2", "x", "R", "m"), None)],
         now,
     );
-    let saved = serde_json::to_string(&before.changed()[0].1).unwrap();
+    let saved = serde_json::to_string(&saved(&before)).unwrap();
 
     let (outbox, rest) = (Outbox::default(), Duration::from_secs(20));
     let items: Vec<Item> = serde_json::from_str(&saved).unwrap();
@@ -243,7 +252,11 @@ fn the_message_under_way_does_not_make_room() {
     let (outbox, now) = (Outbox::default(), Instant::now());
     for n in 0..=LANE_ITEMS {
         let posted = outbox.post(&sink(), [(item(&n.to_string(), "a", "R", ""), None)], now);
-        let given_up: Vec<&str> = posted.given_up.iter().map(|item| item.key.as_str()).collect();
+        let given_up: Vec<&str> = posted
+            .given_up
+            .iter()
+            .map(|(_, item)| item.key.as_str())
+            .collect();
         if n == LANE_ITEMS {
             assert_eq!(given_up, ["1"]);
         }
@@ -371,7 +384,7 @@ fn what_is_refused_for_itself_is_tried_again_and_at_once_by_another_provider() {
     assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, "2");
     outbox.done(&sink(), "2", "a");
     assert!(matches!(outbox.next(&sink(), now), Next::Wait(until, _) if until == now + hour(0)));
-    assert_eq!(outbox.changed()[0].1.len(), 1, "it is saved meanwhile");
+    assert_eq!(saved(&outbox).len(), 1, "it is saved meanwhile");
     outbox.forgive(&sink());
     assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, "1");
 }
@@ -390,4 +403,96 @@ fn a_status_of_another_commit_passes() {
         outbox.refused(&sink(), (&first, true), now, |_| Duration::from_secs(60));
     }
     assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, "3");
+}
+
+#[test]
+fn a_storm_of_long_messages_waits_in_several_parts_and_none_moves_to_a_later_one() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let text = "x".repeat(6 << 10);
+    let mut given_up = 0;
+    for n in 0..400 {
+        let item = item(&n.to_string(), &format!("app{n}"), "BuildFailed", &text);
+        given_up += outbox.post(&sink(), [(item, None)], now).given_up.len();
+    }
+    assert_eq!(given_up, 0, "2.5 MB are less than a lane holds");
+    let parts = outbox.changed();
+    assert!(parts.len() > 3, "{}", parts.len());
+    for (_, part, items) in &parts {
+        let size = serde_json::to_string(items).unwrap().len();
+        assert!(size < 720 << 10, "part {part} has {size} bytes");
+    }
+    // One message that has arrived changes one part.
+    let first = sent(outbox.next(&sink(), now)).unwrap();
+    outbox.done(&sink(), &first.key, "a");
+    let changed = outbox.changed();
+    assert_eq!(changed.len(), 1);
+    assert_eq!(changed[0].2.len() + 1, parts[0].2.len());
+
+    let next = Outbox::default();
+    let all = parts[1..].iter().flat_map(|(.., items)| items);
+    let waiting = changed[0].2.iter().chain(all);
+    next.resume(&sink(), waiting.map(|item| (Item::clone(item), None)), now);
+    let again = next.changed();
+    assert_eq!(
+        again.len(),
+        usize::from(PARTS),
+        "those that are gone are told as well"
+    );
+    let all: usize = again.iter().map(|(.., items)| items.len()).sum();
+    assert_eq!(all, 399);
+    for (_, part, items) in &again {
+        for item in items {
+            let before = parts.iter().find(|(.., items)| items.contains(item)).unwrap();
+            assert!(*part <= before.1);
+        }
+    }
+}
+
+#[test]
+fn what_was_put_together_is_saved_as_it_was_until_it_has_arrived() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    for n in 0..3 {
+        let item = item(&n.to_string(), &format!("app{n}"), "R", "m");
+        outbox.post(&sink(), [(item, Some(Duration::ZERO))], now);
+    }
+    let before = saved(&outbox);
+    let group = sent(outbox.next(&sink(), now)).unwrap();
+    outbox.touch(&sink(), 0);
+    assert_eq!(saved(&outbox), before);
+    outbox.done(&sink(), &group.key, "a");
+    assert_eq!(outbox.changed(), [(sink(), 0, vec![])]);
+}
+
+#[test]
+fn many_providers_of_a_namespace_do_not_fill_the_memory_or_cost_others_messages() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let quiet = Key::new("quiet", "sink");
+    outbox.post(&quiet, [(item("q", "a", "R", "m"), None)], now);
+    let text = "x".repeat(60 << 10);
+    let mut given_up = Vec::new();
+    for n in 0..500 {
+        let provider = Key::new("loud", n.to_string());
+        for key in ["1", "2"] {
+            given_up.extend(
+                outbox
+                    .post(&provider, [(item(key, "a", "R", &text), None)], now)
+                    .given_up,
+            );
+        }
+    }
+    let bytes = |namespace: &str| -> usize {
+        let inside = outbox.lock();
+        let lanes = inside.lanes.iter().filter(|(key, _)| key.namespace == namespace);
+        lanes.map(|(_, lane)| lane.parts.bytes()).sum()
+    };
+    assert!(bytes("loud") <= NAMESPACE_BYTES && bytes("loud") > NAMESPACE_BYTES / 2);
+    assert!(given_up.len() > 700 && given_up.iter().all(|(lane, _)| lane.namespace == "loud"));
+    assert_eq!(sent(outbox.next(&quiet, now)).unwrap().key, "q");
+    for n in 0..3000 {
+        let provider = Key::new(format!("team{}", n % 10), n.to_string());
+        outbox.post(&provider, [(item("1", "a", "R", &text), None)], now);
+    }
+    let inside = outbox.lock();
+    let all: usize = inside.lanes.values().map(|lane| lane.parts.bytes()).sum();
+    assert!(all <= ALL_BYTES, "{all}");
 }
