@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    flux::{SOURCE, alert, provider},
+    flux::{ALERTING, SOURCE, alert, provider},
     origin::{Answer, Sink},
     space::{LIMIT, Space},
     suite::{NAMESPACE, Options},
@@ -308,5 +308,63 @@ async fn twenty_kills_lose_nothing() -> Result<()> {
         "21 transitions, 20 kills: none lost, {} told again",
         told - commits.len()
     );
+    Ok(())
+}
+
+/// A storm of more than one ConfigMap holds, for a service that is away for a minute, while the controller is killed.
+#[tokio::test]
+async fn a_storm_while_a_service_is_away_and_a_kill_lose_nothing() -> Result<()> {
+    const OBJECTS: usize = 200;
+    const AWAY: Duration = Duration::from_secs(60);
+    let world = World::start(&Options::default()).await?;
+    let (space, mut sink) = (world.space("notify-flood").await?, Sink::start().await?);
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    space.apply(alert("all", "sink", &["Kustomization"])).await?;
+    sink.down().await;
+    let since = std::time::Instant::now();
+    let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata: text\n";
+    space.repo.commit(&[("app/a.yaml", bad)])?;
+    space.git_repository(json!({})).await?;
+    let long = |n: usize| {
+        (
+            format!("event.toolkit.fluxcd.io/note-{n}"),
+            "x".repeat(1000).into(),
+        )
+    };
+    let notes: serde_json::Map<String, Value> = (0..6).map(long).collect();
+    for n in 0..OBJECTS {
+        let change = json!({"metadata": {"annotations": notes}, "spec": {"retryInterval": "1h"}});
+        space.kustomization(&format!("app-{n}"), "./app", change).await?;
+    }
+    let failures = |events: &[Value]| -> BTreeSet<String> {
+        let failed = events.iter().filter(|event| event["severity"] == "error");
+        failed
+            .map(|event| event["involvedObject"]["name"].to_string())
+            .collect()
+    };
+    let all_wait = async || {
+        let waiting = waiting(&space).await?;
+        let events: Vec<Value> = waiting.iter().map(|item| item["event"].clone()).collect();
+        Ok((failures(&events).len() == OBJECTS).then(|| json!(waiting).to_string().len()))
+    };
+    let bytes = space.until("all of it waits", LIMIT * 3, all_wait).await?;
+    ensure!(bytes > 1 << 20, "{bytes} bytes would fit in one ConfigMap");
+    let controller = &world.suite.notification;
+    controller.kill();
+    controller.start()?;
+    controller.ready().await?;
+    tokio::time::sleep(AWAY.saturating_sub(since.elapsed())).await;
+    sink.up().await?;
+    let up = std::time::Instant::now();
+    let all = async || Ok((failures(&sink.events("/")).len() == OBJECTS).then_some(()));
+    space.until("each failure arrives", LIMIT * 3, all).await?;
+    println!(
+        "{OBJECTS} failures, {bytes} bytes, away for {:?}: all there after {:?}",
+        up - since,
+        up.elapsed()
+    );
+    let alert_is_calm = |alert: &Value| alert["status"]["deadLetters"].is_null();
+    let what = "none is given up";
+    space.holds(what, ALERTING, "Alert", "all", alert_is_calm).await?;
     Ok(())
 }
