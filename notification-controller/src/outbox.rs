@@ -1,21 +1,18 @@
 //! What waits to be sent, by Provider: in order, bounded, and put together where an alert asks for it.
 
 mod aside;
+mod item;
+mod lane;
 mod parts;
 
-use crate::{
-    event::{Event, Marks},
-    group::{self, excerpt},
-};
-use aside::Asides;
+use crate::group;
 pub use aside::Refused;
-use jiff::Timestamp;
-use parts::{PARTS, Parts};
+pub use item::Item;
+use lane::{Held, Lane};
+use parts::PARTS;
 use runtime::Key;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -30,81 +27,6 @@ pub const NAMESPACE_BYTES: usize = 12 << 20;
 /// See [`NAMESPACE_BYTES`].
 pub const ALL_BYTES: usize = 48 << 20;
 
-/// So large a message may be where it is saved, so that no alert's metadata or object's annotations keep others from being saved.
-pub const ITEM_BYTES: usize = 256 << 10;
-/// The metadata that says that some was left out.
-const LEFT_OUT: &str = "metadataLeftOut";
-
-/// A message of an alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Item {
-    /// The same whenever this is sent.
-    pub key: String,
-    /// It ends a failure that was told before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ends_failure: bool,
-    /// What decides whether the service is told of it.
-    #[serde(default)]
-    pub marks: Marks,
-    /// The objects that this is put down to, until it is on its way.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub causes: Vec<String>,
-    /// It is held back for others to join it, from `since` on.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub held: bool,
-    /// The alert's namespace.
-    pub alert_namespace: String,
-    /// The alert's name.
-    pub alert_name: String,
-    /// The alert's uid.
-    pub alert_uid: String,
-    /// What happened, with the alert's metadata.
-    pub event: Event,
-    /// Since when it waits.
-    pub since: Timestamp,
-}
-
-impl Item {
-    /// The alert.
-    pub fn alert(&self) -> Key {
-        Key::new(&*self.alert_namespace, &*self.alert_name)
-    }
-
-    /// The message without the largest of its metadata, if it is too large with them.
-    fn fitting(mut self) -> Self {
-        let mut too_much = self.bytes().saturating_sub(ITEM_BYTES);
-        if too_much == 0 {
-            return self;
-        }
-        let saved = |key: &String, value: &String| json!({ key: value }).to_string().len();
-        let metadata = &mut self.event.metadata;
-        let mut largest: Vec<(usize, String)> =
-            metadata.iter().map(|(k, v)| (saved(k, v), k.clone())).collect();
-        largest.sort();
-        let mut left_out = Vec::new();
-        while too_much > 0
-            && let Some((size, key)) = largest.pop()
-        {
-            metadata.remove(&key);
-            too_much = too_much.saturating_sub(size);
-            left_out.push(excerpt(&key));
-        }
-        if !left_out.is_empty() {
-            left_out.truncate(20);
-            self.event
-                .metadata
-                .insert(LEFT_OUT.to_owned(), left_out.join(", "));
-        }
-        self
-    }
-
-    /// How large it is where it is saved.
-    fn bytes(&self) -> usize {
-        serde_json::to_string(self).map_or(0, |text| text.len())
-    }
-}
-
 /// Messages by Provider.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -117,26 +39,6 @@ pub struct Outbox {
 struct Inside {
     lanes: HashMap<Key, Lane>,
     changed: BTreeSet<(Key, u8)>,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    waiting: VecDeque<Arc<Item>>,
-    parts: Parts,
-    held: Vec<Held>,
-    asides: Asides,
-    /// What is being sent.
-    under_way: Option<Arc<Item>>,
-    /// Rung when something is put in.
-    bell: Arc<Notify>,
-}
-
-/// Messages that are held back until there are more of their kind, or enough time has passed.
-#[derive(Debug)]
-struct Held {
-    like: group::Like,
-    due: Instant,
-    items: Vec<Arc<Item>>,
 }
 
 /// What a lane has to do.
@@ -366,64 +268,6 @@ impl Inside {
         };
         longest(NAMESPACE_BYTES, &|key| key.namespace == provider.namespace)
             .or_else(|| longest(ALL_BYTES, &|_| true))
-    }
-}
-
-impl Lane {
-    fn all(&self) -> impl Iterator<Item = &Arc<Item>> {
-        let held = self.held.iter().flat_map(|held| &held.items);
-        self.waiting.iter().chain(held)
-    }
-
-    /// Holds a message back with all that it shares something with, which may join what were several groups; the first one's time
-    /// counts.
-    fn hold(&mut self, new: Held) {
-        let shares = |held: &mut Held| held.like.shares(&new.like);
-        let mut joined = self.held.extract_if(.., shares).collect::<Vec<_>>().into_iter();
-        let Some(mut group) = joined.next() else {
-            return self.held.push(new);
-        };
-        for other in joined.chain([new]) {
-            group.due = group.due.min(other.due);
-            group.like.absorb(other.like);
-            group.items.extend(other.items);
-        }
-        self.held.push(group);
-    }
-
-    /// What was held back long enough goes out, as one.
-    fn release(&mut self, now: Instant) {
-        let (due, held) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|held| held.due <= now);
-        self.held = held;
-        let due: Vec<Held> = due;
-        for group in due {
-            let Some(mut item) = group::together(&group.items) else {
-                continue;
-            };
-            item.held = false;
-            item.causes = Vec::new();
-            self.parts.together(&item, group.items);
-            self.waiting.push_back(Arc::new(item));
-        }
-    }
-
-    /// Takes out the oldest that is not under way.
-    fn give_up(&mut self) -> Option<Arc<Item>> {
-        let under_way = self.under_way.as_ref().or(self.waiting.front());
-        let is_other = |item: &Arc<Item>| under_way.is_none_or(|sent| !Arc::ptr_eq(sent, item));
-        let oldest = self.waiting.iter().position(is_other);
-        let oldest = match oldest.and_then(|at| self.waiting.remove(at)) {
-            Some(item) => item,
-            None => match self.held.iter_mut().find(|held| !held.items.is_empty()) {
-                Some(group) => group.items.remove(0),
-                // There are too many lanes with one message each.
-                None => self.waiting.pop_front()?,
-            },
-        };
-        self.asides.forget(&oldest);
-        Some(oldest)
     }
 }
 

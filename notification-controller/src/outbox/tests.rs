@@ -1,5 +1,6 @@
-use super::*;
-use crate::event::Severity;
+use super::{item::ITEM_BYTES, *};
+use crate::event::{Event, Marks, Severity};
+use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 use std::collections::BTreeMap;
 
