@@ -288,13 +288,24 @@ async fn one(
     })
 }
 
-/// The fields that are ours by what we applied.
-fn own_fields(object: &Value) -> Option<&Value> {
-    let entries = object["metadata"]["managedFields"].as_array()?;
-    let is_own = |entry: &&Value| {
-        entry["manager"] == MANAGER && entry["operation"] == "Apply" && entry["subresource"].is_null()
+/// The fields that are ours, by what we applied and by what we corrected.
+fn own_fields(object: &Value) -> Value {
+    let entries = object["metadata"]["managedFields"].as_array();
+    let is_own = |entry: &&Value| entry["manager"] == MANAGER && entry["subresource"].is_null();
+    let mut own = json!({});
+    for entry in entries.into_iter().flatten().filter(is_own) {
+        add_fields(&mut own, &entry["fieldsV1"]);
+    }
+    own
+}
+
+fn add_fields(own: &mut Value, more: &Value) {
+    let (Some(own), Some(more)) = (own.as_object_mut(), more.as_object()) else {
+        return;
     };
-    entries.iter().find(is_own).map(|entry| &entry["fieldsV1"])
+    for (name, below) in more {
+        add_fields(own.entry(name.as_str()).or_insert_with(|| json!({})), below);
+    }
 }
 
 /// What is compared of an object: labels and annotations that the manifest names, and everything but metadata and status.

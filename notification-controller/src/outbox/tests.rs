@@ -469,9 +469,9 @@ fn many_providers_of_a_namespace_do_not_fill_the_memory_or_cost_others_messages(
     let (outbox, now) = (Outbox::default(), Instant::now());
     let quiet = Key::new("quiet", "sink");
     outbox.post(&quiet, [(item("q", "a", "R", "m"), None)], now);
-    let text = "x".repeat(60 << 10);
+    let text = "x".repeat(200 << 10);
     let mut given_up = Vec::new();
-    for n in 0..500 {
+    for n in 0..60 {
         let provider = Key::new("loud", n.to_string());
         for key in ["1", "2"] {
             given_up.extend(
@@ -487,9 +487,9 @@ fn many_providers_of_a_namespace_do_not_fill_the_memory_or_cost_others_messages(
         lanes.map(|(_, lane)| lane.parts.bytes()).sum()
     };
     assert!(bytes("loud") <= NAMESPACE_BYTES && bytes("loud") > NAMESPACE_BYTES / 2);
-    assert!(given_up.len() > 700 && given_up.iter().all(|(lane, _)| lane.namespace == "loud"));
+    assert!(given_up.len() > 40 && given_up.iter().all(|(lane, _)| lane.namespace == "loud"));
     assert_eq!(sent(outbox.next(&quiet, now)).unwrap().key, "q");
-    for n in 0..3000 {
+    for n in 0..400 {
         let provider = Key::new(format!("team{}", n % 10), n.to_string());
         outbox.post(&provider, [(item("1", "a", "R", &text), None)], now);
     }
