@@ -2,7 +2,6 @@
 //! method, 202 for what is taken, 429 for what was said already; 503 until the alerts are known.
 
 mod posted;
-
 mod reviews;
 
 use crate::{dispatch::Dispatch, event::Event, transition::Happened};

@@ -29,7 +29,7 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
     serde_json::from_slice(body).map_err(|error| NotAnObject::Malformed(error.to_string()))
 }
 
-/// What a peer says, whatever it is; nothing if it is no JSON or too much of it.
+/// What somebody else says, whatever it is; nothing if it is no JSON or too much of it.
 pub fn answer(text: &[u8]) -> Option<Value> {
     if weight(text) > WEIGHT {
         return None;

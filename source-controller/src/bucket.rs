@@ -73,16 +73,12 @@ impl Buckets {
                 files: listed.index.len(),
             });
         }
-        let revision = listed.index.digest(storage.algorithm());
+        let revision = listed.index.digest(storage.algorithm()).to_string();
         let doing = format!("new upstream revision '{revision}'");
-        if object
-            .artifact()
-            .is_some_and(|artifact| artifact.revision != revision.to_string())
-        {
-            self.0.progress.outdated(&**object, reason::NEW_REVISION, &*doing);
-        }
-        let outdated =
-            |failure: Failure| failure.on_way_to(&revision.to_string(), object.artifact(), doing.clone());
+        self.0
+            .progress
+            .newer(&**object, &revision, reason::NEW_REVISION, &doing);
+        let outdated = |failure: Failure| failure.on_way_to(&revision, object.artifact(), doing.clone());
         // I/O: the content of those that changed; that of the others is on the shelf.
         let known = kept
             .then(|| self.0.known_buckets.of(object, &request.place))

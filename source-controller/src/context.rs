@@ -38,10 +38,10 @@ pub struct Context {
     pub public_root: PublicRoot,
     /// What is in the artifacts of Buckets.
     pub known_buckets: KnownBuckets,
-    /// Which of them include which.
-    pub includes: Arc<Includes>,
     /// The GitRepositories as last seen.
     pub repositories: Arc<Store<GitRepository>>,
+    /// Which of them include which.
+    pub includes: Arc<Includes>,
     /// The clients of Helm repositories over HTTP.
     pub remotes: Remotes,
     /// The indexes of those.

@@ -90,12 +90,9 @@ impl HelmRepositories {
             return Ok(End::UpToDate(self.0.storage.urls(&artifact.path, LATEST)));
         }
         let new = format!("new index revision '{revision}'");
-        if object
-            .artifact()
-            .is_some_and(|artifact| artifact.revision != revision)
-        {
-            self.0.progress.outdated(&**object, source::NEW_REVISION, &*new);
-        }
+        self.0
+            .progress
+            .newer(&**object, &revision, source::NEW_REVISION, &new);
         // I/O, blocking: its stored form goes on the shelf.
         let (context, object) = (self.0.clone(), object.clone());
         let work = blocking(move || store(&context.storage, &object, &fetched));

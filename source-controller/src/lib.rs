@@ -2,6 +2,7 @@
 
 mod args;
 mod artifact_generator;
+mod at_most;
 mod bucket;
 mod context;
 mod downloads;
@@ -20,6 +21,7 @@ mod oci;
 mod oci_repository;
 mod progress;
 mod record;
+mod shared;
 mod shelf;
 pub mod spool;
 mod storage;

@@ -86,12 +86,9 @@ impl OciRepositories {
             "new revision '{revision}' for '{}'",
             reference.with(&request.repository)
         );
-        if object
-            .artifact()
-            .is_some_and(|artifact| artifact.revision != revision)
-        {
-            self.0.progress.outdated(&**object, reason::NEW_REVISION, &*doing);
-        }
+        self.0
+            .progress
+            .newer(&**object, &revision, reason::NEW_REVISION, &doing);
         let (new, has) = (revision.clone(), object.artifact().cloned());
         let outdated = move |failure: Failure| failure.on_way_to(&new, has.as_ref(), doing.clone());
         let verified = verification::run(&self.0, object, request, &registry, &digest, &revision).await;

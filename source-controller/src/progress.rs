@@ -23,6 +23,22 @@ struct Found {
 }
 
 impl Progress {
+    /// Upstream has this revision: the artifact of an object, if it has one, is outdated unless it is of it.
+    pub fn newer<O: FluxObject + Source>(
+        &self,
+        object: &O,
+        revision: &str,
+        reason: &'static str,
+        text: &str,
+    ) {
+        if object
+            .artifact()
+            .is_some_and(|artifact| artifact.revision != revision)
+        {
+            self.outdated(object, reason, text);
+        }
+    }
+
     /// The artifact of an object, if it has one, is not what it shall be.
     pub fn outdated<O: FluxObject + Source>(
         &self,
@@ -98,6 +114,11 @@ mod tests {
         assert!(progress.more(&bucket).now_or_never().is_none(), "it is shown");
         progress.over(&bucket);
         assert_eq!(progress.show(&bucket), None);
+        progress.newer(&bucket, "r", "NewRevision", "the same");
+        assert_eq!(progress.show(&bucket), None);
+        progress.newer(&bucket, "r2", "NewRevision", "another");
+        assert!(progress.show(&bucket).is_some());
+        progress.over(&bucket);
         let empty = self::bucket(&json!(null));
         progress.outdated(&empty, "NewRevision", "new");
         assert_eq!(progress.show(&empty), None, "what is not there is not outdated");

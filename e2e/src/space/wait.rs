@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{LIMIT, Space};
 use crate::{
     expect::{self, Condition, eventually},
-    flux::KUSTOMIZE,
+    flux::{KUSTOMIZE, SOURCE},
 };
 
 /// How long nothing may be written before a scenario counts as at rest.
@@ -77,6 +77,17 @@ impl Space<'_> {
                 && expect::verdict(object).is_some_and(|v| v.status == "True")
         };
         self.holds(&what, KUSTOMIZE, "Kustomization", name, at).await
+    }
+
+    /// Waits until the GitRepository `app` has the artifact of a commit of `main`.
+    ///
+    /// # Errors
+    /// As [`Space::until`].
+    pub async fn fetched(&self, commit: &str) -> Result<Value> {
+        let revision = format!("main@sha1:{commit}");
+        let at = |object: &Value| object["status"]["artifact"]["revision"] == revision.as_str();
+        let what = format!("{revision} is fetched");
+        self.holds(&what, SOURCE, "GitRepository", "app", at).await
     }
 
     /// Waits until an object's Ready condition has a verdict on its current spec with this reason and a message that

@@ -198,17 +198,7 @@ async fn a_kill_in_mid_period_loses_nothing_of_a_digest() -> Result<()> {
             gathers(&space, n + 1).await?;
         }
         controller.kill();
-        let fetched =
-            |git: &Value| git["status"]["artifact"]["revision"] == format!("main@sha1:{commit}").as_str();
-        space
-            .holds(
-                "it is fetched",
-                e2e::flux::SOURCE,
-                "GitRepository",
-                "app",
-                fetched,
-            )
-            .await?;
+        space.fetched(&commit).await?;
         controller.start()?;
         gathers(&space, n + 1).await?;
     }

@@ -282,18 +282,7 @@ async fn twenty_kills_lose_nothing() -> Result<()> {
         let moment = u64::from_str_radix(&commit[..4], 16)? % 120;
         tokio::time::sleep(Duration::from_millis(moment)).await;
         controller.kill();
-        let fetched = |git: &serde_json::Value| {
-            git["status"]["artifact"]["revision"] == format!("main@sha1:{commit}").as_str()
-        };
-        space
-            .holds(
-                "the commit is fetched",
-                e2e::flux::SOURCE,
-                "GitRepository",
-                "app",
-                fetched,
-            )
-            .await?;
+        space.fetched(&commit).await?;
         controller.start()?;
         // Every other time it is killed again before it has come far.
         if n % 2 == 0 {

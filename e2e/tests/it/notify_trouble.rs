@@ -228,18 +228,7 @@ async fn a_service_that_takes_its_time_is_told_once() -> Result<()> {
             0 => space.git_repository(json!({})).await?,
             _ => space.request(e2e::flux::SOURCE, "GitRepository", "app").await?,
         }
-        let fetched = |git: &serde_json::Value| {
-            git["status"]["artifact"]["revision"] == format!("main@sha1:{commit}").as_str()
-        };
-        space
-            .holds(
-                "it is fetched",
-                e2e::flux::SOURCE,
-                "GitRepository",
-                "app",
-                fetched,
-            )
-            .await?;
+        space.fetched(&commit).await?;
         commits.insert(commit);
     }
     // What is saved as waiting is empty again when the last is answered.

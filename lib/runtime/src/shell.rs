@@ -58,6 +58,7 @@ pub struct Shell<R: Reconciler> {
 
 /// A pass that takes longer than this shows that it is under way.
 const MOMENT: Duration = Duration::from_secs(1);
+
 impl<R: Reconciler> Shell<R> {
     /// A shell for the objects in `store`, fed by `queue`.
     pub fn new(reconciler: R, store: Arc<Store<R::Object>>, queue: Arc<Queue>, tools: Tools) -> Arc<Self> {

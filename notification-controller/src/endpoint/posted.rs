@@ -1,7 +1,10 @@
 //! PURE: an event as third parties post it. What is missing or null is filled, as Go does it for Flux; only what has another type
 //! is none.
 
-use crate::event::{Event, Severity};
+use crate::{
+    event::{Event, Severity},
+    json,
+};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -27,10 +30,10 @@ struct Posted {
     reporting_instance: String,
 }
 
-/// The event in a body that came at this time; none if it is none.
+/// The event in a body that came at this time; none if it is none, or too much of one.
 pub fn event(body: &[u8], now: Time) -> Option<Event> {
-    // Of a field that is there twice the last counts.
-    let posted: Posted = match serde_json::from_slice(body).ok()? {
+    // As a tree, for of a field that is there twice the last counts.
+    let posted: Posted = match json::answer(body)? {
         Value::Null => Posted::default(),
         fields @ Value::Object(_) => serde_json::from_value(fields).ok()?,
         _ => return None,
@@ -135,6 +138,12 @@ mod tests {
         for body in [&b"{"[..], b"", b"[]", b"7", b"\"text\"", b"{}{}"] {
             assert_eq!(event(body, Time(Default::default())), None);
         }
+        let wide = format!("{{\"message\": \"m\", \"more\": [{}0]}}", "0,".repeat(1 << 20));
+        assert_eq!(
+            event(wide.as_bytes(), Time(Default::default())),
+            None,
+            "it would be large in memory"
+        );
         let twice = event(br#"{"message": "a", "message": "b"}"#, Time(Default::default()));
         assert_eq!(twice.unwrap().message, "b");
     }

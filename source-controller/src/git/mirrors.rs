@@ -23,7 +23,7 @@ use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
 use super::ssh_algorithms::SshAlgorithms;
-use super::submodules::Nesting;
+use super::submodules::{MAX_NUMBER, Nesting};
 use crate::lock::lock;
 
 /// What a remote may cost.
@@ -140,7 +140,7 @@ impl Mirrors {
         let auth = self
             .tokens
             .login(&request.auth, request.proxy.as_ref(), deadline)?;
-        let left = Cell::default();
+        let left = Cell::new(MAX_NUMBER);
         self.checkout(request, self.call(request, &auth, deadline), Nesting::top(&left))
     }
 
@@ -272,8 +272,8 @@ impl Mirrors {
         )
     }
 
-    /// The mirror of a URL for a credential and a way there: another proxy may lead to another host of that name. Whole histories are kept apart from single commits: a shallow repository cannot
-    /// say what lies on a branch.
+    /// The mirror of a URL for a credential and a way there: another proxy may lead to another host of that name. Whole
+    /// histories are kept apart from single commits: a shallow repository cannot say what lies on a branch.
     fn mirror(&self, request: &Request, full: bool) -> Arc<Mirror> {
         let mut hash = Sha256::new();
         hash.update(request.url.as_str());

@@ -19,7 +19,7 @@ const MAX_NESTING: usize = 10;
 /// The most bytes of a `.gitmodules`.
 const MAX_FILE: u64 = 1 << 20;
 /// So many submodules are fetched for one repository, those in submodules included.
-const MAX_NUMBER: usize = 1000;
+pub(super) const MAX_NUMBER: usize = 1000;
 
 /// Where a repository stands among submodules, and how many more may come for all of them.
 #[derive(Clone, Copy)]
@@ -29,9 +29,8 @@ pub(super) struct Nesting<'a> {
 }
 
 impl<'a> Nesting<'a> {
-    /// At the top, with the whole number in `left` after this.
+    /// At the top; `left` is how many may come.
     pub(super) fn top(left: &'a Cell<usize>) -> Self {
-        left.set(MAX_NUMBER);
         Self { depth: 0, left }
     }
 

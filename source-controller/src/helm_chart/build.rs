@@ -205,13 +205,6 @@ impl Made {
         format!("{}-{}.tgz", self.name, self.version)
     }
 
-    /// Whether it is another one than the object's artifact.
-    pub fn differs(&self, object: &HelmChart) -> bool {
-        object
-            .artifact()
-            .is_some_and(|artifact| artifact.revision != self.version)
-    }
-
     /// What it is, for people, before its archive is there.
     pub fn as_new(&self) -> String {
         self.told("new")

@@ -48,9 +48,9 @@ pub async fn build(
     // I/O: what repositories have of it.
     let wanted = std::mem::take(&mut work.missing);
     let new = work.made.as_new();
-    if work.made.differs(object) {
-        context.progress.outdated(&**object, reason::NEW_CHART, &*new);
-    }
+    context
+        .progress
+        .newer(&**object, &work.made.version, reason::NEW_CHART, &new);
     let outdated = |failure: Failure| failure.outdated(reason::NEW_CHART, new.clone());
     let had = dependencies::download(context, &namespace, wanted).await;
     let had = had.map_err(|error| outdated(error.into()))?;

@@ -161,9 +161,9 @@ async fn pull(
         return Ok(build);
     }
     let new = made.as_new();
-    if made.differs(object) {
-        context.progress.outdated(object, source::NEW_CHART, &*new);
-    }
+    context
+        .progress
+        .newer(object, &made.version, source::NEW_CHART, &new);
     let archive = repository
         .download(context, &chosen, context.charts.archive)
         .await;

@@ -6,6 +6,7 @@ use crate::{
     downloads::Download,
     helm_remote::{self, Access, Failed, Id, Remote, RemoteError, TableError},
     oci::{Reference, Registry, Repository as Place},
+    shared,
     shelf::blocking,
     verify::{self, Policy, Verdict, VerifyError},
 };
@@ -16,7 +17,6 @@ use crds::{
 use helm::index::{ChooseError, Listed};
 use peer::http::shown;
 use runtime::telemetry::chain;
-use sha2::{Digest as _, Sha256};
 use std::{
     io::{self, BufWriter},
     sync::Arc,
@@ -236,12 +236,8 @@ async fn archive(
     let content = if digest.is_empty() {
         download.await?
     } else {
-        let mut hash = Sha256::new();
-        for part in [&id[..], url.as_str().as_bytes(), digest.as_bytes()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        context.downloads.get(hash.finalize().into(), download).await?
+        let id = shared::id(&[id, url.as_str().as_bytes(), digest.as_bytes()]);
+        context.downloads.get(id, download).await?
     };
     // Somebody else may have had it under another limit.
     if content.size() > limit {

@@ -61,7 +61,7 @@ struct Listing {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Blobs {
-    #[serde(deserialize_with = "super::pages::at_most")]
+    #[serde(deserialize_with = "super::pages::on_page")]
     blob: Vec<Blob>,
 }
 

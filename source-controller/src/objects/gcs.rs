@@ -26,7 +26,7 @@ pub struct Gcs {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Listing {
-    #[serde(deserialize_with = "super::pages::at_most")]
+    #[serde(deserialize_with = "super::pages::on_page")]
     items: Vec<Item>,
     next_page_token: Option<String>,
 }

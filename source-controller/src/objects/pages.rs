@@ -1,12 +1,10 @@
 //! I/O: a listing page by page, to its end or to where nobody would go on.
 
 use super::{Listed, ObjectsError, Page, Store};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, SeqAccess, Visitor},
-};
+use crate::at_most::elements;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
-use std::{collections::HashSet, fmt, marker::PhantomData};
+use std::collections::HashSet;
 
 /// So many objects of a listing are looked at.
 const MAX_LISTED: usize = 1_000_000;
@@ -86,30 +84,8 @@ impl Progress {
 }
 
 /// The objects of a page, of which there are no more than any store gives: a few bytes for each must not become a hundred.
-pub(super) fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    struct Items<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "at most {MAX_ON_PAGE} objects")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
-            while let Some(item) = from.next_element()? {
-                if items.len() >= MAX_ON_PAGE {
-                    return Err(A::Error::custom(format!(
-                        "a page of more than {MAX_ON_PAGE} objects"
-                    )));
-                }
-                items.push(item);
-            }
-            Ok(items)
-        }
-    }
-    from.deserialize_seq(Items(PhantomData))
+pub(super) fn on_page<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    elements::<_, _, MAX_ON_PAGE>(from)
 }
 
 #[cfg(test)]
@@ -155,7 +131,7 @@ mod tests {
     fn a_page_has_no_more_than_stores_give() {
         #[derive(Debug, Deserialize)]
         struct Listing {
-            #[serde(default, deserialize_with = "at_most")]
+            #[serde(default, deserialize_with = "on_page")]
             item: Vec<String>,
         }
         let read = |number: usize| {
@@ -165,6 +141,6 @@ mod tests {
         assert_eq!(read(0).unwrap(), 0);
         assert_eq!(read(MAX_ON_PAGE).unwrap(), MAX_ON_PAGE);
         let error = read(MAX_ON_PAGE + 1).unwrap_err().to_string();
-        assert!(error.contains("a page of more than 10000 objects"), "{error}");
+        assert!(error.contains("a list of more than 10000"), "{error}");
     }
 }

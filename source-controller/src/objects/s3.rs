@@ -45,7 +45,7 @@ struct Listing {
     is_truncated: bool,
     next_continuation_token: String,
     next_marker: String,
-    #[serde(deserialize_with = "super::pages::at_most")]
+    #[serde(deserialize_with = "super::pages::on_page")]
     contents: Vec<Entry>,
 }
 

@@ -1,8 +1,7 @@
 //! A layer for many: downloaded once.
 
 use super::{Descriptor, OciError, Registry, Repository};
-use crate::downloads::Download;
-use sha2::{Digest as _, Sha256};
+use crate::{downloads::Download, shared};
 use std::{
     fs::File,
     io::{self, BufWriter},
@@ -21,16 +20,12 @@ impl Registry {
         limit: u64,
         scratch: impl FnOnce() -> io::Result<File>,
     ) -> Result<Download, OciError> {
-        let mut hash = Sha256::new();
-        hash.update(self.id);
-        hash.update((repository.path.len() as u64).to_be_bytes());
-        hash.update(&repository.path);
-        hash.update(&blob.digest);
+        let id = shared::id(&[&self.id, repository.path.as_bytes(), blob.digest.as_bytes()]);
         let download = async {
             let mut writer = BufWriter::new(scratch().map_err(OciError::Write)?);
             self.download(repository, blob, limit, &mut writer).await?;
             Download::of(writer).map_err(OciError::Write)
         };
-        self.downloads.get(hash.finalize().into(), download).await
+        self.downloads.get(id, download).await
     }
 }

@@ -1,8 +1,10 @@
 //! What a tag points to: asked once for all objects that want to know it at about the same time, by the same login.
 
 use super::{OciError, Reference, Registry, Repository};
-use crate::lock::lock;
-use sha2::{Digest as _, Sha256};
+use crate::{
+    lock::lock,
+    shared::{self, Id},
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -17,9 +19,6 @@ const MOST: usize = 4096;
 const MOST_LISTS: usize = 64;
 /// A list that is longer is not remembered, in bytes: its registry is asked for each object.
 const LONGEST: usize = 256 << 10;
-
-/// Which tag of which repository, in which registry and by whose login.
-pub(super) type Id = [u8; 32];
 
 /// The looks of a moment ago: what a tag points to, and which tags there are. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -92,12 +91,7 @@ impl Registry {
     }
 
     fn look_id(&self, repository: &Repository, what: &str) -> Id {
-        let mut hash = Sha256::new();
-        hash.update(self.id);
-        hash.update((repository.path.len() as u64).to_be_bytes());
-        hash.update(&repository.path);
-        hash.update(what);
-        hash.finalize().into()
+        shared::id(&[&self.id, repository.path.as_bytes(), what.as_bytes()])
     }
 }
 

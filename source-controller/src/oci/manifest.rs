@@ -1,10 +1,8 @@
 //! PURE: manifests and indexes (OCI Image Spec, and Docker's schema 2, which has the same fields).
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, SeqAccess, Visitor},
-};
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use crate::at_most::at_most;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 
 /// The media types that we ask for.
 pub(super) const ACCEPTED: [&str; 4] = [
@@ -73,37 +71,6 @@ pub struct Manifest {
 /// `null` is nothing, as Go reads it.
 fn or_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
-}
-
-/// A list of at most `N` items, so that a few bytes for each do not become a hundred; `null` is an empty one.
-pub(super) fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
-    struct Items<T, const N: usize>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Items<T, N> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {N}")
-        }
-
-        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
-            while let Some(item) = from.next_element()? {
-                if items.len() >= N {
-                    return Err(A::Error::custom(format!("a list of more than {N}")));
-                }
-                items.push(item);
-            }
-            Ok(items)
-        }
-    }
-    from.deserialize_any(Items::<T, N>(PhantomData))
 }
 
 impl Manifest {

@@ -7,11 +7,11 @@ use super::{
     error::{OciError, problem},
     keychain::Login,
     looks::Looks,
-    manifest::{ACCEPTED, Descriptor, Manifest, at_most},
+    manifest::{ACCEPTED, Descriptor, Manifest},
     name::{Reference, Repository},
     registries::Access,
 };
-use crate::downloads::Downloads;
+use crate::{at_most::at_most, downloads::Downloads};
 use peer::http::{Pace, bare, builder, retry_after};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,

@@ -305,7 +305,8 @@ impl<'de, S: Read + Write + Seek> Visitor<'de> for List<'_, '_, S> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         self.0.chart(&self.2, false);
         while let Some(entry) = items.next_element()? {
-            let entry = bounded(entry, &mut MOST_VALUES.clone())?;
+            let mut left = MOST_VALUES;
+            let entry = bounded(entry, &mut left)?;
             if let Err(error) = self.0.entry(&self.2, &entry, false) {
                 *self.1 = Some(error);
                 return Err(A::Error::custom("given up"));
