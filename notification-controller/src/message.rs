@@ -41,6 +41,7 @@ use crate::{
 };
 use cloud::azure::EVENT_HUBS;
 use crds::notification::{Alert, ProviderType};
+use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use git::{Repository, below};
@@ -62,6 +63,16 @@ pub struct Letter<'a> {
     pub ends_failure: bool,
     /// What decides whether the service is told of it.
     pub marks: Marks,
+}
+
+impl Letter<'_> {
+    /// What tells the message from all others, also from those of other alerts about the same event: 32 hexadecimal digits, the same
+    /// whenever it is sent.
+    pub(crate) fn id(&self) -> String {
+        let alert = self.alert.metadata.uid.as_deref().unwrap_or_default();
+        let digest = Sha256::digest(format!("{alert}/{}", self.idempotency_key));
+        hex::encode(&digest[..16])
+    }
 }
 
 /// What came of a delivery.

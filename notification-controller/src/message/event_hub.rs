@@ -8,6 +8,8 @@ use reqwest::Method;
 use sha2::Sha256;
 use url::{Url, form_urlencoded};
 
+/// The property of a message with what tells it from all others (Event Hubs REST API: headers that it does not know are properties).
+const ID: &str = "Idempotency-Key";
 /// A signature is good for so long, in seconds.
 const LIFE: u64 = 3600;
 
@@ -102,7 +104,7 @@ fn namespace(service: &Service, suffix: &str) -> Result<Url, DeliveryError> {
 fn message(namespace: &Url, hub: &str, letter: Letter<'_>) -> Result<Request, DeliveryError> {
     let mut url = below(namespace, &[hub, "messages"]);
     url.set_query(Some("api-version=2014-01"));
-    Request::json(Method::POST, url, letter.event)
+    Request::json(Method::POST, url, letter.event)?.header(ID, &letter.id())
 }
 
 fn signature(resource: &str, name: &str, key: &str, until: u64) -> Option<String> {

@@ -4,7 +4,7 @@ use super::{DeliveryError, Letter, Request, request::address};
 use crate::provider::Service;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 /// The header with the controller that the event is of.
 const COMPONENT: &str = "gotk-component";
@@ -20,15 +20,8 @@ const SIGNATURE: &str = "X-Signature";
 pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, DeliveryError> {
     Request::json(Method::POST, address(service)?, letter.event)?
         .header(COMPONENT, &component(letter))?
-        .header(KEY, &key(letter))?
+        .header(KEY, &format!("\"{}\"", letter.id()))?
         .headers_of(service)
-}
-
-/// The key: each alert's message is one of its own.
-fn key(letter: Letter<'_>) -> String {
-    let alert = letter.alert.metadata.uid.as_deref().unwrap_or_default();
-    let digest = Sha256::digest(format!("{alert}/{}", letter.idempotency_key));
-    format!("\"{}\"", hex::encode(&digest[..16]))
 }
 
 /// The controller, in what a header can have: others than controllers send events too.

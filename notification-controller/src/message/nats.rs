@@ -12,6 +12,8 @@ const JWT: &str = "-----BEGIN NATS USER JWT-----";
 const SEED: &str = "-----BEGIN USER NKEY SEED-----";
 /// The alphabet of base32 (RFC 4648).
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// The header with what tells a message from all others; a stream of JetStream stores one once.
+const ID: &str = "Nats-Msg-Id";
 /// The first byte of a seed, and of the public key of a user.
 const SEED_PREFIX: u8 = 18 << 3;
 
@@ -129,7 +131,7 @@ pub fn connect(info: &Value, proof: &Proof, tls: bool) -> Result<String, Deliver
     let nonce = info["nonce"].as_str().unwrap_or_default();
     let mut options = json!({
         "verbose": false, "pedantic": false, "tls_required": tls, "name": "NATS Provider Publisher", "lang": "rust",
-        "version": "1.0", "protocol": 1, "echo": false, "headers": false, "no_responders": false,
+        "version": "1.0", "protocol": 1, "echo": false, "headers": takes_headers(info), "no_responders": false,
     });
     let text = |secret: &Secret| String::from_utf8_lossy(secret.expose()).trim().to_owned();
     match proof {
@@ -173,7 +175,12 @@ fn sign(seed: &Secret, nonce: &str) -> Result<(String, String), DeliveryError> {
     ))
 }
 
-/// The message, as a client says it.
+/// Whether the server takes messages with headers (NATS client protocol, `INFO`).
+fn takes_headers(info: &Value) -> bool {
+    info["headers"] == true
+}
+
+/// The message, as a client says it; where the server takes headers, with its key, by which a stream knows it again.
 ///
 /// # Errors
 /// A subject that a message cannot have; an event that is larger than the server takes.
@@ -188,15 +195,22 @@ pub fn publish(info: &Value, service: &Service, letter: Letter<'_>) -> Result<Ve
     }
     let failed = |error| DeliveryError::never(format!("failed to write the event: {error}"));
     let event = serde_json::to_vec(letter.event).map_err(failed)?;
+    let headers = match takes_headers(info) {
+        true => format!("NATS/1.0\r\n{ID}: {}\r\n\r\n", letter.id()),
+        false => String::new(),
+    };
+    let size = headers.len() + event.len();
     let most = info["max_payload"].as_u64().unwrap_or(u64::MAX);
-    if event.len() as u64 > most {
+    if size as u64 > most {
         return Err(DeliveryError::never(format!(
-            "the event has {} bytes, and the NATS server takes {most}",
-            event.len()
+            "the message has {size} bytes, and the NATS server takes {most}"
         )));
     }
-    let head = format!("PUB {subject} {}\r\n", event.len());
-    Ok([head.as_bytes(), &event, b"\r\nPING\r\n"].concat())
+    let verb = match headers.len() {
+        0 => format!("PUB {subject} {size}\r\n"),
+        of_headers => format!("HPUB {subject} {of_headers} {size}\r\n"),
+    };
+    Ok([verb.as_bytes(), headers.as_bytes(), &event, b"\r\nPING\r\n"].concat())
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {

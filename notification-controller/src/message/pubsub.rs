@@ -10,6 +10,9 @@ use url::Url;
 /// Where Pub/Sub is.
 const API: &str = "https://pubsub.googleapis.com";
 
+/// The attribute with what tells a message from all others: a subscriber that gets it again leaves it.
+const ID: &str = "idempotency-key";
+
 /// Where Pub/Sub is, or what stands for it.
 ///
 /// # Errors
@@ -19,7 +22,8 @@ pub fn api(service: &Service) -> Result<Url, DeliveryError> {
     api.map_err(|_| DeliveryError::later("the address of Pub/Sub is missing".into()))
 }
 
-/// A message. The address is the id of the project, the channel that of the topic; headers become attributes.
+/// A message. The address is the id of the project, the channel that of the topic; headers become attributes, beside the message's
+/// own key.
 ///
 /// # Errors
 /// A project or topic that is missing; an attribute that is not UTF-8.
@@ -38,16 +42,12 @@ pub fn request(service: &Service, token: &Secret, letter: Letter<'_>) -> Result<
         Some(text) => Ok((name.clone(), text.into())),
         None => Err(unusable(name)),
     };
-    let attributes: Map<String, Value> = service
-        .auth
-        .headers
-        .iter()
-        .map(attribute)
+    let key = [Ok((ID.to_owned(), letter.id().into()))];
+    let attributes: Map<String, Value> = key
+        .into_iter()
+        .chain(service.auth.headers.iter().map(attribute))
         .collect::<Result<_, _>>()?;
-    let mut message = json!({"data": STANDARD.encode(event)});
-    if !attributes.is_empty() {
-        message["attributes"] = attributes.into();
-    }
+    let message = json!({"data": STANDARD.encode(event), "attributes": attributes});
     let topic = format!("{}:publish", service.channel);
     let mut url = below(&api(service)?, &["v1", "projects", project, "topics", &topic]);
     // The colon before the verb stands as it is.
@@ -84,7 +84,10 @@ mod tests {
             "https://pubsub.googleapis.com/v1/projects/acme/topics/flux:publish"
         );
         let message = &body(&request)["messages"][0];
-        assert_eq!(message["attributes"], json!({"env": "prod"}));
+        assert_eq!(
+            message["attributes"],
+            json!({"env": "prod", "idempotency-key": "43e79197ed591430fd6b0ed6929ce374"})
+        );
         let data = STANDARD.decode(message["data"].as_str().unwrap()).unwrap();
         assert_eq!(
             serde_json::from_slice::<crate::event::Event>(&data).unwrap(),

@@ -128,19 +128,20 @@ async fn event_hubs_by_a_connection_string() {
         head.contains("authorization: SharedAccessSignature sr=") && !head.contains("c2VjcmV0a2V5"),
         "{head}"
     );
+    let key = head.split_once("idempotency-key: ").unwrap().1;
+    let key = key.lines().next().unwrap();
+    assert!(key.len() == 32 && key.bytes().all(|digit| digit.is_ascii_hexdigit()), "{head}");
 }
 
-/// A NATS server that wants this in `CONNECT`, and notes what is published.
-async fn played(wants: Value, published: Arc<Mutex<Vec<String>>>) -> String {
+/// A NATS server that says this of itself, wants this in `CONNECT`, and notes what is published.
+async fn played(info: Value, wants: Value, published: Arc<Mutex<Vec<String>>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let mut stream = BufReader::new(stream);
-            stream
-                .write_all(b"INFO {\"nonce\":\"n0nce\",\"max_payload\":1048576}\r\n")
-                .await
-                .unwrap();
+            let info = format!("INFO {info}\r\n");
+            stream.write_all(info.as_bytes()).await.unwrap();
             let mut line = String::new();
             while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
                 match line.split_once(' ').unwrap_or((&line, "")) {
@@ -159,7 +160,7 @@ async fn played(wants: Value, published: Arc<Mutex<Vec<String>>>) -> String {
                             break;
                         }
                     }
-                    ("PUB", said) => {
+                    ("PUB" | "HPUB", said) => {
                         let length: usize = said.trim().rsplit(' ').next().unwrap().parse().unwrap();
                         let mut body = vec![0; length + 2];
                         stream.read_exact(&mut body).await.unwrap();
@@ -191,24 +192,48 @@ fn nats(address: &str, secret: crate::deliver::Pairs<'_>) -> notification_contro
 async fn nats_by_every_proof() {
     let login = [("username", "me"), ("password", "s3cret")];
     for (wants, secret) in [
-        (json!({}), &[][..]),
+        (json!({"headers": false}), &[][..]),
         (json!({"user": "me", "pass": "s3cret"}), &login[..]),
         (json!({"nkey": PUBLIC}), &[("nkey", SEED)]),
     ] {
         let published = Arc::default();
-        let address = played(wants, Arc::clone(&published)).await;
+        let info = json!({"nonce": "n0nce", "max_payload": 1 << 20});
+        let address = played(info, wants, Arc::clone(&published)).await;
         // A server that is not there is passed over.
         let service = nats(&format!("nats://127.0.0.1:1, nats://{address}"), secret);
         assert_eq!(tell(&service, &event()).await, Ok(Sent::Delivered));
         let body: Value = serde_json::from_str(published.lock().unwrap()[0].trim()).unwrap();
         assert_eq!(body, serde_json::to_value(event()).unwrap());
     }
-    let address = played(json!({"user": "you"}), Arc::default()).await;
+    let address = played(json!({}), json!({"user": "you"}), Arc::default()).await;
     let error = tell(&nats(&address, &login), &event()).await.unwrap_err();
     assert!(
         error.message.contains("Authorization Violation") && error.again == Again::Later,
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_message_to_nats_has_its_key_where_the_server_takes_headers() {
+    let published = Arc::default();
+    let (info, wants) = (json!({"headers": true}), json!({"headers": true}));
+    let address = played(info, wants, Arc::clone(&published)).await;
+    for _ in 0..2 {
+        let sent = tell(&nats(&address, &[]), &event()).await;
+        assert_eq!(sent, Ok(Sent::Delivered));
+    }
+    let published = published.lock().unwrap();
+    let (headers, body) = published[0].split_once("\r\n\r\n").unwrap();
+    let key = headers.strip_prefix("NATS/1.0\r\nNats-Msg-Id: ").unwrap();
+    assert!(key.len() == 32 && key.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    let body: Value = serde_json::from_str(body.trim()).unwrap();
+    assert_eq!(body, serde_json::to_value(event()).unwrap());
+    assert_eq!(published[0], published[1], "the same when it is sent again");
+
+    let small = json!({"headers": true, "max_payload": 100});
+    let address = played(small, json!({}), Arc::default()).await;
+    let error = tell(&nats(&address, &[]), &event()).await.unwrap_err();
+    assert!(error.again == Again::Never && error.message.contains("takes 100"), "{error}");
 }
 
 #[tokio::test]
