@@ -44,7 +44,7 @@ use crds::notification::{Alert, ProviderType};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub(crate) use git::{Repository, below};
+pub(crate) use git::{Repository, below, commit};
 pub(crate) use github_api::authorized;
 pub use request::Request;
 pub(crate) use text::{cut, masked};

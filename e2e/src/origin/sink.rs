@@ -30,6 +30,7 @@ struct Inside {
     letters: Vec<Letter>,
     answers: VecDeque<Answer>,
     always: Option<Answer>,
+    refused: Option<(String, u16)>,
 }
 
 /// A request that was taken.
@@ -122,6 +123,11 @@ impl Sink {
         self.lock().always = answer;
     }
 
+    /// Requests whose path has this in it are answered with this status from now on, before anything else that was said.
+    pub fn refuse(&self, part_of_path: Option<(&str, u16)>) {
+        self.lock().refused = part_of_path.map(|(part, status)| (part.to_owned(), status));
+    }
+
     /// All that was taken.
     pub fn letters(&self) -> Vec<Letter> {
         self.lock().letters.clone()
@@ -158,7 +164,12 @@ async fn take(
 ) -> Response {
     let answer = {
         let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = inside.answers.pop_front().or_else(|| inside.always.clone());
+        let refused = inside.refused.as_ref();
+        let refused = refused.filter(|(part, _)| uri.path().contains(part.as_str()));
+        let refused = refused.map(|(_, status)| Answer::from(*status));
+        let said = refused
+            .or_else(|| inside.answers.pop_front())
+            .or_else(|| inside.always.clone());
         let answer = said.unwrap_or_else(|| Answer::from(200));
         inside.letters.push(Letter {
             at: Instant::now(),

@@ -117,6 +117,52 @@ async fn a_message_that_is_refused_is_given_up_and_holds_none_up() -> Result<()>
 }
 
 #[tokio::test]
+async fn a_commit_that_gitea_does_not_know_holds_up_itself_alone() -> Result<()> {
+    let (space, gitea) = (
+        World::shared().await?.space("notify-poison").await?,
+        Sink::start().await?,
+    );
+    space
+        .apply(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gitea"}, "stringData": {"token": "t"},
+        }))
+        .await?;
+    let host = json!({"spec": {"type": "gitea", "secretRef": {"name": "gitea"}}});
+    space
+        .apply(with(provider("gitea", &gitea.url("/team/app")), &host))
+        .await?;
+    space.apply(alert("all", "gitea", &["Kustomization"])).await?;
+    let unknown = space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    // As Gitea answers.
+    gitea.refuse(Some((&format!("/statuses/{unknown}"), 500)));
+    space.git_repository(json!({})).await?;
+    space.kustomization("app", "./app", json!({})).await?;
+    let told = |commit: &str, status: u16| {
+        let path = format!("/api/v1/repos/team/app/statuses/{commit}");
+        // Asked for before it is set.
+        let is_set = |letter: &Letter| letter.method == "POST" || status >= 400;
+        let is_it =
+            |letter: &&Letter| letter.path.starts_with(&path) && letter.status == status && is_set(letter);
+        gitea.letters().iter().filter(is_it).count()
+    };
+    let refused = async || Ok((told(&unknown, 500) > 0).then_some(()));
+    space.until("the first is refused", LIMIT, refused).await?;
+    let known = space.push(&[("app/a.yaml", &map("2"))]).await?;
+    let arrived = async || Ok((told(&known, 200) > 0).then_some(()));
+    space
+        .until("that of the next commit arrives", LIMIT, arrived)
+        .await?;
+    let waits = |alert: &serde_json::Value| alert["status"]["waiting"].as_i64() > Some(0);
+    space
+        .holds("the first still waits", ALERTING, "Alert", "all", waits)
+        .await?;
+    ensure!(told(&unknown, 200) == 0);
+    gitea.refuse(None);
+    let arrived = async || Ok((told(&unknown, 200) > 0).then_some(()));
+    space.until("the first arrives", LIMIT, arrived).await
+}
+
+#[tokio::test]
 async fn a_slow_service_holds_up_itself_alone() -> Result<()> {
     let (space, slow, quick) = (
         World::shared().await?.space("notify-slow").await?,

@@ -7,7 +7,7 @@
 //! refused for itself.
 
 use super::Item;
-use crate::{cause, event::COMMIT};
+use crate::{cause, message};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -45,10 +45,10 @@ struct About {
 
 impl About {
     fn of(item: &Item, by_commit: bool) -> Self {
-        let commit = item.event.metadata.get(COMMIT).filter(|_| by_commit);
+        let commit = || message::commit(&item.event).ok();
         Self {
             subject: cause::subject(&item.event),
-            commit: commit.cloned(),
+            commit: by_commit.then(commit).flatten(),
         }
     }
 }

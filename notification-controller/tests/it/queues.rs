@@ -130,7 +130,10 @@ async fn event_hubs_by_a_connection_string() {
     );
     let key = head.split_once("idempotency-key: ").unwrap().1;
     let key = key.lines().next().unwrap();
-    assert!(key.len() == 32 && key.bytes().all(|digit| digit.is_ascii_hexdigit()), "{head}");
+    assert!(
+        key.len() == 32 && key.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        "{head}"
+    );
 }
 
 /// A NATS server that says this of itself, wants this in `CONNECT`, and notes what is published.
@@ -233,7 +236,10 @@ async fn a_message_to_nats_has_its_key_where_the_server_takes_headers() {
     let small = json!({"headers": true, "max_payload": 100});
     let address = played(small, json!({}), Arc::default()).await;
     let error = tell(&nats(&address, &[]), &event()).await.unwrap_err();
-    assert!(error.again == Again::Never && error.message.contains("takes 100"), "{error}");
+    assert!(
+        error.again == Again::Never && error.message.contains("takes 100"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

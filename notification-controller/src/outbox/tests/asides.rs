@@ -102,9 +102,10 @@ fn what_is_refused_for_itself_is_tried_again_and_at_once_by_another_provider() {
 #[test]
 fn a_status_of_another_commit_passes() {
     let (outbox, now) = (Outbox::default(), Instant::now());
-    let items = [("1", "x"), ("2", "x"), ("3", "y")].map(|(key, commit)| {
+    let items = [("1", "a"), ("2", "a"), ("3", "b")].map(|(key, commit)| {
         let mut item = item(key, "a", "R", "m");
-        item.event.metadata.insert("commit".into(), commit.into());
+        let revision = format!("main@sha1:{}", commit.repeat(40));
+        item.event.metadata.insert("revision".into(), revision);
         (item, None)
     });
     outbox.post(&sink(), items, now);
