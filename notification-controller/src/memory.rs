@@ -40,8 +40,8 @@ const SHARDS: u8 = 8;
 /// What stands beside the cursors of a shard: since when they are kept. What happened before that to an object without a
 /// cursor is old news, however often this process is killed before it has seen all objects.
 const SINCE: &str = "since";
-/// Changes are saved together, at most this often.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Changes are saved together, at most this often; while they cannot be, the pause grows to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
 
 /// The cursors of all objects, by uid.
 #[derive(Debug)]
@@ -185,19 +185,23 @@ impl Memory {
 
     /// Saves what changes, for ever.
     pub async fn keep(&self) {
+        let mut pause = PAUSES.0;
         loop {
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = self.outbox.unsaved.notified() => {}
                 () = self.digests.unsaved.notified() => {}
             }
-            tokio::time::sleep(PAUSE).await;
-            self.save().await;
+            tokio::time::sleep(pause).await;
+            pause = match self.save().await {
+                true => PAUSES.0,
+                false => (pause * 2).min(PAUSES.1),
+            };
         }
     }
 
-    /// Saves what has changed. What cannot be saved stays changed.
-    pub async fn save(&self) {
+    /// Saves what has changed; whether it did. What cannot be saved stays changed.
+    pub async fn save(&self) -> bool {
         // Looked at in the opposite order of what happens to a message, so that none is between two looks.
         let cursors = self.take_unsaved();
         let digests = self.digests.changed();
@@ -239,6 +243,7 @@ impl Memory {
             self.digests.touch(&uid);
             complete = false;
         }
+        let mut all = complete;
         for (shard, changes) in cursors {
             let saved = match complete {
                 true => self.save_shard(shard, &changes).await,
@@ -246,14 +251,14 @@ impl Memory {
                 false => Ok(false),
             };
             match saved {
-                Ok(true) => {}
-                Ok(false) => self.again(changes.into_keys()),
-                Err(error) => {
-                    warn!(error = chain(&error), "cannot save what was told");
-                    self.again(changes.into_keys());
-                }
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => warn!(error = chain(&error), "cannot save what was told"),
             }
+            self.again(changes.into_keys());
+            all = false;
         }
+        all
     }
 
     fn take_unsaved(&self) -> BTreeMap<u8, BTreeMap<String, Option<String>>> {
