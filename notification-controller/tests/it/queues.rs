@@ -225,7 +225,7 @@ async fn a_message_to_nats_has_its_key_where_the_server_takes_headers() {
         let sent = tell(&nats(&address, &[]), &event()).await;
         assert_eq!(sent, Ok(Sent::Delivered));
     }
-    let published = published.lock().unwrap();
+    let published = published.lock().unwrap().clone();
     let (headers, body) = published[0].split_once("\r\n\r\n").unwrap();
     let key = headers.strip_prefix("NATS/1.0\r\nNats-Msg-Id: ").unwrap();
     assert!(key.len() == 32 && key.bytes().all(|digit| digit.is_ascii_hexdigit()));
