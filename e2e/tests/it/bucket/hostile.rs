@@ -2,8 +2,10 @@
 //! neither memory nor disk grow.
 
 use super::{
-    KIND, bucket, files,
-    odd::{answer, endless, listing},
+    KIND, bucket,
+    dialect::{Dialect, Question},
+    files,
+    odd::{answer, endless},
     secret,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -49,101 +51,162 @@ fn cut(bytes: &[u8], drips: bool) -> Body {
 }
 
 /// A store that does what its bucket's name says; `elsewhere` is another host.
-fn hostile(asked: &Asked, elsewhere: &str) -> Response<Body> {
-    let (scenario, key) = asked.path[1..].split_once('/').unwrap_or_default();
+fn hostile(dialect: Dialect, asked: &Asked, elsewhere: &str) -> Response<Body> {
+    let (scenario, question) = dialect.question(asked);
     let known = [("etag", "\"e\"")];
     let busy = |status: u16| {
-        let text = "<Error><Code>SlowDown</Code><Message>Reduce your rate.</Message></Error>";
-        answer(status, &[("retry-after", "3000")], text)
+        let text = ("SlowDown", "Reduce your rate.");
+        dialect.error(status, &[("retry-after", "3000")], text)
     };
-    let from = || {
-        let mut pairs = asked.query.split('&').filter_map(|pair| pair.split_once('='));
-        let token = pairs.find(|(name, _)| *name == "continuation-token");
-        token.map(|(_, token)| token.to_owned())
-    };
-    if key.is_empty() {
-        let list = |size: u64| answer(200, &[], listing(&["a.yaml"], size, None));
-        let number = || {
-            from()
+    let page = |keys: &[&str], size, next: Option<&str>| answer(200, &[], dialect.page(keys, size, next));
+    let key = match question {
+        Question::Page(from) => {
+            let number = from
+                .as_deref()
                 .and_then(|token| token.parse::<u64>().ok())
-                .unwrap_or_default()
-        };
-        return match scenario {
-            "busy-429" => busy(429),
-            "busy-503" => busy(503),
-            "claims-more" => list(900 << 20),
-            "circle" => {
-                let next = if from().as_deref() == Some("one") {
-                    "two"
-                } else {
-                    "one"
-                };
-                answer(200, &[], listing(&["a.yaml"], 1, Some(next)))
-            }
-            "pages" => answer(200, &[], listing(&[], 1, Some(&(number() + 1).to_string()))),
-            "objects" => {
-                let keys: Vec<String> = (0..1000).map(|n| format!("{}/{n}.yaml", number())).collect();
-                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-                answer(200, &[], listing(&keys, 1, Some(&(number() + 1).to_string())))
-            }
-            "crowded" => {
-                let entries = "<Contents/>".repeat((15 << 20) / 11);
-                answer(
-                    200,
-                    &[],
-                    format!("<ListBucketResult>{entries}</ListBucketResult>"),
-                )
-            }
-            "page" => answer(200, &[], endless()),
-            _ => list(1),
-        };
-    }
-    let missing = "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>";
-    match (scenario, key) {
-        (_, ".sourceignore") => answer(404, &[], missing),
-        ("drips" | "drips-on", _) => answer(200, &known, cut(b"begin", true)),
-        ("endless", _) => answer(200, &known, endless()),
-        ("announced", _) => answer(
+                .unwrap_or_default();
+            let next = (number + 1).to_string();
+            return match scenario {
+                "busy-429" => busy(429),
+                "busy-503" => busy(503),
+                "claims-more" => page(&["a.yaml"], 900 << 20, None),
+                "circle" => {
+                    let next = if from.as_deref() == Some("one") {
+                        "two"
+                    } else {
+                        "one"
+                    };
+                    page(&["a.yaml"], 1, Some(next))
+                }
+                "pages" => page(&[], 1, Some(&next)),
+                "objects" => {
+                    let keys: Vec<String> = (0..1000).map(|n| format!("{number}/{n}.yaml")).collect();
+                    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                    page(&keys, 1, Some(&next))
+                }
+                "crowded" => answer(200, &[], dialect.crowded(15 << 20)),
+                "page" => answer(200, &[], endless()),
+                _ => page(&["a.yaml"], 1, None),
+            };
+        }
+        Question::About(".sourceignore") | Question::Object(".sourceignore") => return dialect.missing(),
+        Question::About(_) if scenario == "about" => return answer(200, &[], endless()),
+        Question::About(_) => return Dialect::about(),
+        Question::Object(key) => key,
+    };
+    match scenario {
+        "drips" | "drips-on" => answer(200, &known, cut(b"begin", true)),
+        "endless" => answer(200, &known, endless()),
+        "announced" => answer(
             200,
             &[known[0], ("content-length", "1099511627776")],
             cut(b"begin", true),
         ),
-        ("truncated", _) => answer(200, &[known[0], ("content-length", "100")], cut(b"begin", false)),
-        ("claims-less", _) => answer(200, &known, vec![b'#'; 100_000]),
-        ("moved", key) => answer(307, &[("location", &format!("{elsewhere}/moved/{key}"))], ""),
-        ("busy-object", _) => busy(503),
+        "truncated" => answer(200, &[known[0], ("content-length", "100")], cut(b"begin", false)),
+        "claims-less" => answer(200, &known, vec![b'#'; 100_000]),
+        "moved" => answer(307, &[("location", &format!("{elsewhere}/moved/{key}"))], ""),
+        "busy-object" => busy(503),
         _ => answer(200, &known, "content"),
     }
 }
 
 /// What each store is about, and what is told of it.
-fn cases() -> Vec<(&'static str, Value, &'static str)> {
+fn cases(dialect: Dialect) -> Vec<(&'static str, Value, &'static str)> {
     let patient = json!({"spec": {"timeout": "10m"}});
     let plain = json!({});
-    vec![
+    let mut cases = vec![
         (
             "drips",
             json!({"spec": {"timeout": "2s"}}),
             "did not answer within the timeout of 2s",
         ),
-        ("drips-on", patient.clone(), "the answer comes too slowly"),
         ("endless", plain.clone(), "larger than 67108864 bytes"),
         ("announced", plain.clone(), "larger than 1073741824 bytes"),
         ("truncated", plain.clone(), "failed to get 'a.yaml' object"),
-        (
-            "moved",
-            plain.clone(),
-            "refused to follow a redirect to '127.0.0.1'",
-        ),
         ("busy-429", plain.clone(), "Reduce your rate."),
         ("busy-503", plain.clone(), "Reduce your rate."),
         ("busy-object", plain.clone(), "Reduce your rate."),
         ("circle", plain.clone(), "the listing goes round in a circle"),
         ("pages", patient.clone(), "its listing does not end"),
-        ("objects", patient, "more than 100000 objects"),
+        ("objects", patient.clone(), "more than 100000 objects"),
         ("crowded", plain.clone(), "more than 10000"),
-        ("page", plain, "larger than 16777216 bytes"),
-    ]
+        ("page", plain.clone(), "larger than 16777216 bytes"),
+    ];
+    let with_login = "refused to follow a redirect to '127.0.0.1'";
+    match dialect {
+        // It takes a minute, and what reads the body is the same for all.
+        Dialect::S3 => cases.extend([
+            ("drips-on", patient, "the answer comes too slowly"),
+            ("moved", plain, with_login),
+        ]),
+        // One that the environment names is sent no login.
+        Dialect::Google => cases.push(("about", plain, "larger than 16777216 bytes")),
+        Dialect::Azure => cases.push(("moved", plain, with_login)),
+    }
+    cases
+}
+
+/// A store of each kind.
+struct Stores([(Dialect, Scripted); 3]);
+
+impl Stores {
+    async fn start(elsewhere: &str) -> Result<Self> {
+        let start = async |dialect| {
+            let elsewhere = elsewhere.to_owned();
+            let server = Scripted::start(move |asked| hostile(dialect, asked, &elsewhere)).await?;
+            Ok::<_, anyhow::Error>((dialect, server))
+        };
+        Ok(Self([
+            start(Dialect::S3).await?,
+            start(Dialect::Google).await?,
+            start(Dialect::Azure).await?,
+        ]))
+    }
+
+    fn of(&self, dialect: Dialect) -> &Scripted {
+        let [s3, google, azure] = &self.0;
+        match dialect {
+            Dialect::S3 => &s3.1,
+            Dialect::Google => &google.1,
+            Dialect::Azure => &azure.1,
+        }
+    }
+
+    /// A Bucket of one of them, which says which.
+    async fn apply(&self, space: &Space<'_>, dialect: Dialect, scenario: &str, change: &Value) -> Result<()> {
+        let server = self.of(dialect);
+        let (endpoint, spec) = match dialect {
+            Dialect::S3 => (server.address(), json!({"secretRef": {"name": "keys"}})),
+            // It is where the environment says.
+            Dialect::Google => ("storage.googleapis.com".to_owned(), json!({"provider": "gcp"})),
+            Dialect::Azure => (
+                server.url(),
+                json!({"provider": "azure", "secretRef": {"name": "signature"}}),
+            ),
+        };
+        let named = json!({"metadata": {"name": name(dialect, scenario)}, "spec": {"bucketName": scenario}});
+        let object = bucket(&endpoint, &with(named, &json!({"spec": spec})));
+        space.apply(with(object, change)).await
+    }
+
+    /// How often a store was asked for a listing, or for an object that is no rules.
+    fn asked(&self, dialect: Dialect, scenario: &str, for_object: bool) -> usize {
+        let asked = self.of(dialect).asked();
+        let counts = |asked: &&Asked| {
+            let (its, question) = dialect.question(asked);
+            its == scenario
+                && match question {
+                    Question::Page(_) => !for_object,
+                    Question::About(_) => false,
+                    Question::Object(key) => for_object && key != ".sourceignore",
+                }
+        };
+        asked.iter().filter(counts).count()
+    }
+}
+
+fn name(dialect: Dialect, scenario: &str) -> String {
+    format!("{dialect:?}-{scenario}").to_lowercase()
 }
 
 /// How large all files below a folder are together.
@@ -188,83 +251,74 @@ async fn ready(space: &Space<'_>, name: &str) -> Result<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_stores_hurt_nobody() -> Result<()> {
-    let world = World::start(&Options::default()).await?;
-    let space = world.space("bucket-hostile").await?;
     let other = Scripted::start(|_| answer(200, &[("etag", "\"e\"")], "stolen")).await?;
-    let elsewhere = other.url();
-    let server = Scripted::start(move |asked| hostile(asked, &elsewhere)).await?;
-    space
-        .apply(secret(
-            "keys",
-            &json!({"accesskey": "a", "secretkey": "canary-key"}),
-        ))
-        .await?;
-    let calm = world.space("bucket-calm").await?;
-    let apply = async |space: &Space<'_>, name: &str, change: &Value| {
-        let spec =
-            json!({"metadata": {"name": name}, "spec": {"bucketName": name, "secretRef": {"name": "keys"}}});
-        space.apply(bucket(&server.address(), &with(spec, change))).await
-    };
-    let keys = secret("keys", &json!({"accesskey": "a", "secretkey": "canary-key"}));
+    let stores = Stores::start(&other.url()).await?;
+    let google = stores.of(Dialect::Google).url();
+    let world = World::start(&Options {
+        env: vec![("STORAGE_EMULATOR_HOST", google)],
+        ..Options::default()
+    })
+    .await?;
+    let (space, calm) = (
+        world.space("bucket-hostile").await?,
+        world.space("bucket-calm").await?,
+    );
     for space in [&space, &calm] {
-        space.apply(keys.clone()).await?;
+        let keys = json!({"accesskey": "a", "secretkey": "canary-key"});
+        space.apply(secret("keys", &keys)).await?;
+        let signature = json!({"sasKey": "sig=canary-key"});
+        space.apply(secret("signature", &signature)).await?;
     }
-    apply(&calm, "honest", &json!({})).await?;
-    ready(&calm, "honest").await?;
+    let dialects = [Dialect::S3, Dialect::Google, Dialect::Azure];
+    for dialect in dialects {
+        stores.apply(&calm, dialect, "honest", &json!({})).await?;
+        ready(&calm, &name(dialect, "honest")).await?;
+    }
 
     let (storage, source) = (world.suite.storage().to_owned(), &world.suite.source);
     let (disk, memory) = (size(&storage), source.peak_memory().context("it runs")?);
     let watch = Watch::of(storage.clone());
-    for (name, change, _) in &cases() {
-        apply(&space, name, change).await?;
+    for dialect in dialects {
+        for (scenario, change, _) in &cases(dialect) {
+            stores.apply(&space, dialect, scenario, change).await?;
+        }
     }
     // Another tenant's, which is honest, is served, though there are more of these than workers.
     let mut longest = Duration::ZERO;
-    for _ in 0..5 {
+    for dialect in dialects.iter().cycle().take(6) {
         let begin = Instant::now();
-        calm.handled(SOURCE, KIND, "honest").await?;
+        calm.handled(SOURCE, KIND, &name(*dialect, "honest")).await?;
         longest = longest.max(begin.elapsed());
     }
     ensure!(
         longest < Duration::from_secs(30),
         "an honest Bucket waited {longest:?}"
     );
-    for (name, _, part) in cases() {
-        let told = space.says(SOURCE, KIND, name, FAILED, part).await;
-        let told = told.with_context(|| format!("case {name}"))?;
-        ensure!(
-            told.status == "False" && !told.message.contains("canary"),
-            "{told:?}"
-        );
+    for dialect in dialects {
+        for (scenario, _, part) in cases(dialect) {
+            let name = name(dialect, scenario);
+            let told = space.says(SOURCE, KIND, &name, FAILED, part).await;
+            let told = told.with_context(|| format!("case {name}"))?;
+            ensure!(
+                told.status == "False" && !told.message.contains("canary"),
+                "{told:?}"
+            );
+        }
+        // A listing that lies about sizes: what comes counts.
+        for (scenario, length) in [("claims-less", 100_000), ("claims-more", 7)] {
+            stores.apply(&space, dialect, scenario, &json!({})).await?;
+            let name = name(dialect, scenario);
+            let found = files(&ready(&space, &name).await?).await?;
+            let sizes: Vec<usize> = found.iter().map(|(_, text)| text.len()).collect();
+            ensure!(sizes == [length], "{name}: {sizes:?}");
+        }
+        // Who asks to be left alone is.
+        for (scenario, for_object) in [("busy-429", false), ("busy-503", false), ("busy-object", true)] {
+            let count = stores.asked(dialect, scenario, for_object);
+            ensure!(count == 1, "{dialect:?} {scenario} was asked {count} times");
+        }
     }
-
-    // A listing that lies about sizes: what comes counts.
-    for (name, length) in [("claims-less", 100_000), ("claims-more", 7)] {
-        apply(&space, name, &json!({})).await?;
-        let found = files(&ready(&space, name).await?).await?;
-        ensure!(
-            found.len() == 1 && found[0].1.len() == length,
-            "{name}: {:?}",
-            found
-                .iter()
-                .map(|(path, text)| (path, text.len()))
-                .collect::<Vec<_>>()
-        );
-    }
-
-    // Who asks to be left alone is, and no login went to another host, nor any request.
-    for (path, name) in [
-        ("/busy-429/", ""),
-        ("/busy-503/", ""),
-        ("/busy-object/", "a.yaml"),
-    ] {
-        let asked = server.asked();
-        let count = asked
-            .iter()
-            .filter(|asked| asked.path == format!("{path}{name}"))
-            .count();
-        ensure!(count == 1, "{path} was asked {count} times");
-    }
+    // No login went to another host, nor any request.
     ensure!(other.asked().is_empty(), "{:?}", other.asked());
 
     let most = watch.0.load(Relaxed).saturating_sub(disk);
