@@ -70,9 +70,9 @@ pub struct ChartLimits {
 }
 
 impl Context {
-    /// Whether the file of an artifact is there; if it is not, its owner is told.
+    /// Whether the file of an artifact can be had, from here or from the object store; if it cannot, its owner is told.
     pub fn is_there(&self, artifact: &Artifact) -> bool {
-        let there = self.storage.has(artifact);
+        let there = !self.storage.is_lost(artifact);
         if !there {
             (self.missing)(&artifact.path);
         }

@@ -11,6 +11,7 @@ use crate::{
     record::{Failure, asked},
     shelf::{self, blocking},
     storage::Stored,
+    verify::Verdict,
 };
 use crds::source::{OCIRepository, OCIRepositoryStatus, Source as _, reason};
 use record::End;
@@ -53,6 +54,19 @@ impl Reconciler for OciRepositories {
     }
 }
 
+/// What the registry has for us.
+enum Answer {
+    /// Nothing that is not on the shelf.
+    Same { verified: Option<Verdict> },
+    /// A layer that is to be archived.
+    Pulled {
+        pulled: pull::Pulled,
+        verified: Option<Verdict>,
+        revision: String,
+        doing: String,
+    },
+}
+
 impl OciRepositories {
     /// One pass. Each step gives what the next one needs, or a reason to stop.
     async fn pass(&self, object: &Arc<OCIRepository>) -> Result<End, Failure> {
@@ -60,13 +74,46 @@ impl OciRepositories {
         let shelf = shelf::look(&self.0.storage, object.artifact()).await?;
         // I/O: the Secrets that the spec names. Pure: what to ask for, and how.
         let request = request::run(&self.0, object).await?;
+        // I/O: the registry, which has as long as the spec's timeout (Flux field).
+        let asked = self.ask(object, &request, shelf == Some(Stored::Good));
         let late = |_| timeout(&request);
-        let work = self.ask(object, &request, shelf == Some(Stored::Good));
-        tokio::time::timeout(request.timeout, work).await.map_err(late)?
+        let answer = tokio::time::timeout(request.timeout, asked)
+            .await
+            .map_err(late)??;
+        match answer {
+            Answer::Same { verified } => Ok(End::UpToDate {
+                url: object.artifact().map(|a| self.0.storage.url(&a.path)),
+                verified,
+            }),
+            Answer::Pulled {
+                pulled,
+                verified,
+                revision,
+                doing,
+            } => {
+                let (new, has) = (revision.clone(), object.artifact());
+                let outdated = |failure: Failure| failure.on_way_to(&new, has, doing);
+                let left_out = pulled.left_out;
+                // I/O, blocking: the archive, however long it takes: nothing of it may go on behind the pass.
+                let (context, object) = (self.0.clone(), object.clone());
+                let archive = move || pull::archive(&context.storage, &object, pulled, revision);
+                let published = blocking(archive).await?.map_err(outdated)?;
+                Ok(End::Stored {
+                    published: Box::new(published),
+                    verified,
+                    left_out,
+                })
+            }
+        }
     }
 
-    /// I/O: one request where nothing has moved; else the manifest, its layer, and the archive of that.
-    async fn ask(&self, object: &Arc<OCIRepository>, request: &Request, kept: bool) -> Result<End, Failure> {
+    /// I/O: one request where nothing has moved; else the manifest and its layer.
+    async fn ask(
+        &self,
+        object: &Arc<OCIRepository>,
+        request: &Request,
+        kept: bool,
+    ) -> Result<Answer, Failure> {
         let registry = self
             .0
             .registries
@@ -89,29 +136,20 @@ impl OciRepositories {
         self.0
             .progress
             .newer(&**object, &revision, reason::NEW_REVISION, &doing);
-        let (new, has) = (revision.clone(), object.artifact().cloned());
-        let outdated = move |failure: Failure| failure.on_way_to(&new, has.as_ref(), doing.clone());
+        let outdated = |failure: Failure| failure.on_way_to(&revision, object.artifact(), doing.clone());
         let verified = verification::run(&self.0, object, request, &registry, &digest, &revision).await;
-        let verified = verified.map_err(&outdated)?;
+        let verified = verified.map_err(outdated)?;
         if kept && record::same(object, &revision) {
-            let artifact = object.artifact().cloned();
-            return Ok(End::UpToDate {
-                url: artifact.map(|a| self.0.storage.url(&a.path)),
-                verified,
-            });
+            return Ok(Answer::Same { verified });
         }
         let pulled = pull::run(&registry, request, &digest, &self.0.storage).await;
-        let pulled = pulled.map_err(&outdated)?;
-        let left_out = pulled.left_out;
-        let (context, object) = (self.0.clone(), object.clone());
-        let published = blocking(move || pull::archive(&context.storage, &object, pulled, revision)).await?;
-        published
-            .map(|published| End::Stored {
-                published: Box::new(published),
-                verified,
-                left_out,
-            })
-            .map_err(outdated)
+        let pulled = pulled.map_err(outdated)?;
+        Ok(Answer::Pulled {
+            pulled,
+            verified,
+            revision,
+            doing,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{
     app,
     expect::{self, eventually},
-    flux::SOURCE,
+    flux::{SOURCE, git_repository, with},
     origin::{
         Artifact, Authority, AzureServer, GcsServer, Guard, Registry, S3Server, Tunnel,
         objects::{ACCOUNT_KEY, KEYS, REGION},
@@ -292,6 +292,71 @@ async fn kept_elsewhere(url: String, env: Vec<(&'static str, String)>, name: &st
     space.gone(SOURCE, GIT, "app").await?;
     // Nothing is left that could be had again.
     ensure!(get(address, path).await?.0 == 404);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_needs_an_artifact_of_others_finds_it_in_the_store() -> Result<()> {
+    let store = S3Server::start(None).await?;
+    store.create(BUCKET).await?;
+    let url = format!(
+        "--storage-url=s3://{BUCKET}/flux?endpoint={}&insecure=true&region={REGION}",
+        store.endpoint()
+    );
+    let world = World::start(&Options {
+        source: vec![url],
+        env: vec![
+            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
+            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
+        ],
+        ..Options::default()
+    })
+    .await?;
+    let space = world.space("store-others").await?;
+    let chart = "apiVersion: v2\nname: web\nversion: 0.1.0\n";
+    space
+        .repo
+        .commit(&[("a.yaml", &app::config_map("a", "1")), ("web/Chart.yaml", chart)])?;
+    space.git_repository(json!({})).await?;
+    let including = json!({"spec": {"include": [{"repository": {"name": "app"}, "toPath": "app"}]}});
+    let including = with(git_repository("all", &space.url()), &including);
+    space.apply(including.clone()).await?;
+    space
+        .apply(json!({
+            "apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": "web"},
+            "spec": {"interval": "1h", "chart": "web", "sourceRef": {"kind": GIT, "name": "app"}},
+        }))
+        .await?;
+    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    let kinds = [(GIT, "app"), (GIT, "all"), ("HelmChart", "web")];
+    for (kind, name) in kinds {
+        space.holds("ready", SOURCE, kind, name, ready).await?;
+    }
+    // Its source does not take its file back: it is suspended.
+    space.git_repository(json!({"spec": {"suspend": true}})).await?;
+    world.suite.source.stop();
+    std::fs::remove_dir_all(world.suite.storage())?;
+    std::fs::create_dir_all(world.suite.storage())?;
+    world.suite.source.start()?;
+    world.suite.source.ready().await?;
+    let since = |o: &Value| expect::verdict(o).map(|v| v.since);
+    for (kind, name) in &kinds[1..] {
+        let before = space.get(SOURCE, kind, name).await?.context("it is there")?;
+        let after = space.handled(SOURCE, kind, name).await?;
+        ensure!(
+            ready(&after) && since(&before) == since(&after),
+            "{name} was not ready: {after}"
+        );
+    }
+    // Made anew, it has all of the other's files.
+    let other = json!({"spec": {"ignore": "*.txt"}});
+    space.apply(with(including, &other)).await?;
+    let is_new = |o: &Value| o["status"]["observedGeneration"] == 2 && ready(o);
+    let all = space.holds("it is made anew", SOURCE, GIT, "all", is_new).await?;
+    let url = all["status"]["artifact"]["url"].as_str().context("a url")?;
+    let archive = reqwest::get(url).await?.error_for_status()?.bytes().await?;
+    let tree = artifact::unpack(&archive[..], &artifact::Limits::default())?;
+    ensure!(tree.files().any(|(path, _)| path == "app/a.yaml"), "{all}");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The artifact that a source's status names: downloaded once under bounds, checked, unpacked, and shared by digest.
+//! The artifact that a source's status names: downloaded once under bounds, checked, unpacked, and shared.
 
 use crate::telemetry::chain;
 use artifact::{Digest, Hasher, Limits, Tree, UnpackError, unpack};
@@ -33,9 +33,12 @@ pub struct Artifacts {
 
 #[derive(Debug, Default)]
 struct Kept {
-    trees: HashMap<String, Entry>,
+    trees: HashMap<Id, Entry>,
     clock: u64,
 }
+
+/// The digest of an artifact, and where it is: nobody waits for what another's status says of the same digest.
+type Id = (String, String);
 
 #[derive(Debug)]
 struct Entry {
@@ -125,12 +128,12 @@ impl Artifacts {
         })
     }
 
-    /// The files of an artifact. Callers for the same digest share one download and one tree.
+    /// The files of an artifact. Callers for the same digest at the same place share one download and one tree.
     ///
     /// # Errors
     /// See [`FetchError`]; nothing of a failed attempt is kept.
     pub async fn tree(&self, artifact: &Artifact) -> Result<Tree, FetchError> {
-        let cell = self.entry(&artifact.digest);
+        let cell = self.entry(artifact);
         let tree = cell.get_or_try_init(|| self.download(artifact)).await.cloned();
         self.evict();
         tree
@@ -237,11 +240,12 @@ impl Artifacts {
         Ok(())
     }
 
-    fn entry(&self, digest: &str) -> Arc<OnceCell<Tree>> {
+    fn entry(&self, artifact: &Artifact) -> Arc<OnceCell<Tree>> {
         let mut kept = self.lock();
         kept.clock += 1;
         let clock = kept.clock;
-        let entry = kept.trees.entry(digest.to_owned()).or_insert_with(|| Entry {
+        let id = (artifact.digest.clone(), artifact.url.clone());
+        let entry = kept.trees.entry(id).or_insert_with(|| Entry {
             tree: Arc::default(),
             used: clock,
         });

@@ -13,7 +13,7 @@ pub enum Requeue {
     Backoff,
     /// As `Backoff`, but never longer than this.
     BackoffUpTo(Duration),
-    /// As `Backoff`, but never sooner than this, which a peer asked for; its wish ends at the longest back-off.
+    /// As `Backoff`, but never sooner than this, which a peer asked for.
     BackoffFrom(Duration),
     /// Something is under way that calls at its end, at the latest after this long; no failure and no success yet.
     Await(Duration),

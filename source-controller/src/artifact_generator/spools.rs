@@ -34,7 +34,8 @@ impl Spools {
     /// # Errors
     /// See [`FetchError`]; nothing of a failed attempt is kept.
     pub async fn get(&self, artifact: &Artifact) -> Result<Arc<Spool>, FetchError> {
-        let id = shared::id(&[artifact.digest.as_bytes()]);
+        // Another's place with that digest may be one that nothing comes from.
+        let id = shared::id(&[artifact.digest.as_bytes(), artifact.url.as_bytes()]);
         self.kept.get(id, self.bring(artifact)).await
     }
 

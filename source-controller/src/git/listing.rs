@@ -1,5 +1,7 @@
 //! The files of a checkout on their way into an archive: listed, filtered, and read one by one.
 
+mod sparse;
+
 use std::collections::HashSet;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use super::checkout::Origin;
 use super::error::{GitError, MirrorError};
 use crate::ignore::{self, Ignore, RulesError};
 use crate::spool::Spool;
+use sparse::Starts;
 
 /// More files and directories are refused, as consumers would: a few objects can name each other into billions.
 const MAX_ITEMS: usize = 1_000_000;
@@ -264,13 +267,10 @@ impl Listing {
         if sparse.is_empty() {
             return Ok(());
         }
-        let starts: Vec<&str> = sparse
-            .iter()
-            .map(|entry| entry.strip_prefix("./").unwrap_or(entry))
-            .collect();
+        let starts = Starts::of(sparse);
         let mut needed: HashSet<Vec<u8>> = HashSet::new();
         for item in &self.items {
-            let kept = starts.iter().any(|start| item.path.starts_with(start.as_bytes()));
+            let kept = starts.any_of(&item.path);
             if kept && !matches!(item.kind, Kind::Directory) {
                 needed.insert(item.path.clone());
                 for (at, _) in item.path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
