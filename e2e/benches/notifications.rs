@@ -1,6 +1,6 @@
 //! `cargo bench -p e2e --bench notifications -- [N]`: N objects, and what it costs to tell of them; one JSON object.
 
-use e2e::fleet;
+use e2e::{fleet, promises};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -10,7 +10,5 @@ async fn main() -> anyhow::Result<()> {
         .find(|arg| !arg.starts_with('-'))
         .map_or(Ok(1000), |arg| arg.parse())?;
     let measured = fleet::notifications::measure(count).await?;
-    use std::io::Write as _;
-    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&measured)?)?;
-    Ok(())
+    promises::told(&measured, promises::OF_NOTIFICATIONS)
 }

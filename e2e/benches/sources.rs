@@ -1,7 +1,7 @@
 //! `cargo bench-sources [NAME]…`: what sources cost; one JSON object. Names choose among `monorepo`, `registry` and
 //! `index`.
 
-use e2e::sources;
+use e2e::{promises, sources};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -11,7 +11,5 @@ async fn main() -> anyhow::Result<()> {
         .filter(|arg| !arg.starts_with('-'))
         .collect();
     let measured = sources::measure(&names).await?;
-    use std::io::Write as _;
-    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&measured)?)?;
-    Ok(())
+    promises::told(&measured, promises::OF_SOURCES)
 }

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod flux;
 pub mod origin;
 pub mod process;
+pub mod promises;
 pub mod sources;
 pub mod space;
 pub mod suite;

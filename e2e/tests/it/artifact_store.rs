@@ -6,7 +6,7 @@ use e2e::{
     expect::{self, eventually},
     flux::{SOURCE, git_repository, with},
     origin::{
-        Artifact, Authority, AzureServer, GcsServer, Guard, Registry, S3Server, Tunnel,
+        Answer, Artifact, Authority, AzureServer, GcsServer, Guard, Letter, Registry, S3Server, Sink, Tunnel,
         objects::{ACCOUNT_KEY, KEYS, REGION},
     },
     process::free_port,
@@ -16,6 +16,7 @@ use e2e::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 
 const GIT: &str = "GitRepository";
 const OCI: &str = "OCIRepository";
@@ -357,6 +358,47 @@ async fn whoever_needs_an_artifact_of_others_finds_it_in_the_store() -> Result<(
     let archive = reqwest::get(url).await?.error_for_status()?.bytes().await?;
     let tree = artifact::unpack(&archive[..], &artifact::Limits::default())?;
     ensure!(tree.files().any(|(path, _)| path == "app/a.yaml"), "{all}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_long_to_archive_is_not_late() -> Result<()> {
+    const TIMEOUT: &str = "2s";
+    // A store that answers everything, and nothing within the timeout.
+    let store = Sink::start().await?;
+    store.always(Some(Answer {
+        status: 200,
+        retry_after: None,
+        delay: Duration::from_secs(3),
+    }));
+    let endpoint = store.url("");
+    let endpoint = endpoint.trim_start_matches("http://");
+    let world = World::start(&Options {
+        source: vec![format!(
+            "--storage-url=s3://{BUCKET}/flux?endpoint={endpoint}&insecure=true&region={REGION}"
+        )],
+        env: vec![
+            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
+            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
+        ],
+        ..Options::default()
+    })
+    .await?;
+    let space = world.space("store-slow").await?;
+    let registry = Registry::start(&Guard::default()).await?;
+    let files = Artifact::of_files(&[("b.yaml", &app::config_map("b", "1"))])?;
+    registry.push("apps/b", "latest", &files).await?;
+    space
+        .apply(json!({
+            "apiVersion": SOURCE, "kind": OCI, "metadata": {"name": "app"},
+            "spec": {"interval": "1h", "timeout": TIMEOUT, "url": registry.url("apps/b"), "insecure": true},
+        }))
+        .await?;
+    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    space.holds("ready", SOURCE, OCI, "app", ready).await?;
+    let written =
+        |letter: &Letter| letter.method == "PUT" && letter.path.contains("ocirepository/store-slow/app");
+    ensure!(store.letters().iter().any(written), "{:#?}", store.letters());
     Ok(())
 }
 

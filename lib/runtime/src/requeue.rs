@@ -38,6 +38,11 @@ impl Backoff {
             .saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)));
         doubled.min(self.max)
     }
+
+    /// The same, but never sooner than a peer asked for.
+    pub fn not_before(&self, least: Duration, failures: u32) -> Duration {
+        self.delay(failures).max(least)
+    }
 }
 
 /// An interval spread by ± `percent`, where `dice` is uniform in 0..1 (Flux flag `--interval-jitter-percentage`).
@@ -60,6 +65,17 @@ mod tests {
             .map(|n| backoff.delay(n).as_millis())
             .to_vec();
         assert_eq!(delays, [750, 1500, 3000, 768_000, 900_000, 900_000]);
+    }
+
+    #[test]
+    fn who_asks_to_be_left_alone_is_though_it_is_longer_than_the_longest_backoff() {
+        let backoff = Backoff {
+            min: Duration::from_millis(750),
+            max: Duration::from_secs(900),
+        };
+        let hour = Duration::from_secs(3600);
+        assert_eq!(backoff.not_before(hour, 1), hour);
+        assert_eq!(backoff.not_before(Duration::from_secs(1), 3), backoff.delay(3));
     }
 
     #[test]

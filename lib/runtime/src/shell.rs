@@ -274,7 +274,7 @@ impl<R: Reconciler> Shell<R> {
             Requeue::After(delay) | Requeue::Await(delay) => delay,
             Requeue::Backoff => self.tools.backoff.delay(failures),
             Requeue::BackoffUpTo(limit) => self.tools.backoff.delay(failures).min(limit),
-            Requeue::BackoffFrom(least) => self.tools.backoff.delay(failures).max(least),
+            Requeue::BackoffFrom(least) => self.tools.backoff.not_before(least, failures),
             Requeue::Never => return,
         };
         self.queue.add_after(key.clone(), delay);
