@@ -68,6 +68,12 @@ const REGISTRY: &[Module] = &[Module {
     ldflags: "-s -w",
 }];
 
+const ORAS: &[Module] = &[Module {
+    name: "oras",
+    programs: &[("oras", "oras.land/oras/cmd/oras")],
+    ldflags: "-s -w",
+}];
+
 const OBJECTS: &[Module] = &[
     Module {
         name: "s3",
@@ -117,6 +123,14 @@ impl Tools {
     /// As [`Tools::control_plane`].
     pub fn registry() -> Result<Self> {
         Self::ensure(REGISTRY)
+    }
+
+    /// The program that puts files of any kind into a registry.
+    ///
+    /// # Errors
+    /// As [`Tools::control_plane`].
+    pub fn oras() -> Result<PathBuf> {
+        Ok(Self::ensure(ORAS)?.path("oras"))
     }
 
     /// The object stores that buckets are tried against.

@@ -5,14 +5,18 @@ use e2e::{
     expect,
     flux::{SOURCE, with},
     origin::{
-        Artifact, Guard, Registry,
+        Guard, Registry,
         helm::{self, chart, package},
     },
     space::Space,
+    tools::Tools,
     world::World,
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 const KIND: &str = "OCIRepository";
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -62,42 +66,54 @@ async fn what_other_tools_push_is_extracted_and_copied() -> Result<()> {
         "{found:?}"
     );
 
-    // As `oras push --artifact-type` does: an empty config of its own type, files as layers, their names as annotations.
-    let tree = Artifact::of_files(&[("a.yaml", "a: 1\n")])?;
-    let config = registry.blob("files", b"{}").await?;
-    let mut layers = Vec::new();
-    for (title, media_type, content) in [
-        ("note.txt", "text/plain", b"text".to_vec()),
-        (
-            "files",
-            "application/vnd.oci.image.layer.v1.tar+gzip",
-            tree.layers[0].1.clone(),
-        ),
-    ] {
-        let mut layer = registry.blob("files", &content).await?;
-        layer["mediaType"] = json!(media_type);
-        layer["annotations"] = json!({"org.opencontainers.image.title": title});
-        layers.push(layer);
-    }
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "artifactType": "application/vnd.example.files",
-        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config["digest"], "size": config["size"], "data": "e30="},
-        "layers": layers, "annotations": {"org.opencontainers.image.created": "2026-01-01T00:00:00Z"},
-    });
-    registry.manifest("files", "1.0.0", &manifest).await?;
+    // `oras` packs a folder, and puts a file as it is.
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("deploy"))?;
+    std::fs::write(folder.path().join("deploy/a.yaml"), "a: 1\n")?;
+    std::fs::write(folder.path().join("note.txt"), "text")?;
+    oras(
+        &registry,
+        "files:1.0.0",
+        folder.path(),
+        &["note.txt:text/plain", "deploy"],
+    )
+    .await?;
     let tar = json!({"layerSelector": {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"}});
     let files = archive(&space, "files", registry.url("files"), tar).await?;
-    ensure!(paths(&files)? == ["a.yaml"]);
+    ensure!(paths(&files)? == ["deploy/a.yaml"]);
     let first = json!({"layerSelector": {"operation": "copy"}});
     let note = archive(&space, "note", registry.url("files"), first).await?;
     ensure!(note == b"text", "the first layer as it is");
 
-    // Whoever asks for a look has it at once, whatever the interval.
-    let begin = Instant::now();
-    space.handled(SOURCE, KIND, "files").await?;
-    let took = begin.elapsed();
-    e2e::note!("oci: a request is handled after {} ms", took.as_millis());
-    ensure!(took < Duration::from_secs(5), "{took:?}");
+    // Whoever asks for a look has it at once, whatever the interval: no clock has to come round first.
+    let mut best = Duration::MAX;
+    for _ in 0..10 {
+        let begin = Instant::now();
+        space.handled(SOURCE, KIND, "files").await?;
+        best = best.min(begin.elapsed());
+    }
+    e2e::note!("oci: a request is handled after {} ms at best", best.as_millis());
+    ensure!(best < Duration::from_millis(500), "{best:?}");
+    Ok(())
+}
+
+/// Has `oras` put files of a folder into a registry.
+async fn oras(registry: &Registry, reference: &str, folder: &Path, files: &[&str]) -> Result<()> {
+    let program = tokio::task::spawn_blocking(Tools::oras).await??;
+    let pushed = tokio::process::Command::new(program)
+        .current_dir(folder)
+        .args([
+            "push",
+            "--plain-http",
+            "--artifact-type",
+            "application/vnd.example.files",
+        ])
+        .arg(format!("{}/{reference}", registry.address()))
+        .args(files)
+        .env("HOME", folder)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&pushed.stderr);
+    ensure!(pushed.status.success(), "oras push: {said}");
     Ok(())
 }
