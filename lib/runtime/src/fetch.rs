@@ -366,4 +366,28 @@ mod tests {
             }
         }
     }
+
+    /// What another's status says of the same digest, at a place from which nothing comes, holds up nobody.
+    #[tokio::test]
+    async fn nobody_waits_at_the_place_of_another() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = format!("http://{}", listener.local_addr().unwrap());
+        let server = endless().await;
+        let artifacts = Artifacts::new(0).unwrap();
+        let mut hasher = Hasher::new(artifact::Algorithm::Sha256);
+        hasher.update(b"chart");
+        let digest = hasher.finish().to_string();
+        let at = |url: String| -> Artifact {
+            let artifact = serde_json::json!({"digest": digest, "lastUpdateTime": "2026-01-01T00:00:00Z", "path": "p", "revision": "r", "url": url});
+            serde_json::from_value(artifact).unwrap()
+        };
+        let (silent, there) = (at(silent), at(format!("{server}/short")));
+        let answer = tokio::select! {
+            biased;
+            _ = artifacts.tree(&silent) => panic!("nothing comes from there"),
+            answer = artifacts.tree(&there) => answer,
+        };
+        // It came, and is no archive.
+        assert!(matches!(answer, Err(FetchError::Unpack { .. })), "{answer:?}");
+    }
 }
