@@ -10,7 +10,7 @@ use crate::{
     message::{is_comment, is_commit_status, is_incident, wants},
     outbox::{Item, Outbox, Posted},
     provider::Peers,
-    route::{self, Route},
+    route::{self, Route, Routes},
     standing::Standing,
     transition::Happened,
 };
@@ -44,7 +44,7 @@ pub struct Dispatch {
     deadline: Duration,
     alerts: Arc<Store<Alert>>,
     providers: Arc<Store<Provider>>,
-    routes: RwLock<BTreeMap<Key, Arc<Route>>>,
+    routes: RwLock<Routes>,
     services: Mutex<HashMap<Key, Known>>,
     paces: Paces,
     peers: Arc<Peers>,
@@ -120,17 +120,29 @@ impl Dispatch {
 
     /// Takes in an alert as it is now.
     pub fn alert_changed(&self, change: &Change<Alert>) {
-        let (route, complaints) = match &change.new {
+        let (route, mut complaints) = match &change.new {
             Some(alert) => Route::of(alert, self.access),
             None => (None, Vec::new()),
         };
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        match route {
-            Some(route) => routes.insert(change.key.clone(), Arc::new(route)),
-            None => routes.remove(&change.key),
-        };
+        if !routes.set(&change.key, route) {
+            let text = format!(
+                "the patterns of all Alerts of the namespace take more than {} bytes when they are compiled, or those of all namespaces too                  many; nothing is told",
+                route::NAMESPACE_BYTES
+            );
+            complaints.push((reason::INVALID_CONFIG, text));
+        }
+        // What made room lets others in.
+        while let Some(key) = routes.next_with_room() {
+            let alert = self.alerts.get(&key);
+            let route = alert.and_then(|alert| Route::of(&alert, self.access).0);
+            if !routes.set(&key, route) {
+                break;
+            }
+        }
         drop(routes);
         self.rerouted.notify_waiters();
+        self.provider_left(change);
         let before = change.old.as_ref().and_then(|old| old.metadata.generation);
         let alert = change.new.as_ref();
         if let Some(alert) = alert.filter(|alert| before != alert.metadata.generation) {
@@ -138,6 +150,18 @@ impl Dispatch {
                 self.standing
                     .complain(alert, events::Event::warning(reason, text));
             }
+        }
+    }
+
+    /// What waits for a Provider that an alert has left is looked at again.
+    fn provider_left(&self, change: &Change<Alert>) {
+        let named = |alert: &Arc<Alert>| alert.spec.provider_ref.name.clone();
+        let (old, new) = (change.old.as_ref().map(named), change.new.as_ref().map(named));
+        if let (Some(old), Some(new)) = (old, new)
+            && old != new
+        {
+            self.outbox.forgive(&Key::new(&*change.key.namespace, old));
+            self.repaired.notify_waiters();
         }
     }
 
@@ -174,9 +198,7 @@ impl Dispatch {
     /// The routes of which something is so, and what.
     fn routes<T>(&self, so: impl Fn(&Route) -> Option<T>) -> Vec<(Arc<Route>, T)> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let chosen = routes
-            .values()
-            .filter_map(|route| Some((route.clone(), so(route)?)));
+        let chosen = routes.all().filter_map(|route| Some((route.clone(), so(route)?)));
         chosen.collect()
     }
 

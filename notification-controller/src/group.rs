@@ -95,7 +95,9 @@ pub fn together(items: &[Arc<Item>]) -> Option<Item> {
     let lead = lead(items)?;
     let mut item = Item::clone(lead);
     // With others it is another message.
-    let keys: Vec<&str> = items.iter().map(|item| &*item.key).collect();
+    let mut keys: Vec<&str> = items.iter().map(|item| &*item.key).collect();
+    // Whatever the order in which they came back after a restart.
+    keys.sort_unstable();
     item.key = format!("group/{}", hex::encode(&Sha256::digest(keys.join("\n"))[..16]));
     item.event.message = listed(items, lead);
     item.event.metadata = agreed(items);

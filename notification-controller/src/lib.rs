@@ -7,6 +7,7 @@ mod digests;
 mod dispatch;
 mod endpoint;
 pub mod event;
+mod fair;
 mod follow;
 mod group;
 mod json;
@@ -24,6 +25,7 @@ mod watched;
 pub use args::Args;
 
 use runtime::process::{Failure, Names, Process, ProcessError};
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// The features of Flux's notification-controller that `--feature-gates` may name.
@@ -51,17 +53,32 @@ pub async fn run(args: Args) -> Result<(), ProcessError> {
         .map_err(ProcessError::Flag)?;
     let beside = async |process: &Process| {
         let told = tell::Telling::begin(process, &args).await?;
-        Ok((receive::serve(process, &args).await?, told))
+        let expressions = Arc::<receive::Compiled>::default();
+        let webhooks = receive::serve(process, &args, expressions.clone()).await?;
+        Ok(Beside {
+            told,
+            webhooks,
+            expressions,
+        })
     };
     Process::run_beside(NAMES, args.common.clone(), beside, work).await
 }
 
-async fn work(process: Process, (webhooks, telling): (JoinHandle<()>, tell::Telling)) -> Result<(), Failure> {
+/// What works in every replica.
+struct Beside {
+    told: tell::Telling,
+    webhooks: JoinHandle<()>,
+    /// What Receivers say, for whoever checks and whoever asks.
+    expressions: Arc<receive::Compiled>,
+}
+
+async fn work(process: Process, beside: Beside) -> Result<(), Failure> {
+    let telling = beside.told;
     let follow = telling.follow(&process).await?;
     let reconcile = async {
-        receive::reconcile(&process).await;
+        receive::reconcile(&process, beside.expressions).await;
         // Requests that are under way are carried to their end.
-        let _ = webhooks.await;
+        let _ = beside.webhooks.await;
     };
     tokio::select! {
         () = reconcile => {}

@@ -42,6 +42,11 @@ const SHARDS: u8 = 8;
 const SINCE: &str = "since";
 /// Changes are saved together, at most this often; while they cannot be, the pause grows to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
+/// So many bytes are saved in a second in the long run: whatever changes is written whole, and the API server's store keeps all that was
+/// written for some minutes.
+const BYTES_A_SECOND: usize = 1 << 20;
+/// About so large is a saved cursor, in bytes.
+const CURSOR_BYTES: usize = 80;
 
 /// The cursors of all objects, by uid.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub struct Memory {
     digests: Arc<Digests>,
     inside: Mutex<Inside>,
     changed: Notify,
+    /// Held by whoever saves.
+    saves: tokio::sync::Mutex<()>,
     /// Since when each shard is kept.
     since: [Timestamp; SHARDS as usize],
 }
@@ -65,6 +72,21 @@ struct Inside {
 struct Seen {
     kind: &'static str,
     cursor: Cursor,
+}
+
+/// What came of a save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saved {
+    /// Whether all is saved that had changed.
+    all: bool,
+    /// About how many bytes were written.
+    bytes: usize,
+}
+
+/// The pause after so many bytes.
+fn pause_after(bytes: usize) -> Duration {
+    let share = bytes as f64 / BYTES_A_SECOND as f64;
+    PAUSES.0 + Duration::from_secs_f64(share)
 }
 
 /// What an earlier process has left to be told.
@@ -123,6 +145,7 @@ impl Memory {
                 unsaved: HashSet::new(),
             }),
             changed: Notify::new(),
+            saves: tokio::sync::Mutex::default(),
             since: known.map(|known| known.unwrap_or(now)),
         };
         // Before anything is told: from now on, what happens is news for every process to come.
@@ -183,8 +206,8 @@ impl Memory {
         }
     }
 
-    /// Saves what changes, for ever.
-    pub async fn keep(&self) {
+    /// Saves what changes, for ever. What was begun ends also if nobody waits for it any more.
+    pub async fn keep(self: &Arc<Self>) {
         let mut pause = PAUSES.0;
         loop {
             tokio::select! {
@@ -193,15 +216,19 @@ impl Memory {
                 () = self.digests.unsaved.notified() => {}
             }
             tokio::time::sleep(pause).await;
-            pause = match self.save().await {
-                true => PAUSES.0,
-                false => (pause * 2).min(PAUSES.1),
+            let this = self.clone();
+            let saved = tokio::spawn(async move { this.save().await }).await;
+            pause = match saved {
+                Ok(Saved { all: true, bytes }) => pause_after(bytes),
+                Ok(Saved { all: false, .. }) | Err(_) => (pause * 2).clamp(PAUSES.0, PAUSES.1),
             };
         }
     }
 
-    /// Saves what has changed; whether it did. What cannot be saved stays changed.
-    pub async fn save(&self) -> bool {
+    /// Saves what has changed, after whoever is at it. What cannot be saved stays changed.
+    pub async fn save(&self) -> Saved {
+        let _turn = self.saves.lock().await;
+        let mut bytes = 0;
         // Looked at in the opposite order of what happens to a message, so that none is between two looks.
         let cursors = self.take_unsaved();
         let digests = self.digests.changed();
@@ -209,7 +236,7 @@ impl Memory {
         let mut complete = true;
         for (provider, part, items) in lanes {
             match self.save_lane(&provider, part, &items).await {
-                Ok(()) => {}
+                Ok(written) => bytes += written,
                 // What can never be saved must not keep everything else from being saved.
                 Err(error) if is_refused(&error) => {
                     error!(provider = %provider, error = chain(&error), "the messages that wait are refused: a restart would lose them");
@@ -246,7 +273,10 @@ impl Memory {
         let mut all = complete;
         for (shard, changes) in cursors {
             let saved = match complete {
-                true => self.save_shard(shard, &changes).await,
+                true => {
+                    bytes += self.shard_bytes();
+                    self.save_shard(shard, &changes).await
+                }
                 // The cursors must not be ahead of the messages.
                 false => Ok(false),
             };
@@ -258,7 +288,12 @@ impl Memory {
             self.again(changes.into_keys());
             all = false;
         }
-        all
+        Saved { all, bytes }
+    }
+
+    /// About how large a shard is: a change of one cursor writes them all.
+    fn shard_bytes(&self) -> usize {
+        self.lock().seen.len() * CURSOR_BYTES / usize::from(SHARDS)
     }
 
     fn take_unsaved(&self) -> BTreeMap<u8, BTreeMap<String, Option<String>>> {
@@ -296,16 +331,18 @@ impl Memory {
             .map(|()| true)
     }
 
-    async fn save_lane(&self, provider: &Key, part: u8, items: &[Arc<Item>]) -> kube::Result<()> {
+    /// Saves a part of a lane; how many bytes that were.
+    async fn save_lane(&self, provider: &Key, part: u8, items: &[Arc<Item>]) -> kube::Result<usize> {
         let name = name_of_lane(provider, part);
         if items.is_empty() {
-            return self.maps.remove(&name).await;
+            return self.maps.remove(&name).await.map(|()| 0);
         }
         let items: Vec<&Item> = items.iter().map(|item| &**item).collect();
-        let data = json!({
-            "namespace": provider.namespace, "name": provider.name, "items": json!(items).to_string(),
-        });
-        self.maps.write(&name, WAITING, data.clone(), || data).await
+        let items = json!(items).to_string();
+        let bytes = items.len();
+        let data = json!({"namespace": provider.namespace, "name": provider.name, "items": items});
+        let written = self.maps.write(&name, WAITING, data.clone(), || data).await;
+        written.map(|()| bytes)
     }
 
     async fn save_digest(&self, uid: &str, digest: Option<&Digest>) -> kube::Result<bool> {
@@ -324,3 +361,6 @@ impl Memory {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use lane::{Held, Lane};
 use parts::PARTS;
 use runtime::Key;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -22,7 +22,8 @@ use tokio::{sync::Notify, time::Instant};
 pub const LANE_ITEMS: usize = 2000;
 /// So many bytes of messages may wait for one Provider: whatever their sizes, its parts have room for them.
 pub const LANE_BYTES: usize = 3 << 20;
-/// So many bytes may wait for all Providers of a namespace, and for all there are; the longest lane makes room.
+/// So many bytes may wait for all Providers of a namespace, and for all there are; the longest lane makes room, of the namespace with
+/// most.
 pub const NAMESPACE_BYTES: usize = 12 << 20;
 /// See [`NAMESPACE_BYTES`].
 pub const ALL_BYTES: usize = 48 << 20;
@@ -260,14 +261,26 @@ impl Inside {
         if own.all().count() > LANE_ITEMS || own.parts.bytes() > LANE_BYTES {
             return Some(provider.clone());
         }
-        let longest = |most: usize, of: &dyn Fn(&Key) -> bool| {
-            let lanes = || self.lanes.iter().filter(|(key, _)| of(key));
-            let bytes: usize = lanes().map(|(_, lane)| lane.parts.bytes()).sum();
-            let longest = lanes().max_by_key(|(_, lane)| lane.parts.bytes());
-            longest.filter(|_| bytes > most).map(|(key, _)| key.clone())
-        };
-        longest(NAMESPACE_BYTES, &|key| key.namespace == provider.namespace)
-            .or_else(|| longest(ALL_BYTES, &|_| true))
+        let mut by_namespace = BTreeMap::<&str, usize>::new();
+        for (key, lane) in &self.lanes {
+            *by_namespace.entry(&key.namespace).or_default() += lane.parts.bytes();
+        }
+        let own = by_namespace.get(&*provider.namespace).copied();
+        if own.is_some_and(|own| own > NAMESPACE_BYTES) {
+            return self.longest(&provider.namespace);
+        }
+        let all: usize = by_namespace.values().sum();
+        let largest = by_namespace.into_iter().max_by_key(|(_, bytes)| *bytes);
+        // Who has little is not to make room for who has much, however many lanes that is spread over.
+        largest
+            .filter(|_| all > ALL_BYTES)
+            .and_then(|(namespace, _)| self.longest(namespace))
+    }
+
+    fn longest(&self, namespace: &str) -> Option<Key> {
+        let lanes = self.lanes.iter().filter(|(key, _)| key.namespace == namespace);
+        let longest = lanes.max_by_key(|(_, lane)| lane.parts.bytes());
+        longest.map(|(key, _)| key.clone())
     }
 }
 

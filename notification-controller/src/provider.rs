@@ -12,7 +12,10 @@ mod send;
 mod tokens;
 mod transport;
 
-use crate::message::DeliveryError;
+use crate::{
+    fair::{Fair, Place},
+    message::DeliveryError,
+};
 use cloud::Cloud;
 use crds::notification::{Provider, ProviderType};
 use expr::Expression;
@@ -37,6 +40,23 @@ pub(crate) use send::{send, send_up_to};
 pub use tokens::Access;
 pub use transport::{Proxy, Tls, Transport};
 
+/// Two expressions are evaluated at once, and one of a namespace.
+#[derive(Debug)]
+pub(crate) struct Judges(Fair);
+
+impl Default for Judges {
+    fn default() -> Self {
+        Self(Fair::new(2, 1))
+    }
+}
+
+impl Judges {
+    /// Waits for a place.
+    pub(crate) async fn take(&self, namespace: &str) -> Option<Place> {
+        self.0.take(namespace).await
+    }
+}
+
 /// What all services share: connections and tokens that are kept for the next message.
 #[derive(Debug, Default)]
 pub struct Peers {
@@ -45,6 +65,8 @@ pub struct Peers {
     /// Of connections that are not HTTP, by what they trust and show.
     tls: recent::Recent<Arc<rustls::ClientConfig>>,
     tokens: tokens::Tokens,
+    /// Where expressions of Providers are evaluated.
+    pub(crate) judges: Judges,
     /// What stands for Google Pub/Sub.
     pub(crate) pubsub: Option<Url>,
     /// Identities at cloud providers.

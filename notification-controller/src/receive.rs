@@ -3,7 +3,6 @@
 mod compiled;
 mod deliveries;
 mod effect;
-mod fair;
 mod filter;
 mod incoming;
 mod issuers;
@@ -25,6 +24,7 @@ mod validate;
 mod fuzz;
 
 use crate::Args;
+pub use compiled::Compiled;
 use crds::notification::Receiver;
 use runtime::{
     client::Identity,
@@ -41,12 +41,16 @@ use tokio::task::JoinHandle;
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(process: &Process, args: &Args) -> Result<JoinHandle<()>, Failure> {
+pub async fn serve(
+    process: &Process,
+    args: &Args,
+    compiled: Arc<Compiled>,
+) -> Result<JoinHandle<()>, Failure> {
     let listener = runtime::admin::listen(args.receiver_addr).await?;
     let client = process.tools.clients.of(&Identity::Controller);
     let issuers = issuers::Issuers::new(&args.google_keys_url)?;
     let effect = effect::Effect::new(client.clone(), process.args.access());
-    let port = Arc::new(port::Port::new(client.clone(), issuers, effect));
+    let port = Arc::new(port::Port::new(client.clone(), issuers, effect, compiled));
     let (store, followed, scope) = (port.store(), port.clone(), process.scope());
     let config = process.own_objects();
     tokio::spawn(async move {
@@ -70,12 +74,12 @@ pub async fn serve(process: &Process, args: &Args) -> Result<JoinHandle<()>, Fai
 }
 
 /// Reconciles Receivers until the process ends.
-pub async fn reconcile(process: &Process) {
+pub async fn reconcile(process: &Process, compiled: Arc<Compiled>) {
     let (store, queue) = (Arc::new(Store::default()), Arc::new(Queue::default()));
     let client = process.tools.clients.of(&Identity::Controller);
     let triggers = Arc::new(triggers::Triggers::new(queue.clone()));
     let shell = Shell::new(
-        reconcile::Receivers::new(client.clone()),
+        reconcile::Receivers::new(client.clone(), compiled),
         store.clone(),
         queue,
         process.tools.clone(),

@@ -1,14 +1,18 @@
 //! Which alerts want an event, and what they make of it: pure.
 
+mod patterns;
+mod table;
+
 use crate::event::{Event, SUMMARY, Severity};
 use crds::{
     meta::EVENT_PREFIX,
     notification::{Alert, EventSeverity, ObjectSelector, reason},
 };
 use kube::ResourceExt as _;
-use regex::{Regex, RegexBuilder};
+use patterns::Patterns;
 use runtime::{Key, access::Access};
 use std::{collections::BTreeMap, time::Duration};
+pub use table::{NAMESPACE_BYTES, Routes};
 
 /// An alert as events meet it.
 #[derive(Debug, Clone)]
@@ -25,8 +29,8 @@ pub struct Route {
     pub digest: Option<Duration>,
     sources: Vec<ObjectSelector>,
     severity: EventSeverity,
-    inclusions: Option<Vec<Regex>>,
-    exclusions: Vec<Regex>,
+    inclusions: Option<Patterns>,
+    exclusions: Patterns,
     metadata: BTreeMap<String, String>,
     summary: Option<String>,
 }
@@ -34,12 +38,9 @@ pub struct Route {
 /// Something wrong with an alert, to be said on it: a reason and a text.
 pub type Complaint = (&'static str, String);
 
-/// So large may a compiled pattern be, in bytes.
-const PATTERN_BYTES: usize = 1 << 20;
-
 impl Route {
-    /// The route that an alert describes; none if it is suspended. What is wrong with it is told beside: a pattern that is none is
-    /// left out (Flux), and so is a source that may not be referred to.
+    /// The route that an alert describes; none if it is suspended, or its patterns are too large. What is wrong with it is told beside:
+    /// a pattern that is none is left out (Flux), and so is a source that may not be referred to.
     pub fn of(alert: &Alert, access: Access) -> (Option<Self>, Vec<Complaint>) {
         let (spec, key) = (&alert.spec, Key::of(alert));
         if spec.suspend {
@@ -47,23 +48,26 @@ impl Route {
         }
         let mut complaints = Vec::new();
         let mut compiled = |patterns: &[String], list: &str| {
-            let mut regexes = Vec::new();
-            for pattern in patterns {
-                match RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build() {
-                    Ok(regex) => regexes.push(regex),
-                    Err(error) => complaints.push((
-                        reason::INVALID_CONFIG,
-                        format!(
-                            "failed to compile {list} pattern '{pattern}': {}",
-                            last_line(&error)
-                        ),
-                    )),
-                }
+            let (compiled, malformed) = Patterns::of(patterns);
+            let malformed = malformed.into_iter().map(|(pattern, problem)| {
+                let text = format!("failed to compile {list} pattern '{pattern}': {problem}");
+                (reason::INVALID_CONFIG, text)
+            });
+            complaints.extend(malformed);
+            if compiled.is_err() {
+                let text = format!(
+                    "the patterns of {list} take more than {} bytes when they are compiled; nothing is told",
+                    patterns::LIST_BYTES
+                );
+                complaints.push((reason::INVALID_CONFIG, text));
             }
-            regexes
+            compiled.ok()
         };
         let inclusions = compiled(&spec.inclusion_list, "inclusionList");
         let exclusions = compiled(&spec.exclusion_list, "exclusionList");
+        let Some((inclusions, exclusions)) = inclusions.zip(exclusions) else {
+            return (None, complaints);
+        };
         let mut span = |field: &str, most: Duration| {
             let grouping = spec.grouping.as_ref()?;
             let text = if field == "digest" {
@@ -115,27 +119,30 @@ impl Route {
     /// Whether the alert wants an event, as far as the event itself says; the selectors by label that still have to hold, of
     /// which one is enough. None wanted: no selector.
     pub fn candidates<'a>(&'a self, event: &Event) -> Vec<&'a ObjectSelector> {
-        if self.severity == EventSeverity::Error && event.severity != Severity::Error {
-            return Vec::new();
-        }
-        if self
-            .exclusions
-            .iter()
-            .any(|pattern| pattern.is_match(&event.message))
-        {
-            return Vec::new();
-        }
-        if let Some(inclusions) = &self.inclusions
-            && !inclusions.iter().any(|pattern| pattern.is_match(&event.message))
-        {
-            return Vec::new();
-        }
+        // Patterns come last: only who is about an event's object has it cost anything.
+        let is_severe = self.severity != EventSeverity::Error || event.severity == Severity::Error;
         let wanted = self.sources.iter().filter(|source| {
-            source.kind.as_str() == event.kind()
+            is_severe
+                && source.kind.as_str() == event.kind()
                 && source.namespace.as_deref() == Some(event.namespace())
                 && (source.name == "*" || source.name == event.name())
         });
-        wanted.collect()
+        let wanted: Vec<&ObjectSelector> = wanted.collect();
+        match wanted.is_empty() || self.passes(&event.message) {
+            true => wanted,
+            false => Vec::new(),
+        }
+    }
+
+    /// Whether the lists of patterns let a text pass.
+    fn passes(&self, text: &str) -> bool {
+        let inclusions = self.inclusions.as_ref();
+        !self.exclusions.find(text) && inclusions.is_none_or(|inclusions| inclusions.find(text))
+    }
+
+    /// How many bytes its patterns take.
+    pub fn weight(&self) -> usize {
+        self.inclusions.as_ref().map_or(0, Patterns::weight) + self.exclusions.weight()
     }
 
     /// The event as this alert has it told, and what its metadata contradicts itself in: for each key, who says what.
@@ -207,13 +214,6 @@ const UNTOLD: [&str; 3] = ["checksum", "digest", "token"];
 const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// The longest time that is summed up.
 const LONGEST_DIGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// What is wrong, without the drawing of where.
-fn last_line(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default().trim();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
-}
 
 #[cfg(test)]
 mod tests;

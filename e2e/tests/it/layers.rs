@@ -8,11 +8,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Engines: they take bytes and values, and give bytes and values.
-const ENGINES: [&str; 7] = [
+const ENGINES: [&str; 8] = [
     "artifact",
     "expr",
     "helm",
     "kustomize",
+    "re2",
     "select",
     "versions",
     "yaml",

@@ -42,7 +42,9 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
         )
         .await?;
     sink.up().await?;
-    sink.next(Answer::from(500));
+    for _ in 0..3 {
+        sink.next(Answer::from(500));
+    }
     sink.next(Answer {
         status: 429,
         retry_after: Some("2".into()),
@@ -51,8 +53,13 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
     let arrived = async || Ok((!sink.events("/").is_empty()).then_some(()));
     space.until("the message arrives", LIMIT, arrived).await?;
     let letters = sink.letters();
-    ensure!(letters.iter().map(|l| l.status).collect::<Vec<_>>() == [500, 429, 200]);
-    let pause = letters[2].at - letters[1].at;
+    ensure!(letters.iter().map(|l| l.status).collect::<Vec<_>>() == [500, 500, 500, 429, 200]);
+    let pauses: Vec<Duration> = letters.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    ensure!(
+        pauses[0] >= Duration::from_millis(800) && pauses[1] > pauses[0] && pauses[2] > pauses[1],
+        "pauses grow: {pauses:?}"
+    );
+    let pause = pauses[3];
     ensure!(
         pause >= Duration::from_millis(1800),
         "Retry-After is honoured: {pause:?}"
@@ -111,6 +118,85 @@ async fn a_message_that_is_refused_is_given_up_and_holds_none_up() -> Result<()>
     space
         .holds("the alert counts it", ALERTING, "Alert", "all", dead)
         .await?;
+    space.push(&[("app/a.yaml", &map("2"))]).await?;
+    let arrived = async || Ok((sink.events("/").len() == 1).then_some(()));
+    space.until("the next one arrives", LIMIT, arrived).await
+}
+
+#[tokio::test]
+async fn what_waits_goes_with_its_alert_to_another_provider() -> Result<()> {
+    let (space, mut revoked, repaired) = (
+        World::shared().await?.space("notify-moved").await?,
+        Sink::start().await?,
+        Sink::start().await?,
+    );
+    space.apply(provider("revoked", &revoked.url("/"))).await?;
+    space.apply(alert("all", "revoked", &["GitRepository"])).await?;
+    revoked.down().await;
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    space.git_repository(json!({})).await?;
+    let waits = |alert: &serde_json::Value| alert["status"]["waiting"] == 1;
+    space
+        .holds(
+            "the alert says that a message waits",
+            ALERTING,
+            "Alert",
+            "all",
+            waits,
+        )
+        .await?;
+    space.apply(provider("repaired", &repaired.url("/"))).await?;
+    space.apply(alert("all", "repaired", &["GitRepository"])).await?;
+    let arrived = async || Ok((repaired.events("/").len() == 1).then_some(()));
+    space.until("it arrives at the other", LIMIT, arrived).await?;
+    let calm = |alert: &serde_json::Value| {
+        alert["status"]["waiting"].is_null() && alert["status"]["deadLetters"].is_null()
+    };
+    space
+        .holds(
+            "none waits, and none was given up",
+            ALERTING,
+            "Alert",
+            "all",
+            calm,
+        )
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_too_late_is_given_up_and_counted() -> Result<()> {
+    let world = World::start(&Options {
+        notification: vec!["--delivery-deadline=3s".into()],
+        ..Options::default()
+    })
+    .await?;
+    let (space, mut sink) = (world.space("notify-late").await?, Sink::start().await?);
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    sink.down().await;
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    space.git_repository(json!({})).await?;
+    let dead = |alert: &serde_json::Value| {
+        let (status, failure) = (&alert["status"], &alert["status"]["lastFailure"]);
+        status["deadLetters"] == 1
+            && status["waiting"].is_null()
+            && failure["object"] == "GitRepository/notify-late/app"
+            && failure["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("given up after 3s: "))
+    };
+    space
+        .holds(
+            "the alert says what was given up, and why",
+            ALERTING,
+            "Alert",
+            "all",
+            dead,
+        )
+        .await?;
+    // The next one is none the worse for it.
+    sink.up().await?;
     space.push(&[("app/a.yaml", &map("2"))]).await?;
     let arrived = async || Ok((sink.events("/").len() == 1).then_some(()));
     space.until("the next one arrives", LIMIT, arrived).await

@@ -206,7 +206,9 @@ fn matches<'c, 'v>(evaluation: &Evaluation, call: &mut FunctionContext<'c, 'v>) 
     if !evaluation.budget.spend(pattern.len().saturating_mul(each)) {
         return Err(spent());
     }
-    let regex = RegexBuilder::new(pattern).size_limit(1 << 20).build();
+    let regex = RegexBuilder::new(&re2::translate(pattern))
+        .size_limit(1 << 20)
+        .build();
     let regex = regex.map_err(|_| ExecutionError::function_error("matches", "error parsing regexp"))?;
     let outcome = regex.is_match(whole);
     if patterns.len() < PATTERNS {

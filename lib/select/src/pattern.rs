@@ -26,7 +26,7 @@ impl Pattern {
         if text.is_empty() {
             return Ok(Self(None));
         }
-        let compiled = Regex::new(&format!("^(?:{text})$"));
+        let compiled = re2::compile(&format!("^(?:{text})$"));
         compiled.map(|regex| Self(Some(regex))).map_err(|e| PatternError {
             pattern: text.to_owned(),
             problem: e.to_string(),

@@ -39,7 +39,7 @@ type Parties = (Arc<Alert>, Arc<Provider>);
 
 impl Dispatch {
     /// Sends what waits for a Provider, one message after the other, until nothing is left.
-    pub(super) async fn work(&self, provider: &Key) {
+    pub(super) async fn work(self: &Arc<Self>, provider: &Key) {
         let mut known = self.version(provider);
         loop {
             // Before the look, so that no change falls between the two.
@@ -76,7 +76,7 @@ impl Dispatch {
             self.counts.failed.inc();
             self.standing.failed(provider, &item, &error.message);
             if let Some(pause) = self.refused(provider, &item, error.again) {
-                self.rest(provider, version, pause).await;
+                self.rest(provider, &item, version, pause).await;
             }
         }
     }
@@ -98,13 +98,14 @@ impl Dispatch {
         (refused.failures > 0).then(|| jittered(pause_up_to(refused.failures, longest)))
     }
 
-    /// Pauses, unless the Provider becomes another one: what failed may work then.
-    async fn rest(&self, provider: &Key, version: Option<String>, pause: Duration) {
+    /// Pauses, unless the Provider becomes another one, or the message another's: what failed may work then.
+    async fn rest(&self, provider: &Key, item: &Item, version: Option<String>, pause: Duration) {
         let until = Instant::now() + pause;
         loop {
             // Before the look, so that no change falls between the two.
             let changed = self.repaired.notified();
-            if self.version(provider) != version || tokio::time::timeout_at(until, changed).await.is_err() {
+            let is_other = self.version(provider) != version || self.moved(provider, item).is_some();
+            if is_other || tokio::time::timeout_at(until, changed).await.is_err() {
                 return;
             }
         }
@@ -117,8 +118,12 @@ impl Dispatch {
     }
 
     /// Sends a message when it is the Provider's turn, unless nobody wants it any more then.
-    async fn attempt(&self, key: &Key, item: &Item) -> Result<(), DeliveryError> {
+    async fn attempt(self: &Arc<Self>, key: &Key, item: &Item) -> Result<(), DeliveryError> {
         loop {
+            if let Some(other) = self.moved(key, item) {
+                self.put(&other, [(item.clone(), None)]);
+                return Ok(());
+            }
             let Some((alert, provider)) = self.wanted(key, item)? else {
                 return Ok(());
             };
@@ -138,14 +143,19 @@ impl Dispatch {
         }
     }
 
+    /// The Provider that an alert names now, if it is another: whoever repairs an alert in this way is told what has waited.
+    fn moved(&self, key: &Key, item: &Item) -> Option<Key> {
+        let alert = self.alerts.get(&item.alert())?;
+        let is_same = alert.uid().as_deref() == Some(&*item.alert_uid) && !alert.spec.suspend;
+        let named = &alert.spec.provider_ref.name;
+        (is_same && *named != key.name).then(|| Key::new(&*key.namespace, &**named))
+    }
+
     /// Whose message it is and who is told of it, if he still is to be.
     fn wanted(&self, key: &Key, item: &Item) -> Result<Option<Parties>, DeliveryError> {
         let alert = self.alerts.get(&item.alert());
-        let wanted = alert.filter(|alert| {
-            !alert.spec.suspend
-                && alert.spec.provider_ref.name == key.name
-                && alert.uid().as_deref() == Some(&*item.alert_uid)
-        });
+        let wanted =
+            alert.filter(|alert| !alert.spec.suspend && alert.uid().as_deref() == Some(&*item.alert_uid));
         let Some(alert) = wanted else {
             debug!(key = item.key, "the alert wants it no more");
             return Ok(None);
@@ -239,4 +249,20 @@ fn pause_up_to(failures: u32, longest: Duration) -> Duration {
 
 fn jittered(pause: Duration) -> Duration {
     jitter(pause, 10, rand::random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_to_their_longest() {
+        let seconds = |longest| [1, 2, 3, 4, 9, 10, 4000].map(|n| pause_up_to(n, longest).as_secs());
+        assert_eq!(seconds(PAUSES.1), [1, 2, 4, 8, 256, 300, 300]);
+        assert_eq!(seconds(PAUSE_BETWEEN), [1, 2, 4, 8, 10, 10, 10]);
+        for _ in 0..100 {
+            let third = pause(3);
+            assert!((3.6..=4.4).contains(&third.as_secs_f64()), "{third:?}");
+        }
+    }
 }

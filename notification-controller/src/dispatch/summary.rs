@@ -103,7 +103,7 @@ impl Dispatch {
 
     pub(super) fn route(&self, alert: &Key) -> Option<Arc<Route>> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        routes.get(alert).cloned()
+        routes.get(alert)
     }
 }
 

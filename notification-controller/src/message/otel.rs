@@ -35,7 +35,7 @@ fn payload(letter: Letter<'_>) -> Value {
     let alert = Key::of(letter.alert);
     let uid = letter.alert.metadata.uid.as_deref().unwrap_or_default();
     let trace = Sha256::digest(format!("{uid}:{}", revision(event)));
-    let span = Sha256::digest(letter.idempotency_key);
+    let span = Sha256::digest(letter.id());
     let time = event.timestamp.0.as_nanosecond().max(0).to_string();
     let own = [
         (

@@ -32,7 +32,7 @@ pub fn request(service: &Service, letter: Letter<'_>) -> Result<Request, Deliver
         .and(url.set_password(None))
         .map_err(|()| wrong())?;
 
-    let id = hex::encode(Sha256::digest(letter.idempotency_key));
+    let id = hex::encode(Sha256::digest(letter.id()));
     let (kind, item) = match letter.event.severity {
         Severity::Error => ("event", error(service, letter, &id)),
         Severity::Info | Severity::Trace => ("transaction", transaction(service, letter, &id)),
@@ -152,5 +152,25 @@ mod tests {
             32
         );
         assert_eq!(info[2]["timestamp"], info[2]["start_timestamp"]);
+    }
+
+    #[test]
+    fn each_alert_has_an_event_of_its_own() {
+        let service = service(ProviderType::Sentry, "https://key@sentry.example/1", "", &[]);
+        let event = event(Severity::Error);
+        let of = |uid: &str| {
+            let mut alert = crate::message::example::alert();
+            alert.metadata.uid = Some(uid.into());
+            let id = with_letter(&event, |letter| {
+                let letter = Letter {
+                    alert: &alert,
+                    ..letter
+                };
+                request(&service, letter).unwrap().body
+            });
+            String::from_utf8(id).unwrap().lines().next().unwrap().to_owned()
+        };
+        assert_eq!(of("staging"), of("staging"));
+        assert_ne!(of("staging"), of("prod"));
     }
 }

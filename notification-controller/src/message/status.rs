@@ -25,6 +25,8 @@ pub use gitlab::HOST as GITLAB;
 
 /// So much of a list of statuses is read, in bytes.
 const LIST: usize = 4 << 20;
+/// So large may be what an expression sees, in bytes.
+const VALUES: usize = 256 << 10;
 
 /// A status of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,8 +141,12 @@ async fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryErr
         return Ok(format!("{}/{}/{uid}", event.kind(), event.name()).to_lowercase());
     };
     let values = values(service, letter)?;
-    // It may take all of its budget, for which others are not to wait.
-    let named = tokio::task::spawn_blocking(move || named(&expression, &values));
+    // It may take all of its budget, of time and of memory: one after the other, and none for whom others wait.
+    let place = service.peers.judges.take(&service.provider.namespace).await;
+    let named = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        named(&expression, &values)
+    });
     let ended = |_| {
         Err(DeliveryError::later(
             "the evaluation of spec.commitStatusExpr was ended".into(),
@@ -149,11 +155,18 @@ async fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryErr
     named.await.unwrap_or_else(ended)
 }
 
-/// PURE: the values of an expression's variables.
+/// PURE: the values of an expression's variables, which are bounded: an Alert's metadata may be a megabyte.
 fn values(service: &Service, letter: Letter<'_>) -> Result<[Value; 3], DeliveryError> {
     let failed = |error| DeliveryError::never(format!("failed to write the event: {error}"));
     let event = serde_json::to_value(letter.event).map_err(failed)?;
-    Ok([event, object(letter.alert)?, service.object.clone()])
+    let values = [event, object(letter.alert)?, service.object.clone()];
+    let size: usize = values.iter().map(|value| value.to_string().len()).sum();
+    if size > VALUES {
+        return Err(DeliveryError::never(format!(
+            "the event, the Alert and the Provider have more than {VALUES} bytes together, which is too much for spec.commitStatusExpr"
+        )));
+    }
+    Ok(values)
 }
 
 /// PURE: what an expression makes of them. What is wrong for this event must not keep the others waiting.

@@ -8,7 +8,11 @@
 
 use super::Item;
 use crate::{cause, message};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// So often a message is tried before others pass it.
@@ -17,7 +21,8 @@ const PATIENCE: u32 = 3;
 /// The messages of a lane that were refused.
 #[derive(Debug, Default)]
 pub struct Asides {
-    all: Vec<Aside>,
+    /// By their keys: of one event there may be messages of several alerts.
+    all: HashMap<String, Vec<Aside>>,
     /// So many attempts have failed since one succeeded, of whatever message.
     failures: u32,
 }
@@ -25,7 +30,6 @@ pub struct Asides {
 /// A message that was refused.
 #[derive(Debug)]
 struct Aside {
-    key: String,
     alert_uid: String,
     about: About,
     refused: u32,
@@ -36,7 +40,7 @@ struct Aside {
 }
 
 /// What messages are about that must not pass each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct About {
     subject: String,
     /// Statuses of one object at several commits have no order.
@@ -54,11 +58,9 @@ impl About {
 }
 
 /// Whether a message has to wait for one of these.
-fn holds_back(passed: &[&Aside], item: &Item) -> bool {
-    let (whole, one) = (About::of(item, false), About::of(item, true));
-    passed
-        .iter()
-        .any(|aside| aside.about == whole || aside.about == one)
+fn holds_back(passed: &HashSet<&About>, item: &Item) -> bool {
+    !passed.is_empty()
+        && (passed.contains(&About::of(item, false)) || passed.contains(&About::of(item, true)))
 }
 
 /// What a refusal means for the lane.
@@ -78,9 +80,9 @@ impl Asides {
         now: Instant,
     ) -> Result<&'a Arc<Item>, Option<Instant>> {
         let (mut due, mut soonest): (Option<&Arc<Item>>, Option<Instant>) = (None, None);
-        let mut passed: Vec<&Aside> = Vec::new();
+        let mut passed: HashSet<&About> = HashSet::new();
         for item in waiting {
-            if !passed.is_empty() && holds_back(&passed, item) {
+            if holds_back(&passed, item) {
                 continue;
             }
             let Some((aside, until)) = self.of(item).and_then(|aside| Some((aside, aside.until?))) else {
@@ -94,7 +96,7 @@ impl Asides {
                 true => soonest = Some(soonest.map_or(until, |soonest| soonest.min(until))),
                 false => due = due.or(Some(item)),
             }
-            passed.extend(Some(aside).filter(|aside| !aside.is_alone));
+            passed.extend(Some(&aside.about).filter(|_| !aside.is_alone));
         }
         due.ok_or(soonest)
     }
@@ -107,19 +109,19 @@ impl Asides {
         now: Instant,
         pause: impl Fn(u32) -> Duration,
     ) -> Refused {
-        let at = self.all.iter().position(|aside| aside.is(item));
+        let of_key = self.all.entry(item.key.clone()).or_default();
+        let at = of_key.iter().position(|aside| aside.alert_uid == item.alert_uid);
         let at = at.unwrap_or_else(|| {
-            self.all.push(Aside {
-                key: item.key.clone(),
+            of_key.push(Aside {
                 alert_uid: item.alert_uid.clone(),
                 about: About::of(item, by_commit),
                 refused: 0,
                 until: None,
                 is_alone: false,
             });
-            self.all.len() - 1
+            of_key.len() - 1
         });
-        let aside = &mut self.all[at];
+        let aside = &mut of_key[at];
         aside.refused += 1;
         // One has arrived since it was refused before.
         aside.is_alone |= self.failures == 0 && aside.refused > 1;
@@ -140,14 +142,19 @@ impl Asides {
     /// A message has arrived, so the service takes some: those that may have been refused for no fault of theirs are tried first.
     pub fn arrived(&mut self) {
         self.failures = 0;
-        for aside in self.all.iter_mut().filter(|aside| !aside.is_alone) {
+        for aside in self.all.values_mut().flatten().filter(|aside| !aside.is_alone) {
             aside.until = None;
         }
     }
 
     /// A message waits no more.
     pub fn forget(&mut self, item: &Item) {
-        self.all.retain(|aside| !aside.is(item));
+        if let Some(of_key) = self.all.get_mut(&item.key) {
+            of_key.retain(|aside| aside.alert_uid != item.alert_uid);
+            if of_key.is_empty() {
+                self.all.remove(&item.key);
+            }
+        }
     }
 
     /// What failed may work now.
@@ -156,12 +163,7 @@ impl Asides {
     }
 
     fn of(&self, item: &Item) -> Option<&Aside> {
-        self.all.iter().find(|aside| aside.is(item))
-    }
-}
-
-impl Aside {
-    fn is(&self, item: &Item) -> bool {
-        self.key == item.key && self.alert_uid == item.alert_uid
+        let of_key = self.all.get(&item.key)?;
+        of_key.iter().find(|aside| aside.alert_uid == item.alert_uid)
     }
 }

@@ -386,3 +386,30 @@ fn many_providers_of_a_namespace_do_not_fill_the_memory_or_cost_others_messages(
     let all: usize = inside.lanes.values().map(|lane| lane.parts.bytes()).sum();
     assert!(all <= ALL_BYTES, "{all}");
 }
+
+#[test]
+fn who_has_much_in_many_short_lanes_makes_room_for_who_has_little_in_a_long_one() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let text = "x".repeat(200 << 10);
+    let long = Key::new("quiet", "sink");
+    let items = (0..4).map(|n| (item(&n.to_string(), "a", "R", &text), None));
+    outbox.post(&long, items, now);
+    for n in 0..400 {
+        let provider = Key::new(format!("loud{}", n % 5), n.to_string());
+        let posted = outbox.post(&provider, [(item("1", "a", "R", &text), None)], now);
+        let loud = |(lane, _): &(Key, Arc<Item>)| lane.namespace != "quiet";
+        assert!(posted.given_up.iter().all(loud), "{n}");
+    }
+    let inside = outbox.lock();
+    assert_eq!(inside.lanes[&long].all().count(), 4);
+}
+
+#[test]
+fn a_group_has_the_same_key_whatever_the_order_of_its_members() {
+    let of = |keys: [&str; 3]| {
+        let items = keys.map(|key| Arc::new(item(key, key, "R", "m")));
+        group::together(&items).unwrap().key
+    };
+    assert_eq!(of(["1", "2", "3"]), of(["3", "1", "2"]));
+    assert_ne!(of(["1", "2", "3"]), of(["1", "2", "4"]));
+}

@@ -1,10 +1,6 @@
 //! The expressions of Receivers, compiled once for each state of them.
 
-use super::{
-    outcome::End,
-    validate::{Validated, Version, validate},
-};
-use axum::http::StatusCode;
+use super::validate::{Invalid, Validated, Version, validate};
 use crds::notification::Receiver;
 use runtime::Key;
 use std::{
@@ -16,8 +12,17 @@ use std::{
 #[derive(Debug, Default)]
 pub struct Compiled(Mutex<HashMap<Key, (Version, Arc<Validated>)>>);
 
+/// Why there are none.
+#[derive(Debug)]
+pub enum Unusable {
+    /// What the Receiver says is wrong.
+    Invalid(Invalid),
+    /// Nothing that it says should do this.
+    Crashed,
+}
+
 impl Compiled {
-    /// A Receiver's expressions; kept if it is `still_there` when they are compiled.
+    /// A Receiver's expressions, compiled beside everything else; kept if it is `still_there` when they are.
     ///
     /// # Errors
     /// When they cannot be used.
@@ -26,7 +31,7 @@ impl Compiled {
         receiver: &Arc<Receiver>,
         key: &Key,
         still_there: impl FnOnce() -> bool,
-    ) -> Result<Arc<Validated>, End> {
+    ) -> Result<Arc<Validated>, Unusable> {
         let version = Version::of(receiver);
         if let Some((known, validated)) = self.lock().get(key)
             && *known == version
@@ -35,11 +40,8 @@ impl Compiled {
         }
         let spec = receiver.clone();
         let compiled = tokio::task::spawn_blocking(move || validate(&spec)).await;
-        let compiled =
-            compiled.map_err(|_| End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into()))?;
-        let validated =
-            compiled.map_err(|invalid| End(StatusCode::SERVICE_UNAVAILABLE, invalid.to_string()))?;
-        let validated = Arc::new(validated);
+        let compiled = compiled.map_err(|_| Unusable::Crashed)?;
+        let validated = Arc::new(compiled.map_err(Unusable::Invalid)?);
         if still_there() {
             self.lock().insert(key.clone(), (version, validated.clone()));
         }

@@ -1,12 +1,12 @@
 //! I/O: asks for the reconciliation of what a Receiver names, by an annotation on each object.
 
 use super::{
-    fair::Fair,
     filter::Told,
     judge::{Case, Judges},
     target::{Target, TargetError, Which},
     validate::Validated,
 };
+use crate::fair::Fair;
 use crds::{meta::REQUESTED_AT, notification::Receiver};
 use expr::EvaluateError;
 use futures::{StreamExt as _, stream};

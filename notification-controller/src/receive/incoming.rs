@@ -1,9 +1,7 @@
 //! A request's body: read once, when somebody is to act on it, and within what all bodies together may take.
 
-use super::{
-    fair::{Fair, Place},
-    outcome::End,
-};
+use super::outcome::End;
+use crate::fair::{Fair, Place};
 use axum::{
     body::{Body, Bytes},
     http::StatusCode,

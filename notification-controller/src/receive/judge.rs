@@ -2,9 +2,9 @@
 
 use super::{
     effect::{Asked, EffectError, what},
-    fair::Fair,
     target::Target,
 };
+use crate::fair::Fair;
 use expr::Allowance;
 use kube::{ResourceExt as _, api::DynamicObject, core::PartialObjectMeta};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! The story of a request: whom it is for, whether it may ask, what it is about, and what is done.
 
 use super::{
-    compiled::Compiled,
+    compiled::{Compiled, Unusable},
     deliveries::{Deliveries, Delivery},
     effect::{Asked, Effect},
     filter::{self, Told},
@@ -47,7 +47,7 @@ pub struct Port {
     effect: Effect,
     deliveries: Deliveries,
     places: Places,
-    compiled: Compiled,
+    compiled: Arc<Compiled>,
 }
 
 /// A request that a Receiver takes.
@@ -58,7 +58,7 @@ struct Admitted {
 
 impl Port {
     /// A port that knows no Receivers yet.
-    pub fn new(client: Client, issuers: Issuers, effect: Effect) -> Self {
+    pub fn new(client: Client, issuers: Issuers, effect: Effect, compiled: Arc<Compiled>) -> Self {
         Self {
             client,
             store: Arc::default(),
@@ -67,7 +67,7 @@ impl Port {
             effect,
             deliveries: Deliveries::default(),
             places: Places::default(),
-            compiled: Compiled::default(),
+            compiled,
         }
     }
 
@@ -203,7 +203,8 @@ impl Port {
         let validated = self
             .compiled
             .of(receiver, key, || self.store.get(key).is_some())
-            .await?;
+            .await
+            .map_err(unusable)?;
         let checked = async |body: &Bytes| {
             self.checked(receiver, headers, body, &credentials, validated.clone())
                 .await
@@ -319,6 +320,13 @@ impl Port {
         };
         let crashed = || End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into());
         checked.ok_or_else(crashed)?.map_err(refused)
+    }
+}
+
+fn unusable(why: Unusable) -> End {
+    match why {
+        Unusable::Invalid(invalid) => End(StatusCode::SERVICE_UNAVAILABLE, invalid.to_string()),
+        Unusable::Crashed => End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into()),
     }
 }
 

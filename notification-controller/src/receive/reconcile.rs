@@ -1,10 +1,10 @@
 //! The story of a Receiver: what it says is checked, its token is read, and its status tells the address.
 
 use super::{
+    compiled::{Compiled, Unusable},
     path::webhook_path,
     record::{Found, record},
     secret::{self, SecretError},
-    validate::validate,
 };
 use crds::notification::{Receiver, ReceiverStatus};
 use kube::Client;
@@ -20,20 +20,23 @@ const INTERVAL: Duration = Duration::from_secs(600);
 /// What is known to be done about Receivers.
 pub struct Receivers {
     client: Client,
+    compiled: Arc<Compiled>,
 }
 
 impl Receivers {
-    /// Reads Secrets with this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Reads Secrets with this client, and compiles expressions for all.
+    pub fn new(client: Client, compiled: Arc<Compiled>) -> Self {
+        Self { client, compiled }
     }
 
-    async fn find(&self, receiver: &Receiver) -> Found {
-        if let Err(invalid) = validate(receiver) {
-            return Found::Invalid(invalid);
+    async fn find(&self, receiver: &Arc<Receiver>) -> Found {
+        match self.compiled.of(receiver, &Key::of(&**receiver), || true).await {
+            Ok(_) => {}
+            Err(Unusable::Invalid(invalid)) => return Found::Invalid(invalid),
+            Err(Unusable::Crashed) => return Found::Unread("the check of the Receiver crashed".into()),
         }
         match secret::read(&self.client, receiver).await {
-            Ok(credentials) => Found::Path(webhook_path(credentials.token(), &Key::of(receiver))),
+            Ok(credentials) => Found::Path(webhook_path(credentials.token(), &Key::of(&**receiver))),
             Err(error @ SecretError::Missing(_)) => Found::NoToken(error.to_string()),
             Err(error @ SecretError::Unread { .. }) => Found::Unread(error.to_string()),
         }

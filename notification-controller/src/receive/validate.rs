@@ -83,7 +83,15 @@ pub fn validate(receiver: &Receiver) -> Result<Validated, Invalid> {
 /// So many objects, or selections of them, a Receiver may name.
 const RESOURCES: usize = 1000;
 
+/// So long may all expressions of a Receiver be together, in bytes: whoever asks for them waits until they are compiled.
+const EXPRESSIONS: usize = 64 << 10;
+
 fn fields(spec: &ReceiverSpec) -> Result<(), Invalid> {
+    if expressions(spec) > EXPRESSIONS {
+        return Err(Invalid::Fields(
+            "all expressions together have more than 65536 bytes",
+        ));
+    }
     if spec.resources.len() > RESOURCES {
         return Err(Invalid::Fields("spec.resources has more than 1000 entries"));
     }
@@ -101,6 +109,25 @@ fn fields(spec: &ReceiverSpec) -> Result<(), Invalid> {
         (true, false, false) | (false, true, true) => return Ok(()),
     };
     Err(Invalid::Fields(problem))
+}
+
+/// How long all expressions are together.
+fn expressions(spec: &ReceiverSpec) -> usize {
+    let filters = spec.resources.iter().map(|resource| &resource.filter);
+    let filters = filters.chain([&spec.resource_filter]).flatten().map(String::len);
+    let tokens = spec.oidc_providers.iter().flat_map(|provider| {
+        let variables = provider
+            .variables
+            .iter()
+            .map(|variable| variable.expression.len());
+        variables.chain(
+            provider
+                .validations
+                .iter()
+                .map(|validation| validation.expression.len()),
+        )
+    });
+    filters.chain(tokens).sum()
 }
 
 #[cfg(test)]

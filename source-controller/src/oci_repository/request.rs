@@ -124,7 +124,9 @@ fn wanted(object: &OCIRepository) -> Result<Wanted, Failure> {
         return Ok(Wanted::Exactly(Reference::Digest(digest)));
     }
     if let Some(range) = given(reference.semver) {
-        let filter = given(reference.semver_filter).map(|f| Regex::new(&f)).transpose();
+        let filter = given(reference.semver_filter)
+            .map(|f| re2::compile(&f))
+            .transpose();
         let filter = filter.map_err(|e| {
             let text = format!("spec.ref.semverFilter: {e}");
             Failure::fetch(source::READ_OPERATION_FAILED, text)

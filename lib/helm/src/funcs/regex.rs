@@ -1,14 +1,11 @@
 //! Sprig's regular expressions: RE2 syntax, Go's replacement templates.
 
-mod syntax;
-
 use super::{Answer, Call, Function, Ty, fixed, raw};
 use crate::template::error::Fault;
 use crate::template::value::{List, ListKind, Text, Value};
 use ::regex::bytes::{Captures, Regex, RegexBuilder};
+use re2::{explain, translate};
 use std::rc::Rc;
-use syntax::explain;
-pub(crate) use syntax::translate;
 
 /// A compiled expression may take that many bytes.
 const MAX_SIZE: usize = 10 << 20;

@@ -23,7 +23,7 @@ impl Identity {
     /// A pattern that is none.
     pub fn parse(identity: &OidcIdentity) -> Result<Self, String> {
         let pattern = |what: &str, text: &str| {
-            Regex::new(text).map_err(|e| format!("malformed {what} in identity: {text} : {e}"))
+            re2::compile(text).map_err(|e| format!("malformed {what} in identity: {text} : {e}"))
         };
         Ok(Self {
             issuer: pattern("issuer", &identity.issuer)?,

@@ -2,7 +2,6 @@
 
 use super::{Validator, size};
 use crate::funcs::decimal::Decimal;
-use crate::funcs::regex::translate;
 use crate::values::schema::words::{Failure, count, number, single};
 use serde_json::{Map, Value as Json};
 
@@ -77,7 +76,7 @@ impl Validator<'_, '_> {
         if let Some(regex) = self.patterns.get(pattern) {
             return Ok(regex.is_match(text));
         }
-        let regex = regex::RegexBuilder::new(&translate(pattern))
+        let regex = regex::RegexBuilder::new(&re2::translate(pattern))
             .size_limit(4 << 20)
             .build()
             .map_err(|_| format!("{} is not valid regex", single(pattern)))?;

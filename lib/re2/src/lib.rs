@@ -1,10 +1,23 @@
-//! Pure: Go's syntax of expressions in that of the `regex` crate, and Go's words for what is wrong with one.
+//! PURE: regular expressions as Go's `regexp` takes them (RE2's syntax): in the syntax of the `regex` crate, and Go's words for what is
+//! wrong with one.
+//!
+//! Whatever users write for Flux and Helm means here what it means to Go: `\w` is ASCII, and `{` may stand for itself.
+
+use regex::{Regex, RegexBuilder};
 
 /// What stands in braces is no longer, in characters: an expression may be all braces.
 const LONGEST: usize = 64;
 
+/// An expression that is matched as Go does, with the crate's bound on what is compiled (10 MiB).
+///
+/// # Errors
+/// What the crate says of it.
+pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&translate(pattern)).build()
+}
+
 /// Go's syntax where the crate's differs: classes and ends of text are ASCII, `{` may stand for itself.
-pub(crate) fn translate(pattern: &str) -> String {
+pub fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let chars: Vec<char> = pattern.chars().collect();
     let mut in_class = false;
@@ -41,7 +54,7 @@ pub(crate) fn translate(pattern: &str) -> String {
                         let rest = &chars[at..];
                         let end = rest.windows(2).position(|pair| pair == ['\\', 'E']);
                         let literal: String = rest[..end.unwrap_or(rest.len())].iter().collect();
-                        out.push_str(&::regex::escape(&literal));
+                        out.push_str(&regex::escape(&literal));
                         at += end.map_or(rest.len(), |end| end + 2);
                     }
                     ('p' | 'P' | 'x', _) => {
@@ -58,7 +71,7 @@ pub(crate) fn translate(pattern: &str) -> String {
                         out.push('\\');
                         out.push(next);
                     }
-                    (next, _) => out.push_str(&::regex::escape(&next.to_string())),
+                    (next, _) => out.push_str(&regex::escape(&next.to_string())),
                 }
                 continue;
             }
@@ -169,9 +182,9 @@ fn closes_repetition(chars: &[char], at: usize) -> bool {
 }
 
 /// Go's words for an expression that does not compile, for what is common.
-pub(super) fn explain(pattern: &str, error: &::regex::Error) -> String {
+pub fn explain(pattern: &str, error: &regex::Error) -> String {
     let whole = |what: &str, part: &str| format!("error parsing regexp: {what}: `{part}`");
-    if let ::regex::Error::CompiledTooBig(_) = error {
+    if let regex::Error::CompiledTooBig(_) = error {
         return whole("expression too large", pattern);
     }
     let text = error.to_string();
@@ -206,5 +219,39 @@ pub(super) fn explain(pattern: &str, error: &::regex::Error) -> String {
             )
         }
         _ => whole("invalid regular expression", pattern),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_means_what_it_means_to_go() {
+        for (pattern, text, expected) in [
+            (r"^\w+$", "abc_1", true),
+            (r"^\w+$", "ä", false),
+            (r"^\d$", "٣", false),
+            (r"\bb", "äb", true),
+            (r"^[\w-]+$", "a-b", true),
+            (r"a{,2}", "a{,2}", true),
+            (r"{a}", "{a}", true),
+            (r"\Qa.b\E", "a.b", true),
+            (r"\Qa.b\E", "axb", false),
+            (r"^\pL$", "ä", true),
+            (r"(?i)READY", "not ready", true),
+        ] {
+            assert_eq!(
+                compile(pattern).unwrap().is_match(text),
+                expected,
+                "{pattern} {text}"
+            );
+        }
+        let error = compile("(").unwrap_err();
+        assert_eq!(
+            explain("(", &error),
+            "error parsing regexp: missing closing ): `(`"
+        );
+        assert!(compile(r"\pL{5000}").is_err(), "what is compiled is bounded");
     }
 }
