@@ -17,7 +17,7 @@ pub use spools::Spools;
 pub use triggers::Triggers;
 
 use crate::{shelf::blocking, storage::Storage};
-use allowance::Allowance;
+use allowance::{Allowance, Turn};
 use crds::extensions::{ArtifactGenerator, ArtifactGeneratorStatus, ExternalArtifactReference, reason};
 use expand::{Plan, Wanted};
 use kube::{Client, ResourceExt as _};
@@ -47,6 +47,8 @@ pub struct Context {
     pub spools: Spools,
     /// The sources, and the ExternalArtifacts that are made.
     pub sources: Sources,
+    /// Who makes an artifact of many files.
+    pub turn: Turn,
     /// The generators.
     pub generators: Arc<Store<ArtifactGenerator>>,
     /// Whether sources may lie in other namespaces.
@@ -125,7 +127,7 @@ impl ArtifactGenerators {
     }
 
     async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<From, Failure> {
-        let (mut sources, allowance) = (compose::Sources::new(), Allowance::default());
+        let (mut sources, allowance) = (compose::Sources::new(), Allowance::new(self.0.turn.clone()));
         for (alias, source) in observed {
             let failed = |text: String| format!("fetch sources failed: {alias}: {text}");
             let spool = self

@@ -1,6 +1,10 @@
 //! What all artifacts of one generator may cost in a pass, together: each costs little, and a spec can ask for thousands.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::lock::lock;
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
 use thiserror::Error;
 
 /// What a pass spends. Bounds that an artifact has on its own are elsewhere.
@@ -62,24 +66,20 @@ pub struct Spent {
     what: &'static str,
 }
 
+/// Whose turn it is to make an artifact of many files: it is in memory until it is packed, and two would not fit.
+pub type Turn = Arc<Mutex<()>>;
+
 /// What is left for the artifacts of a generator.
 #[derive(Debug)]
 pub struct Allowance {
     accounts: [Account; Cost::ALL.len()],
+    turn: Turn,
 }
 
 #[derive(Debug)]
 struct Account {
     most: u64,
     left: AtomicU64,
-}
-
-impl Default for Allowance {
-    fn default() -> Self {
-        Self {
-            accounts: Cost::ALL.map(|cost| Account::of(cost.most())),
-        }
-    }
 }
 
 impl Account {
@@ -92,10 +92,23 @@ impl Account {
 }
 
 impl Allowance {
-    /// As much as ever, but of one thing.
+    /// As much as a pass ever has.
+    pub fn new(turn: Turn) -> Self {
+        Self {
+            accounts: Cost::ALL.map(|cost| Account::of(cost.most())),
+            turn,
+        }
+    }
+
+    /// Waits until nobody else makes an artifact of many files. Blocks.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.turn)
+    }
+
+    /// The same, but of one thing.
     #[cfg(test)]
     pub(super) fn but(cost: Cost, most: u64) -> Self {
-        let mut allowance = Self::default();
+        let mut allowance = Self::new(Turn::default());
         allowance.accounts[cost as usize] = Account::of(most);
         allowance
     }

@@ -17,11 +17,17 @@ use copy::{Copy, Exclude, Excluding, PATHS, fixed};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use error::CopyError;
 use merge::merge;
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Arc, MutexGuard},
+};
 
 /// What one artifact may cost; what all of a generator may cost together is their [`Allowance`].
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
+    /// Files and directories from which on it has to be the only one of its kind in the process.
+    many: u64,
     /// Files and directories that are written, also those that later ones replace.
     written: u64,
     /// Bytes of their paths, of which a list is made; the same for those that a pattern finds.
@@ -37,6 +43,7 @@ struct Bounds {
 }
 
 const BOUNDS: Bounds = Bounds {
+    many: 100_000,
     written: 1_000_000,
     paths: 128 << 20,
     directories: 200_000,
@@ -47,11 +54,13 @@ const BOUNDS: Bounds = Bounds {
 
 /// An artifact's files, and where their contents are.
 #[derive(Debug)]
-pub struct Composed {
+pub struct Composed<'a> {
     /// The files.
     pub tree: Tree,
     /// Their contents.
     pub contents: Contents,
+    /// Those of many files are in memory one at a time.
+    _turn: Option<MutexGuard<'a, ()>>,
 }
 
 /// Sources by their alias.
@@ -79,22 +88,22 @@ pub fn hold(
 ///
 /// # Errors
 /// The first copy that fails. Rules and words are those of Flux's source-watcher.
-pub fn compose(
+pub fn compose<'a>(
     copies: &[CopyOperation],
     sources: &Sources,
-    allowance: &Allowance,
+    allowance: &'a Allowance,
     scratch: fs::File,
-) -> Result<Composed, ComposeError> {
+) -> Result<Composed<'a>, ComposeError> {
     compose_within(BOUNDS, copies, sources, allowance, scratch)
 }
 
-fn compose_within(
+fn compose_within<'a>(
     bounds: Bounds,
     copies: &[CopyOperation],
     sources: &Sources,
-    allowance: &Allowance,
+    allowance: &'a Allowance,
     scratch: fs::File,
-) -> Result<Composed, ComposeError> {
+) -> Result<Composed<'a>, ComposeError> {
     let mut stage = Stage {
         files: TreeBuilder::default(),
         contents: Contents::new(scratch),
@@ -104,6 +113,7 @@ fn compose_within(
         extracted: 0,
         bounds,
         allowance,
+        turn: None,
     };
     for (number, copy) in copies.iter().enumerate() {
         let applied = stage.apply(copy, sources).and_then(|()| {
@@ -121,6 +131,7 @@ fn compose_within(
     Ok(Composed {
         tree: stage.files.build(),
         contents: stage.contents,
+        _turn: stage.turn,
     })
 }
 
@@ -137,6 +148,7 @@ struct Stage<'a> {
     extracted: u64,
     bounds: Bounds,
     allowance: &'a Allowance,
+    turn: Option<MutexGuard<'a, ()>>,
 }
 
 impl Stage<'_> {
@@ -320,6 +332,9 @@ impl Stage<'_> {
             if count > most {
                 return Err(CopyError::TooMany(most, what));
             }
+        }
+        if self.written > self.bounds.many && self.turn.is_none() {
+            self.turn = Some(self.allowance.turn());
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 mod bounds;
 
 use super::{Allowance, Composed, Sources};
-use crate::spool::Spool;
+use crate::{artifact_generator::allowance::Turn, spool::Spool};
 use artifact::{Limits, Node, Tree, TreeBuilder};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use runtime::telemetry::chain;
@@ -11,8 +11,13 @@ fn scratch() -> File {
     tempfile::tempfile().unwrap()
 }
 
-fn compose(copies: &[CopyOperation], sources: &Sources) -> Result<Composed, super::ComposeError> {
-    super::compose(copies, sources, &Allowance::default(), scratch())
+fn compose(copies: &[CopyOperation], sources: &Sources) -> Result<Composed<'static>, super::ComposeError> {
+    super::compose(copies, sources, allowance(), scratch())
+}
+
+/// A whole one.
+fn allowance() -> &'static Allowance {
+    Box::leak(Box::new(Allowance::new(Turn::default())))
 }
 
 fn sources() -> Sources {

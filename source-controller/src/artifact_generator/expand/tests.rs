@@ -1,4 +1,5 @@
 use super::*;
+use crate::artifact_generator::allowance::Turn;
 
 fn generator(pattern: &str, name: &str) -> ArtifactGenerator {
     let from = format!("{pattern}/**");
@@ -27,7 +28,7 @@ fn tree<P: AsRef<str>>(directories: impl IntoIterator<Item = P>) -> BTreeMap<Str
 
 fn check(pattern: &str, name: &str, paths: &[&str], expected: Result<&[(&str, &str)], &str>) {
     let object = generator(pattern, name);
-    let made = expand(&object, &tree(paths), &Allowance::default());
+    let made = expand(&object, &tree(paths), &Allowance::new(Turn::default()));
     match (made, expected) {
         (Ok(plan), Ok(expected)) => {
             let made: Vec<(String, String)> = plan
@@ -59,7 +60,7 @@ fn what_is_held_does_not_grow_with_the_spec() {
     let copy = object.spec.artifacts[0].copy[0].clone();
     object.spec.artifacts[0].copy = vec![copy; 1000];
     let sources = tree((0..500).map(|number| format!("apps/app-{number}")));
-    let plan = expand(&object, &sources, &Allowance::default()).unwrap();
+    let plan = expand(&object, &sources, &Allowance::new(Turn::default())).unwrap();
     assert_eq!(plan.wanted().len(), 500);
     for wanted in plan.wanted() {
         // A field that holds copies does not pass here.
@@ -88,7 +89,7 @@ fn what_is_held_does_not_grow_with_the_spec() {
 fn more_than_the_object_can_tell_of_is_refused() {
     let told = |object: &ArtifactGenerator, count: usize| {
         let sources = tree((0..count).map(|number| format!("apps/{number:0>60}")));
-        expand(object, &sources, &Allowance::default())
+        expand(object, &sources, &Allowance::new(Turn::default()))
             .map(|plan| plan.wanted().len())
             .map_err(|error| error.to_string())
     };

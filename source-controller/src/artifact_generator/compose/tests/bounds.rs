@@ -1,7 +1,10 @@
 //! What an artifact may cost, and all artifacts of a generator together.
 
-use super::{but, by, compose, copy, scratch, sources, spool};
-use crate::artifact_generator::compose::{Allowance, BOUNDS, Bounds, Cost, Sources, compose_within, hold};
+use super::{allowance, but, by, compose, copy, scratch, sources, spool};
+use crate::artifact_generator::{
+    allowance::Turn,
+    compose::{Allowance, BOUNDS, Bounds, Cost, Sources, compose_within, hold},
+};
 use artifact::{Tree, TreeBuilder};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use runtime::telemetry::chain;
@@ -10,7 +13,7 @@ use runtime::telemetry::chain;
 fn artifacts_are_bounded() {
     let all = copy("@git/**", "@artifact/");
     let check = |bounds: Bounds, copies: &[CopyOperation]| {
-        let made = compose_within(bounds, copies, &sources(), &Allowance::default(), scratch());
+        let made = compose_within(bounds, copies, &sources(), allowance(), scratch());
         made.map(drop)
             .map_err(|error| chain(&error).rsplit(": ").next().unwrap().to_owned())
     };
@@ -85,12 +88,12 @@ fn empty_directories_count() {
     let copies: Vec<CopyOperation> = (0..100)
         .map(|number| copy("@many/*", &format!("@artifact/{number}/")))
         .collect();
-    let check = |bounds: Bounds, allowance: Allowance| {
-        let made = compose_within(bounds, &copies, &sources, &allowance, scratch());
+    let check = |bounds: Bounds, allowance: &Allowance| {
+        let made = compose_within(bounds, &copies, &sources, allowance, scratch());
         let made = made.map(|made| made.tree.walk().count());
         made.map_err(|error| chain(&error).rsplit(": ").next().unwrap().to_owned())
     };
-    assert_eq!(check(BOUNDS, Allowance::default()), Ok(100 * 101));
+    assert_eq!(check(BOUNDS, allowance()), Ok(100 * 101));
     let (written, directories) = (
         Bounds {
             written: 5000,
@@ -103,13 +106,28 @@ fn empty_directories_count() {
     );
     for (bounds, what) in [(written, "files and directories"), (directories, "directories")] {
         let told = format!("more than 5000 {what} are copied for one artifact");
-        assert_eq!(check(bounds, Allowance::default()), Err(told));
+        assert_eq!(check(bounds, allowance()), Err(told));
     }
-    let told = check(BOUNDS, Allowance::but(Cost::Written, 5000)).unwrap_err();
+    let told = check(BOUNDS, &Allowance::but(Cost::Written, 5000)).unwrap_err();
     assert!(
         told.contains("more than 5000 files and directories to copy"),
         "{told}"
     );
+}
+
+/// What has many files is in memory until it is packed: one at a time, of all generators.
+#[test]
+fn artifacts_of_many_files_take_turns() {
+    let turn = Turn::default();
+    let allowance = Allowance::new(turn.clone());
+    for (many, alone) in [(1000, false), (10, true)] {
+        let bounds = Bounds { many, ..BOUNDS };
+        let all = [copy("@git/", "@artifact/")];
+        let made = compose_within(bounds, &all, &sources(), &allowance, scratch()).unwrap();
+        assert_eq!(turn.try_lock().is_err(), alone, "{many}");
+        drop(made);
+        assert!(turn.try_lock().is_ok(), "it is packed: {many}");
+    }
 }
 
 /// Braces multiply what is around them, and all patterns of a copy are held at once.
@@ -154,7 +172,7 @@ fn what_sources_hold_is_bounded() {
     assert!(told.contains("bytes of memory for the names"), "{told}");
     // A million files can be held: no archive has more.
     let million = first.tree().size() * 10_000;
-    assert!(Allowance::default().take(Cost::Held, million).is_ok());
+    assert!(Allowance::new(Turn::default()).take(Cost::Held, million).is_ok());
 }
 
 /// What is left out costs, too; and all artifacts of a generator have one allowance.
@@ -218,7 +236,7 @@ fn what_is_skipped_in_an_archive_costs() {
     };
     let check = |copies: usize| {
         let copies = vec![extract.clone(); copies];
-        compose_within(bounds, &copies, &sources, &Allowance::default(), scratch())
+        compose_within(bounds, &copies, &sources, allowance(), scratch())
             .map(|made| made.tree.walk().count())
             .map_err(|error| chain(&error).rsplit(": ").next().unwrap().to_owned())
     };
