@@ -1,5 +1,6 @@
 //! Blocking on the disk where their contents are: the files of an artifact, copied out of sources as `cp` would.
 
+mod bounds;
 mod copy;
 mod error;
 mod glob;
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::spool::Spool;
 use artifact::{File, Limits, Node, Tree, TreeBuilder, clean_path};
+use bounds::{BOUNDS, Bounds};
 use copy::{Copy, Exclude, Excluding, PATHS, fixed};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use error::CopyError;
@@ -21,35 +23,6 @@ use std::{
     collections::BTreeMap,
     fs,
     sync::{Arc, MutexGuard},
-};
-
-/// What one artifact may cost; what all of a generator may cost together is their [`Allowance`].
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    /// Files and directories from which on it has to be the only one of its kind in the process.
-    many: u64,
-    /// Files and directories that are written, also those that later ones replace.
-    written: u64,
-    /// Bytes of their paths, of which a list is made; the same for those that a pattern finds.
-    paths: u64,
-    /// Directories that it has.
-    directories: u64,
-    /// Bytes that it has: whoever reads it takes no more.
-    bytes: u64,
-    /// Bytes that come out of archives.
-    extracted: u64,
-    /// Bytes of a file that is merged: it is held in memory.
-    merged: u64,
-}
-
-const BOUNDS: Bounds = Bounds {
-    many: 100_000,
-    written: 1_000_000,
-    paths: 128 << 20,
-    directories: 200_000,
-    bytes: 1 << 30,
-    extracted: 256 << 20,
-    merged: 4 << 20,
 };
 
 /// An artifact's files, and where their contents are.
