@@ -4,7 +4,8 @@ mod artifact_generator;
 
 pub use artifact_generator::{
     ArtifactGenerator, ArtifactGeneratorSpec, ArtifactGeneratorStatus, CopyOperation, CopyStrategy,
-    ExternalArtifactReference, GeneratorSource, GeneratorSourceKind, OutputArtifact,
+    ExternalArtifactReference, GeneratorSource, GeneratorSourceKind, MOST_COPIES, MOST_PATTERN,
+    OutputArtifact,
 };
 
 /// The API group of ArtifactGenerators.

@@ -1,11 +1,13 @@
 //! The story of an ArtifactGenerator: observe its sources, copy their files together, publish what is new, record.
 
+mod allowance;
 mod compose;
 mod contents;
 mod expand;
 mod observe;
 mod publish;
 mod record;
+mod room;
 mod spools;
 mod triggers;
 mod validate;
@@ -14,9 +16,10 @@ pub use observe::Sources;
 pub use spools::Spools;
 pub use triggers::Triggers;
 
-use crate::storage::Storage;
+use crate::{shelf::blocking, storage::Storage};
+use allowance::{Allowance, Turn};
 use crds::extensions::{ArtifactGenerator, ArtifactGeneratorStatus, ExternalArtifactReference, reason};
-use expand::Wanted;
+use expand::{Plan, Wanted};
 use kube::{Client, ResourceExt as _};
 use observe::Observed;
 use record::{End, Failure};
@@ -44,6 +47,8 @@ pub struct Context {
     pub spools: Spools,
     /// The sources, and the ExternalArtifacts that are made.
     pub sources: Sources,
+    /// Who makes an artifact of many files.
+    pub turn: Turn,
     /// The generators.
     pub generators: Arc<Store<ArtifactGenerator>>,
     /// Whether sources may lie in other namespaces.
@@ -104,22 +109,16 @@ impl ArtifactGenerators {
             return Ok(End::UpToDate);
         }
         // I/O: the files of all sources. Pure: which artifacts to make of them.
-        let sources = self.fetch(&observed).await?;
-        let trees = sources
-            .iter()
-            .map(|(alias, source)| (alias.clone(), source.tree().clone()))
-            .collect();
-        let wanted = expand::expand(&object.spec, &trees).map_err(|error| {
-            Failure::stalled(
-                reason::BUILD_FAILED,
-                format!("failed to expand path pattern: {}", chain(&error)),
-            )
-        })?;
+        let from = Arc::new(self.fetch(&observed).await?);
+        let plan = plan(object, &from).await?;
+        // What others have is left to them before anything is made.
+        for wanted in plan.wanted() {
+            publish::check_owner(&self.0, object, &wanted.name)?;
+        }
         // I/O: artifacts on the shelf and ExternalArtifacts in the cluster, one after the other; then what is left over.
-        let from = Arc::new((sources, compose::Allowance::default()));
         let mut inventory = Vec::new();
-        for wanted in wanted {
-            inventory.push(self.make(object, wanted, &from, &observed).await?);
+        for wanted in plan.wanted() {
+            inventory.push(self.make(object, &plan, wanted, &from, &observed).await?);
         }
         let mut left = publish::made(&self.0, object);
         left.retain(|name| !inventory.iter().any(|made| made.name == *name));
@@ -127,35 +126,67 @@ impl ArtifactGenerators {
         Ok(End::Made { inventory, digest })
     }
 
-    async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<compose::Sources, Failure> {
-        let mut sources = BTreeMap::new();
+    async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<From, Failure> {
+        let (mut sources, allowance) = (compose::Sources::new(), Allowance::new(self.0.turn.clone()));
         for (alias, source) in observed {
-            let spool = self.0.spools.get(&source.artifact).await.map_err(|error| {
-                let text = format!("fetch sources failed: {alias}: {}", chain(&error));
-                Failure::retry(reason::SOURCE_FETCH_FAILED, text)
-            })?;
-            sources.insert(alias.clone(), spool);
+            let failed = |text: String| format!("fetch sources failed: {alias}: {text}");
+            let spool = self
+                .0
+                .spools
+                .get(&source.artifact)
+                .await
+                .map_err(|error| Failure::retry(reason::SOURCE_FETCH_FAILED, failed(chain(&error))))?;
+            compose::hold(&mut sources, alias, spool, &allowance)
+                .map_err(|spent| Failure::stalled(reason::SOURCE_FETCH_FAILED, failed(spent.to_string())))?;
         }
-        Ok(sources)
+        Ok((sources, allowance))
     }
 
     async fn make(
         &self,
         object: &Arc<ArtifactGenerator>,
-        wanted: Wanted,
-        from: &Arc<(compose::Sources, compose::Allowance)>,
+        plan: &Plan,
+        wanted: &Wanted,
+        from: &Arc<From>,
         observed: &BTreeMap<String, Observed>,
     ) -> Result<ExternalArtifactReference, Failure> {
-        let name = wanted.artifact.name.clone();
-        let there = self
-            .0
-            .sources
-            .external(&Key::new(object.namespace().unwrap_or_default(), &name));
-        publish::check_owner(&self.0, object, &name, there.as_deref())?;
-        let built = publish::build(&self.0.storage, object, &wanted, from.clone(), there.clone()).await?;
-        let artifact = publish::with_revisions(built, &wanted.artifact, observed);
-        publish::publish(&self.0.client, object, &wanted, artifact, there.as_deref()).await
+        let key = Key::new(object.namespace().unwrap_or_default(), &wanted.name);
+        let there = self.0.sources.external(&key);
+        // Since all were looked at it may have become somebody else's.
+        publish::check_owner(&self.0, object, &wanted.name)?;
+        let rendered = plan.render(&object.spec, wanted).map_err(unmade)?;
+        let rendered = Arc::new(rendered);
+        let built = publish::build(
+            &self.0.storage,
+            object,
+            rendered.clone(),
+            from.clone(),
+            there.clone(),
+        );
+        let artifact = publish::with_revisions(built.await?, &rendered.artifact, observed);
+        publish::publish(&self.0.client, object, &rendered, artifact, there.as_deref()).await
     }
+}
+
+/// What artifacts are made of, and what is left for them.
+type From = (compose::Sources, Allowance);
+
+/// The artifacts to make. To look at all directories of a source takes a while.
+async fn plan(object: &Arc<ArtifactGenerator>, from: &Arc<From>) -> Result<Plan, Failure> {
+    let (object, from) = (object.clone(), from.clone());
+    let work = move || {
+        let (sources, allowance) = &*from;
+        let trees = sources
+            .iter()
+            .map(|(alias, source)| (alias.clone(), source.tree().clone()))
+            .collect();
+        expand::expand(&object, &trees, allowance).map_err(unmade)
+    };
+    blocking(work).await.map_err(publish::broken)?
+}
+
+fn unmade(error: expand::ExpandError) -> Failure {
+    Failure::stalled(reason::BUILD_FAILED, chain(&error))
 }
 
 /// The kind of what is made, as it stands in paths.

@@ -192,6 +192,7 @@ async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Fail
         storage: storage.clone(),
         spools: artifact_generator::Spools::new(Artifacts::new(FETCH_RETRIES)?, storage),
         sources: artifact_generator::Sources::default(),
+        turn: std::sync::Arc::default(),
         generators: generators.store.clone(),
         access: process.args.access(),
         requeue_dependency: process.args.requeue_dependency,

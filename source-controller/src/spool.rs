@@ -30,7 +30,7 @@ impl Spool {
     /// # Errors
     /// See [`UnpackError`].
     pub fn unpack(archive: impl Read, limits: &Limits, scratch: fs::File) -> Result<Spool, UnpackError> {
-        let tree = unpack_to(archive, limits, BufWriter::new(&scratch))?;
+        let tree = unpack_to(archive, limits, BufWriter::new(&scratch))?.tree;
         let size = scratch.metadata().map_err(UnpackError::Keep)?.len();
         Ok(Spool {
             tree,

@@ -8,6 +8,11 @@ use super::{FINALIZER, GROUP, RECONCILE};
 use crate::meta::{CommonMetadata, Condition, DISABLED, Duration, FluxObject, Message, ObjectStatus, READY};
 use crate::schema::rules;
 
+/// So many copies an artifact may have. Flux's definition says nothing of it.
+pub const MOST_COPIES: usize = 1000;
+/// So many characters a pattern may have. Flux's definition says so of `from` and `to`, but not of `exclude`.
+pub const MOST_PATTERN: usize = 1024;
+
 /// Sources, and the artifacts to make of them.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -118,7 +123,7 @@ pub struct OutputArtifact {
     #[schemars(length(max = 64), regex(pattern = r"^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)$"))]
     pub origin_revision: String,
     /// What is copied, in this order; what comes later replaces what is there.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = MOST_COPIES))]
     pub copy: Vec<CopyOperation>,
 }
 
@@ -137,7 +142,7 @@ pub struct CopyOperation {
     /// Patterns of what is left out, relative to the source or to where the pattern of `from` begins. One without a
     /// slash is for names at any depth.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 100), inner(length(max = MOST_PATTERN)))]
     pub exclude: Vec<String>,
     /// What is done with a file; it is copied by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,9 @@ const CONTRACT: [&str; 5] = [
 /// Fields that we have added; all are optional.
 const OURS: [&str; 5] = ["deadLetters", "grouping", "lastFailure", "messages", "waiting"];
 
+/// Bounds that we have added, each to a field of Flux's: what is over them would cost others too much.
+const BOUNDS: [(&str, &str); 2] = [("copy", " maxItems(1000)"), ("exclude", " maxLength(1024)")];
+
 #[test]
 fn definitions_are_those_of_flux() {
     let wanted: Vec<String> = CONTRACT
@@ -102,11 +105,17 @@ fn field(name: &str, schema: &Value, required: bool, depth: usize, out: &mut Str
         facts += &self::facts(inner);
     }
     let mark = if required { "*" } else { "" };
-    let ours = if OURS.contains(&name) {
-        " (not in Flux)"
+    let mut ours = if OURS.contains(&name) {
+        " (not in Flux)".to_owned()
     } else {
-        ""
+        String::new()
     };
+    for (_, bound) in BOUNDS.iter().filter(|(field, _)| *field == name) {
+        if facts.contains(bound) {
+            facts = facts.replacen(bound, "", 1);
+            ours += &format!(" (not in Flux:{bound})");
+        }
+    }
     writeln!(out, "{:1$}{name}{mark}: {type_}{facts}{ours}", "", depth * 2).unwrap();
     let Some(properties) = inner["properties"].as_object() else {
         return;

@@ -239,21 +239,109 @@ async fn what_is_wrong_is_told() -> Result<()> {
         space.delete(EXTENSIONS, KIND, "parts").await?;
         space.gone(EXTENSIONS, KIND, "parts").await?;
     }
-    // A name that another has is not taken from it.
-    space.apply(generator(&json!({}))).await?;
-    ready(&space, 2).await?;
-    let second = json!({"metadata": {"name": "second"}});
-    space.apply(generator(&second)).await?;
+    // What can be bounded in a definition the API server refuses; what braces make of a pattern it cannot know.
+    let but = |patterns: Vec<String>| {
+        let copy = json!([{"from": "@repo/", "to": "@artifact/", "exclude": patterns}]);
+        generator(&json!({"spec": {"artifacts": [{"name": "one", "copy": copy}]}}))
+    };
+    let refused = space.apply(but(vec!["x".repeat(1025)])).await;
+    let refused = refused.err().context("a pattern without end is taken")?;
+    ensure!(format!("{refused:#}").contains("Too long"), "{refused:#}");
     space
-        .says(
-            EXTENSIONS,
-            KIND,
-            "second",
-            "ReconciliationFailed",
-            "belongs to ArtifactGenerator/parts-wrong/parts",
-        )
+        .apply(but(vec!["{a,b}".repeat(7) + &"x".repeat(100); 100]))
         .await?;
-    let stalled = space.get(EXTENSIONS, KIND, "second").await?.context("second")?;
+    let part =
+        "failed to apply copy operation from '@repo/' to '@artifact/': its patterns stand for too much";
+    space.says(EXTENSIONS, KIND, "parts", "BuildFailed", part).await?;
+    let stalled = space.get(EXTENSIONS, KIND, "parts").await?.context("parts")?;
     ensure!(expect::condition(&stalled, "Stalled").is_some_and(|c| c.status == "True"));
     Ok(())
+}
+
+/// A name that another has is not taken from it, and had as soon as it is free.
+#[tokio::test]
+async fn a_name_that_another_has_is_awaited() -> Result<()> {
+    let space = start("parts-name").await?;
+    space.git_repository(json!({})).await?;
+    space
+        .apply(json!({
+            "apiVersion": SOURCE, "kind": MADE, "metadata": {"name": "frontend"},
+            "spec": {"sourceRef": {"apiVersion": "example.org/v1", "kind": "Other", "name": "theirs"}},
+        }))
+        .await?;
+    space.apply(generator(&json!({}))).await?;
+    let owner = "belongs to Other/parts-name/theirs";
+    space
+        .says(EXTENSIONS, KIND, "parts", "ReconciliationFailed", owner)
+        .await?;
+    let object = space.get(EXTENSIONS, KIND, "parts").await?.context("parts")?;
+    ensure!(
+        expect::condition(&object, "Stalled").is_none(),
+        "nobody has to change the spec: {object}"
+    );
+    ensure!(
+        space.get(SOURCE, MADE, "backend").await?.is_none(),
+        "nothing is made before all names are known to be free"
+    );
+    space.delete(SOURCE, MADE, "frontend").await?;
+    ready(&space, 2).await?;
+    // The same with one that another generator has made.
+    let second = json!({"metadata": {"name": "second"}});
+    space.apply(generator(&second)).await?;
+    let owner = "belongs to ArtifactGenerator/parts-name/parts";
+    space
+        .says(EXTENSIONS, KIND, "second", "ReconciliationFailed", owner)
+        .await?;
+    space.delete(EXTENSIONS, KIND, "parts").await?;
+    let text = "reconciliation succeeded, generated 2 artifact(s)";
+    space.says(EXTENSIONS, KIND, "second", "Succeeded", text).await?;
+    Ok(())
+}
+
+/// Two that are made of each other would make new revisions of each other for ever.
+#[tokio::test]
+async fn a_circle_is_refused_and_can_be_left() -> Result<()> {
+    let space = start("parts-circle").await?;
+    space.git_repository(json!({})).await?;
+    space.apply(generator(&json!({}))).await?;
+    ready(&space, 2).await?;
+    let second = json!({
+        "metadata": {"name": "second"},
+        "spec": {
+            "sources": [{"alias": "first", "kind": MADE, "name": "backend"}],
+            "artifacts": [{"name": "derived", "copy": [{"from": "@first/", "to": "@artifact/"}]}],
+        },
+    });
+    space.apply(generator(&second)).await?;
+    let good = "reconciliation succeeded, generated 1 artifact(s)";
+    space.says(EXTENSIONS, KIND, "second", "Succeeded", good).await?;
+    let repo = json!({"alias": "repo", "kind": "GitRepository", "name": "app"});
+    let back = json!({"alias": "back", "kind": MADE, "name": "derived"});
+    space
+        .patch(
+            EXTENSIONS,
+            KIND,
+            "parts",
+            json!({"spec": {"sources": [repo, back]}}),
+        )
+        .await?;
+    for name in ["parts", "second"] {
+        space.request(EXTENSIONS, KIND, name).await?;
+        space
+            .says(
+                EXTENSIONS,
+                KIND,
+                name,
+                "ValidationFailed",
+                "circular dependency detected",
+            )
+            .await?;
+    }
+    space
+        .patch(EXTENSIONS, KIND, "parts", json!({"spec": {"sources": [repo]}}))
+        .await?;
+    ready(&space, 2).await?;
+    // Nothing tells the second one: its source is what it was.
+    space.says(EXTENSIONS, KIND, "second", "Succeeded", good).await?;
+    space.at_rest().await
 }

@@ -16,4 +16,4 @@ pub use members::{Member, Members};
 pub use pack::{Entry, EntryKind, PackError, pack, pack_tree};
 pub use path::{MAX_DEPTH, MAX_LENGTH, PathError, clean_path, walk_order};
 pub use tree::{File, Node, Tree, TreeBuilder};
-pub use unpack::{Limits, Place, UnpackError, unpack, unpack_some, unpack_to};
+pub use unpack::{Limits, Place, UnpackError, Unpacked, unpack, unpack_some, unpack_to};

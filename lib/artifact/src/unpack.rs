@@ -114,6 +114,16 @@ pub fn unpack_some(
         input.skip_padding(member.size, &member.name)?;
         Ok(Some(bytes))
     })
+    .map(|unpacked| unpacked.tree)
+}
+
+/// What [`unpack_to`] made of an archive.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// What is where.
+    pub tree: Tree,
+    /// How many bytes came out of the archive, headers and skipped members included: what it cost to unpack it.
+    pub bytes: u64,
 }
 
 /// As [`unpack`], but contents are written to `into`, one after the other: memory does not grow with them. The tree's files
@@ -121,9 +131,9 @@ pub fn unpack_some(
 ///
 /// # Errors
 /// As [`unpack`]; also when the writer fails.
-pub fn unpack_to(reader: impl Read, limits: &Limits, mut into: impl Write) -> Result<Tree, UnpackError> {
+pub fn unpack_to(reader: impl Read, limits: &Limits, mut into: impl Write) -> Result<Unpacked, UnpackError> {
     let mut offset = 0;
-    let tree = walk(reader, limits, &mut |input, _, member| {
+    let unpacked = walk(reader, limits, &mut |input, _, member| {
         let place = Place {
             offset,
             size: member.size,
@@ -134,7 +144,7 @@ pub fn unpack_to(reader: impl Read, limits: &Limits, mut into: impl Write) -> Re
         Ok(Some(place.to_bytes()))
     })?;
     into.flush().map_err(UnpackError::Keep)?;
-    Ok(tree)
+    Ok(unpacked)
 }
 
 /// Where the content of a file is among those that [`unpack_to`] wrote.
@@ -165,7 +175,7 @@ impl Place {
 /// What becomes of a file: what the tree holds of it, if it is wanted.
 type Keep<'k, R> = dyn FnMut(&mut Input<R>, &str, &Member) -> Result<Option<Vec<u8>>, UnpackError> + 'k;
 
-fn walk<R: Read>(reader: R, limits: &Limits, keep: &mut Keep<'_, R>) -> Result<Tree, UnpackError> {
+fn walk<R: Read>(reader: R, limits: &Limits, keep: &mut Keep<'_, R>) -> Result<Unpacked, UnpackError> {
     let counting = Counting {
         inner: reader,
         count: 0,
@@ -195,7 +205,10 @@ fn walk<R: Read>(reader: R, limits: &Limits, keep: &mut Keep<'_, R>) -> Result<T
             return Err(UnpackError::TooManyDirectories(limits.directories));
         }
     }
-    Ok(builder.build())
+    Ok(Unpacked {
+        tree: builder.build(),
+        bytes: input.unpacked,
+    })
 }
 
 /// The next file, directory or link, with the extended headers before it worked in; nothing at the end.

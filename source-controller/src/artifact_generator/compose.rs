@@ -1,103 +1,99 @@
 //! Blocking on the disk where their contents are: the files of an artifact, copied out of sources as `cp` would.
 
-mod allowance;
+mod bounds;
 mod copy;
 mod error;
 mod glob;
 mod merge;
 
-pub use allowance::Allowance;
 pub use error::ComposeError;
 
-use super::contents::{Contents, Origin};
+use super::{
+    allowance::{Allowance, Cost, Spent},
+    contents::{Contents, Origin},
+};
 use crate::spool::Spool;
 use artifact::{File, Limits, Node, Tree, TreeBuilder, clean_path};
-use copy::{Copy, Exclude, Excluding, fixed};
+use bounds::{BOUNDS, Bounds};
+use copy::{Copy, Exclude, Excluding, PATHS, fixed};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use error::CopyError;
 use merge::merge;
-use std::{collections::BTreeMap, fs, sync::Arc};
-
-/// What one artifact may cost.
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    /// Copies in the spec.
-    copies: u64,
-    /// Files and directories that are written, also those that later ones replace.
-    written: u64,
-    /// Directories that it has.
-    directories: u64,
-    /// Bytes that it has: whoever reads it takes no more.
-    bytes: u64,
-    /// Bytes that come out of archives.
-    extracted: u64,
-    /// Bytes of a file that is merged: it is held in memory.
-    merged: u64,
-}
-
-const BOUNDS: Bounds = Bounds {
-    copies: 1000,
-    written: 1_000_000,
-    directories: 200_000,
-    bytes: 1 << 30,
-    extracted: 256 << 20,
-    merged: 4 << 20,
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Arc, MutexGuard},
 };
 
 /// An artifact's files, and where their contents are.
 #[derive(Debug)]
-pub struct Composed {
+pub struct Composed<'a> {
     /// The files.
     pub tree: Tree,
     /// Their contents.
     pub contents: Contents,
+    /// Those of many files are in memory one at a time.
+    _turn: Option<MutexGuard<'a, ()>>,
 }
 
 /// Sources by their alias.
 pub type Sources = BTreeMap<String, Arc<Spool>>;
+
+/// Adds a source. What they hold in memory is at the generator's expense; the same one twice is there once.
+///
+/// # Errors
+/// They hold too much together.
+pub fn hold(
+    sources: &mut Sources,
+    alias: &str,
+    spool: Arc<Spool>,
+    allowance: &Allowance,
+) -> Result<(), Spent> {
+    if !sources.values().any(|held| Arc::ptr_eq(held, &spool)) {
+        allowance.take(Cost::Held, spool.tree().size())?;
+    }
+    sources.insert(alias.to_owned(), spool);
+    Ok(())
+}
 
 /// Copies one after the other, at the expense of what all artifacts of a generator have together; later ones replace what is there.
 /// `scratch` is an empty file for what has to be made.
 ///
 /// # Errors
 /// The first copy that fails. Rules and words are those of Flux's source-watcher.
-pub fn compose(
+pub fn compose<'a>(
     copies: &[CopyOperation],
     sources: &Sources,
-    allowance: &Allowance,
+    allowance: &'a Allowance,
     scratch: fs::File,
-) -> Result<Composed, ComposeError> {
+) -> Result<Composed<'a>, ComposeError> {
     compose_within(BOUNDS, copies, sources, allowance, scratch)
 }
 
-fn compose_within(
+fn compose_within<'a>(
     bounds: Bounds,
     copies: &[CopyOperation],
     sources: &Sources,
-    allowance: &Allowance,
+    allowance: &'a Allowance,
     scratch: fs::File,
-) -> Result<Composed, ComposeError> {
+) -> Result<Composed<'a>, ComposeError> {
     let mut stage = Stage {
         files: TreeBuilder::default(),
         contents: Contents::new(scratch),
         bytes: 0,
         written: 0,
+        paths: 0,
         extracted: 0,
         bounds,
         allowance,
+        turn: None,
     };
     for (number, copy) in copies.iter().enumerate() {
-        let applied = match number as u64 {
-            number if number >= bounds.copies => Err(CopyError::TooMany(bounds.copies, "copies")),
-            _ => stage.apply(copy, sources),
-        };
-        let is_last = number + 1 == copies.len();
-        let applied = applied.and_then(|()| {
-            if is_last {
-                allowance.store(stage.bytes)
-            } else {
-                Ok(())
+        let applied = stage.apply(copy, sources).and_then(|()| {
+            if number + 1 == copies.len() {
+                allowance.take(Cost::Bytes, stage.bytes)?;
             }
+            Ok(())
         });
         applied.map_err(|source| ComposeError {
             from: copy.from.clone(),
@@ -108,6 +104,7 @@ fn compose_within(
     Ok(Composed {
         tree: stage.files.build(),
         contents: stage.contents,
+        _turn: stage.turn,
     })
 }
 
@@ -118,15 +115,18 @@ struct Stage<'a> {
     /// Bytes of all files that are there.
     bytes: u64,
     written: u64,
+    /// Bytes of the paths of all that was written.
+    paths: u64,
     /// Bytes that came out of archives: the same archive can be extracted again and again.
     extracted: u64,
     bounds: Bounds,
     allowance: &'a Allowance,
+    turn: Option<MutexGuard<'a, ()>>,
 }
 
 impl Stage<'_> {
     fn apply(&mut self, copy: &CopyOperation, sources: &Sources) -> Result<(), CopyError> {
-        let copy = Copy::read(copy, sources)?;
+        let copy = Copy::read(copy, sources, self.allowance)?;
         let origin = self.contents.source(copy.spool);
         if copy.pattern.contains(['*', '?', '[', ']']) {
             self.matching(&copy, origin)
@@ -174,7 +174,7 @@ impl Stage<'_> {
     /// Whatever matches a pattern.
     fn matching(&mut self, copy: &Copy<'_>, origin: Origin) -> Result<(), CopyError> {
         let (pattern, alias) = (copy.pattern.to_owned(), copy.alias.to_owned());
-        let found = copy.found(self.allowance)?;
+        let found = copy.found(self.allowance, self.bounds.paths)?;
         if found.is_empty() {
             return Err(CopyError::NoMatch { pattern, alias });
         }
@@ -218,8 +218,12 @@ impl Stage<'_> {
         exclude: &Excluding<'_>,
     ) -> Result<(), CopyError> {
         self.files.directory(to)?;
+        self.admit(to)?;
         let mut left_out: Option<String> = None;
         for (inside, node) in directory.walk() {
+            // Also what is left out is walked past.
+            self.allowance
+                .take(Cost::Compared, (path.len() + inside.len()) as u64)?;
             let below = |parent: &String| {
                 inside
                     .strip_prefix(parent.as_str())
@@ -232,14 +236,15 @@ impl Stage<'_> {
                 left_out = Some(inside);
                 continue;
             }
+            let to = join(to, &inside);
             match node {
-                Node::Directory => self.files.directory(&join(to, &inside))?,
+                Node::Directory => self.files.directory(&to)?,
                 Node::File(file) => {
                     let file = self.contents.take(origin, file);
-                    self.put(&join(to, &inside), file)?;
+                    self.put(&to, file)?;
                 }
             }
-            self.admit()?;
+            self.admit(&to)?;
         }
         Ok(())
     }
@@ -258,11 +263,13 @@ impl Stage<'_> {
                     into: to.to_owned(),
                     source,
                 })?;
+                self.allowance
+                    .take(Cost::Merged, (base.len() + over.len() + merged.len()) as u64)?;
                 self.contents.make(merged.as_bytes(), there.executable())?
             }
         };
         self.put(to, file)?;
-        self.admit()
+        self.admit(to)
     }
 
     /// The content of a file that is merged.
@@ -285,16 +292,22 @@ impl Stage<'_> {
     }
 
     /// Counts what was just written.
-    fn admit(&mut self) -> Result<(), CopyError> {
+    fn admit(&mut self, to: &str) -> Result<(), CopyError> {
+        self.allowance.take(Cost::Written, 1)?;
         self.written += 1;
+        self.paths += to.len() as u64;
         for (count, most, what) in [
             (self.written, self.bounds.written, "files and directories"),
+            (self.paths, self.bounds.paths, PATHS),
             (self.files.directories(), self.bounds.directories, "directories"),
             (self.bytes, self.bounds.bytes, "bytes"),
         ] {
             if count > most {
                 return Err(CopyError::TooMany(most, what));
             }
+        }
+        if self.written > self.bounds.many && self.turn.is_none() {
+            self.turn = Some(self.allowance.turn());
         }
         Ok(())
     }
@@ -304,17 +317,17 @@ impl Stage<'_> {
             bytes: self.bounds.extracted,
             ..Limits::default()
         };
-        let (before, failed) = (self.contents.made(), |source| CopyError::Extract {
+        let failed = |source| CopyError::Extract {
             path: path.to_owned(),
             source,
-        });
+        };
         let (content, origin) = self.contents.unpack(archive, &limits).map_err(failed)?;
-        // Names count as well as contents.
-        self.extracted += content.size() + (self.contents.made() - before);
+        self.allowance.take(Cost::Extracted, content.bytes)?;
+        self.extracted += content.bytes;
         if self.extracted > self.bounds.extracted {
             return Err(CopyError::TooLarge(self.bounds.extracted));
         }
-        self.directory((&content, origin), "", to, &Exclude::default().below(""))
+        self.directory((&content.tree, origin), "", to, &Exclude::default().below(""))
     }
 }
 

@@ -2,7 +2,7 @@
 //! unpacked or merged on the way. Files hold where theirs is, so memory grows with their number alone.
 
 use crate::spool::{Content, Spool};
-use artifact::{Entry, EntryKind, File, Limits, Node, Place, Tree, UnpackError, unpack_to};
+use artifact::{Entry, EntryKind, File, Limits, Node, Place, UnpackError, Unpacked, unpack_to};
 use std::{
     fs,
     io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
@@ -89,18 +89,13 @@ impl Contents {
     ///
     /// # Errors
     /// See [`UnpackError`].
-    pub fn unpack(&mut self, archive: &File, limits: &Limits) -> Result<(Tree, Origin), UnpackError> {
+    pub fn unpack(&mut self, archive: &File, limits: &Limits) -> Result<(Unpacked, Origin), UnpackError> {
         let (mut made, before) = (&*self.made, self.end);
         made.seek(SeekFrom::Start(before)).map_err(UnpackError::Keep)?;
         let content = BufReader::new(self.content(archive));
-        let tree = unpack_to(content, limits, BufWriter::new(made))?;
+        let unpacked = unpack_to(content, limits, BufWriter::new(made))?;
         self.end = made.stream_position().map_err(UnpackError::Keep)?;
-        Ok((tree, Origin { number: 0, before }))
-    }
-
-    /// How many bytes were made so far.
-    pub fn made(&self) -> u64 {
-        self.end
+        Ok((unpacked, Origin { number: 0, before }))
     }
 
     /// What is at a path, as an archive has it.

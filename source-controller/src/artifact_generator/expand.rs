@@ -1,36 +1,68 @@
 //! PURE: `spec.pathPattern`: each directory that matches makes the artifacts of the spec once.
 
+use super::{
+    allowance::{Allowance, Cost, Spent},
+    room::{Full, Room},
+};
 use artifact::{Node, Tree};
-use crds::extensions::{ArtifactGeneratorSpec, CopyOperation, OutputArtifact};
+use crds::extensions::{ArtifactGenerator, ArtifactGeneratorSpec, CopyOperation, OutputArtifact};
 use regex::Regex;
 use runtime::name::is_object_name;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
-/// An artifact to make, without names in braces.
+/// The artifacts to make. Each is put together when it is its turn: all of them at once can be a thousand times the spec.
+#[derive(Debug)]
+pub struct Plan {
+    pattern: Option<Regex>,
+    wanted: Vec<Wanted>,
+}
+
+/// An artifact to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
+    /// What it is called.
+    pub name: String,
+    /// Its place in the spec.
+    artifact: usize,
+    /// The directory that it is made for; empty without a pattern.
+    directory: String,
+}
+
+/// The same without names in braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
     /// What to make.
     pub artifact: OutputArtifact,
     /// What the names in braces stand for, as labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// More artifacts of one object are refused.
-const MAX_ARTIFACTS: usize = 10_000;
 /// The longest value of a label (Kubernetes).
 const MAX_LABEL: usize = 63;
 
-/// Why a pattern does not make artifacts. Only a change of the spec, or of the source, helps.
+/// A variable stands for any characters, each in up to four bytes: what it adds to the work of comparing one.
+const VARIABLE: usize = 16;
+
+/// Why a spec does not make artifacts. Only a change of the spec, or of the source, helps.
 #[derive(Debug, Error)]
-#[error("pathPattern \"{pattern}\": {problem}")]
-pub struct ExpandError {
-    pattern: String,
-    problem: Problem,
+pub enum ExpandError {
+    /// Its pattern does not.
+    #[error("failed to expand path pattern: pathPattern \"{pattern}\": {problem}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        problem: Problem,
+    },
+    /// They are too many.
+    #[error(transparent)]
+    Full(#[from] Full),
 }
 
+/// Why a pattern does not make artifacts.
 #[derive(Debug, Error)]
-enum Problem {
+pub enum Problem {
     #[error("it is not of the form '@alias/pattern'")]
     Form,
     #[error("source alias {0} not found")]
@@ -55,14 +87,17 @@ enum Problem {
         second: String,
         name: String,
     },
-    #[error("it makes more than {MAX_ARTIFACTS} artifacts")]
-    TooMany,
     #[error("it is too large")]
     TooLarge,
+    #[error(transparent)]
+    Full(#[from] Full),
+    #[error(transparent)]
+    Spent(#[from] Spent),
 }
 
+/// What is wrong with a text with names in braces.
 #[derive(Debug, Error)]
-enum BraceError {
+pub enum BraceError {
     #[error("\"{0}\" has a brace without its other half")]
     Unpaired(String),
     #[error("capture variable \"{0}\" must match [A-Za-z_][A-Za-z0-9_]*")]
@@ -76,25 +111,72 @@ enum BraceError {
 /// Values are put into names and labels in lower case, and into paths as they are (Flux's source-watcher).
 ///
 /// # Errors
-/// A malformed pattern; directories whose names are no labels, or that make two artifacts of one name.
+/// A malformed pattern; directories whose names are no labels, or that make two artifacts of one name; more artifacts than
+/// the object can tell of.
 pub fn expand(
-    spec: &ArtifactGeneratorSpec,
+    object: &ArtifactGenerator,
     sources: &BTreeMap<String, Tree>,
-) -> Result<Vec<Wanted>, ExpandError> {
+    allowance: &Allowance,
+) -> Result<Plan, ExpandError> {
+    let (spec, mut room) = (&object.spec, Room::of(object));
     if spec.path_pattern.is_empty() {
-        let plain = |artifact: &OutputArtifact| Wanted {
-            artifact: artifact.clone(),
-            labels: BTreeMap::new(),
-        };
-        return Ok(spec.artifacts.iter().map(plain).collect());
+        let mut wanted = Vec::new();
+        for (number, artifact) in spec.artifacts.iter().enumerate() {
+            room.take(&artifact.name)?;
+            wanted.push(Wanted {
+                name: artifact.name.clone(),
+                artifact: number,
+                directory: String::new(),
+            });
+        }
+        return Ok(Plan {
+            pattern: None,
+            wanted,
+        });
     }
-    matched(spec, sources).map_err(|problem| ExpandError {
-        pattern: spec.path_pattern.clone(),
-        problem,
-    })
+    matched(spec, sources, room, allowance).map_err(|problem| told(spec, problem))
 }
 
-fn matched(spec: &ArtifactGeneratorSpec, sources: &BTreeMap<String, Tree>) -> Result<Vec<Wanted>, Problem> {
+impl Plan {
+    /// All of them.
+    pub fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// One of them, with all that it is made of.
+    ///
+    /// # Errors
+    /// None: it has been looked at.
+    pub fn render(&self, spec: &ArtifactGeneratorSpec, wanted: &Wanted) -> Result<Rendered, ExpandError> {
+        let artifact = spec.artifacts.get(wanted.artifact).cloned().unwrap_or_default();
+        let Some(pattern) = &self.pattern else {
+            return Ok(Rendered {
+                artifact,
+                labels: BTreeMap::new(),
+            });
+        };
+        let values = captures(pattern, &wanted.directory).unwrap_or_default();
+        let rendered = labels(&values).and_then(|labels| {
+            let artifact = render(artifact, &labels, &values, &wanted.directory)?;
+            Ok(Rendered { artifact, labels })
+        });
+        rendered.map_err(|problem| told(spec, problem))
+    }
+}
+
+fn told(spec: &ArtifactGeneratorSpec, problem: Problem) -> ExpandError {
+    ExpandError::Pattern {
+        pattern: spec.path_pattern.clone(),
+        problem,
+    }
+}
+
+fn matched(
+    spec: &ArtifactGeneratorSpec,
+    sources: &BTreeMap<String, Tree>,
+    mut room: Room,
+    allowance: &Allowance,
+) -> Result<Plan, Problem> {
     let parts = spec
         .path_pattern
         .strip_prefix('@')
@@ -110,38 +192,37 @@ fn matched(spec: &ArtifactGeneratorSpec, sources: &BTreeMap<String, Tree>) -> Re
             return Err(Problem::Duplicate(name.to_owned()));
         }
     }
-    let regex = regex(&pieces)?;
-    let mut wanted = Vec::new();
+    let (regex, weight) = (regex(&pieces)?, pattern.len() + VARIABLE * seen.len());
+    let mut wanted: Vec<Wanted> = Vec::new();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for directory in directories(source) {
+        allowance.take(Cost::Compared, (directory.len() * weight) as u64)?;
         let Some(values) = captures(&regex, &directory) else {
             continue;
         };
         let labels = labels(&values)?;
-        for artifact in &spec.artifacts {
-            let artifact = render(artifact, &labels, &values).map_err(|source| Problem::Render {
-                artifact: artifact.name.clone(),
-                directory: directory.clone(),
-                source,
-            })?;
-            let name = artifact.name.clone();
-            if !is_object_name(&name) {
-                return Err(Problem::Name(name));
+        for (number, artifact) in spec.artifacts.iter().enumerate() {
+            // What can be rendered for one directory can be for all: they have the same variables.
+            if wanted.len() < spec.artifacts.len() {
+                render(artifact.clone(), &labels, &values, &directory)?;
             }
+            let name = named(artifact, &labels, &directory)?;
             if let Some(first) = names.insert(name.clone(), directory.clone()) {
                 let second = directory;
                 return Err(Problem::Collision { first, second, name });
             }
-            if wanted.len() == MAX_ARTIFACTS {
-                return Err(Problem::TooMany);
-            }
+            room.take(&name)?;
             wanted.push(Wanted {
-                artifact,
-                labels: labels.clone(),
+                name,
+                artifact: number,
+                directory: directory.clone(),
             });
         }
     }
-    Ok(wanted)
+    Ok(Plan {
+        pattern: Some(regex),
+        wanted,
+    })
 }
 
 /// A piece of a text with names in braces.
@@ -217,23 +298,47 @@ fn labels(values: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>,
     lower.collect()
 }
 
-fn render(
+fn named(
     artifact: &OutputArtifact,
     labels: &BTreeMap<String, String>,
+    directory: &str,
+) -> Result<String, Problem> {
+    let name = fill(&artifact.name, labels).map_err(|source| unrendered(artifact, directory, source))?;
+    match is_object_name(&name) {
+        true => Ok(name),
+        false => Err(Problem::Name(name)),
+    }
+}
+
+fn render(
+    artifact: OutputArtifact,
+    labels: &BTreeMap<String, String>,
     values: &BTreeMap<String, String>,
-) -> Result<OutputArtifact, BraceError> {
+    directory: &str,
+) -> Result<OutputArtifact, Problem> {
+    let fill = |text: &str| fill(text, values).map_err(|source| unrendered(&artifact, directory, source));
+    let name = named(&artifact, labels, directory)?;
     let copy = artifact.copy.iter().map(|copy| {
         Ok(CopyOperation {
-            from: fill(&copy.from, values)?,
-            to: fill(&copy.to, values)?,
+            from: fill(&copy.from)?,
+            to: fill(&copy.to)?,
             ..copy.clone()
         })
     });
+    let copy = copy.collect::<Result<_, Problem>>()?;
     Ok(OutputArtifact {
-        name: fill(&artifact.name, labels)?,
-        copy: copy.collect::<Result<_, BraceError>>()?,
-        ..artifact.clone()
+        name,
+        copy,
+        ..artifact
     })
+}
+
+fn unrendered(artifact: &OutputArtifact, directory: &str, source: BraceError) -> Problem {
+    Problem::Render {
+        artifact: artifact.name.clone(),
+        directory: directory.to_owned(),
+        source,
+    }
 }
 
 fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String, BraceError> {
@@ -256,111 +361,4 @@ fn is_label(value: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(pattern: &str, name: &str, paths: &[&str], expected: Result<&[(&str, &str)], &str>) {
-        let files = paths.iter().map(|path| (format!("{path}/file"), Vec::new()));
-        let sources = [("repo".to_owned(), Tree::from_files(files).unwrap())].into();
-        let from = format!("{pattern}/**");
-        let spec = ArtifactGeneratorSpec {
-            path_pattern: pattern.to_owned(),
-            artifacts: vec![OutputArtifact {
-                name: name.to_owned(),
-                copy: vec![CopyOperation {
-                    from,
-                    to: "@artifact/".to_owned(),
-                    ..CopyOperation::default()
-                }],
-                ..OutputArtifact::default()
-            }],
-            ..ArtifactGeneratorSpec::default()
-        };
-        match (expand(&spec, &sources), expected) {
-            (Ok(made), Ok(expected)) => {
-                let made: Vec<(&str, &str)> = made
-                    .iter()
-                    .map(|w| (&*w.artifact.name, &*w.artifact.copy[0].from))
-                    .collect();
-                assert_eq!(made, expected, "{pattern}");
-            }
-            (Err(error), Err(expected)) => {
-                assert_eq!(
-                    error.to_string(),
-                    format!("pathPattern \"{pattern}\": {expected}")
-                );
-            }
-            (made, _) => panic!("{pattern}: {made:?}"),
-        }
-    }
-
-    #[test]
-    fn each_directory_makes_its_artifacts() {
-        let paths = ["apps/Web/envs/prod", "apps/web-2/envs/dev", "apps/web-2/other"];
-        check(
-            "@repo/apps/{app}/envs/{env}",
-            "{app}-{env}",
-            &paths,
-            Ok(&[
-                ("web-prod", "@repo/apps/Web/envs/prod/**"),
-                ("web-2-dev", "@repo/apps/web-2/envs/dev/**"),
-            ]),
-        );
-        check(
-            "@repo/apps/{a}-{n}",
-            "x-{n}",
-            &paths,
-            Ok(&[("x-2", "@repo/apps/web-2/**")]),
-        );
-        check("@repo/none/{app}", "{app}", &paths, Ok(&[]));
-    }
-
-    #[test]
-    fn what_makes_no_artifacts_is_told() {
-        let one = |pattern, name, paths: &[&str], expected| check(pattern, name, paths, Err(expected));
-        one(
-            "@repo/{a",
-            "x",
-            &["a"],
-            "\"{a\" has a brace without its other half",
-        );
-        one(
-            "@repo/a}",
-            "x",
-            &["a"],
-            "\"a}\" has a brace without its other half",
-        );
-        one(
-            "@repo/{1a}",
-            "x",
-            &["a"],
-            "capture variable \"1a\" must match [A-Za-z_][A-Za-z0-9_]*",
-        );
-        one("@repo/{a}/{a}", "x", &["a/b"], "duplicate capture variable \"a\"");
-        one("@other/{a}", "x", &["a"], "source alias other not found");
-        one(
-            "@repo/{a}",
-            "{b}",
-            &["a"],
-            "failed to render artifact {b} for match a: capture variable \"b\" is not defined by pathPattern",
-        );
-        one(
-            "@repo/{a}",
-            "{a}",
-            &[".hidden"],
-            "captured value \".hidden\" for variable \"a\" is not a valid Kubernetes label value",
-        );
-        one(
-            "@repo/{a}",
-            "{a}",
-            &["a_b"],
-            "rendered artifact name \"a_b\" is not a valid Kubernetes object name",
-        );
-        one(
-            "@repo/{a}",
-            "{a}",
-            &["Auth", "auth"],
-            "directories \"Auth\" and \"auth\" both resolve to artifact name \"auth\"",
-        );
-    }
-}
+mod tests;

@@ -2,9 +2,10 @@
 
 use super::{
     Context, MADE,
-    compose::{Allowance, Sources, compose},
+    allowance::Allowance,
+    compose::{Sources, compose},
     contents::Contents,
-    expand::Wanted,
+    expand::Rendered,
     observe::Observed,
     record::Failure,
 };
@@ -120,17 +121,13 @@ pub async fn remove(
     Ok(())
 }
 
-/// Refuses a name under which somebody else offers an artifact.
-pub fn check_owner(
-    context: &Context,
-    object: &ArtifactGenerator,
-    name: &str,
-    there: Option<&ExternalArtifact>,
-) -> Result<(), Failure> {
-    let Some(other) = there.and_then(|there| there.spec.source_ref.as_ref()) else {
+/// Refuses a name under which somebody else offers an artifact, until that one is gone.
+pub fn check_owner(context: &Context, object: &ArtifactGenerator, name: &str) -> Result<(), Failure> {
+    let namespace = object.namespace().unwrap_or_default();
+    let there = context.sources.external(&Key::new(&namespace, name));
+    let Some(other) = there.as_deref().and_then(|there| there.spec.source_ref.as_ref()) else {
         return Ok(());
     };
-    let namespace = object.namespace().unwrap_or_default();
     let key = Key::new(other.namespace.as_deref().unwrap_or(&namespace), &other.name);
     let is_generator = other.kind == ArtifactGenerator::KIND;
     let same = is_generator && key == Key::of(object);
@@ -142,20 +139,20 @@ pub fn check_owner(
         "{MADE}/{namespace}/{name} belongs to {}/{}/{}: choose another name",
         other.kind, key.namespace, key.name
     );
-    Err(Failure::stalled(RECONCILIATION_FAILED, text))
+    Err(Failure::awaits(RECONCILIATION_FAILED, text))
 }
 
 /// Copies an artifact's files together and puts them on the shelf, unless they are there.
 pub async fn build(
     storage: &Storage,
     object: &Arc<ArtifactGenerator>,
-    wanted: &Wanted,
+    wanted: Arc<Rendered>,
     from: Arc<(Sources, Allowance)>,
     there: Option<Arc<ExternalArtifact>>,
 ) -> Result<Artifact, Failure> {
-    let (storage, wanted) = (storage.clone(), wanted.artifact.clone());
+    let storage = storage.clone();
     let namespace = object.namespace().unwrap_or_default();
-    let work = move || build_now(&storage, &namespace, &wanted, &from, there.as_deref());
+    let work = move || build_now(&storage, &namespace, &wanted.artifact, &from, there.as_deref());
     blocking(work).await.map_err(broken)?
 }
 
@@ -173,8 +170,16 @@ fn build_now(
         Failure::retry(source::ARCHIVE_OPERATION_FAILED, text)
     };
     let scratch = storage.scratch().map_err(disk)?;
-    let made = compose(&wanted.copy, sources, allowance, scratch)
-        .map_err(|error| failed(format!("failed to apply copy operations: {}", chain(&error))))?;
+    let made = compose(&wanted.copy, sources, allowance, scratch).map_err(|error| {
+        let text = format!(
+            "{name} build failed: failed to apply copy operations: {}",
+            chain(&error)
+        );
+        match error.is_bound() {
+            true => Failure::stalled(making::BUILD_FAILED, text),
+            false => Failure::retry(making::BUILD_FAILED, text),
+        }
+    })?;
     let files = keep_by(&made.tree, &Ignore::defaults()).map_err(|error| failed(error.to_string()))?;
     let file = format!("{}.tar.gz", checksum(&files, &made.contents).map_err(disk)?);
     let key = Key::new(namespace, name);
@@ -227,7 +232,7 @@ pub fn with_revisions(
 pub async fn publish(
     client: &Client,
     object: &ArtifactGenerator,
-    wanted: &Wanted,
+    wanted: &Rendered,
     artifact: Artifact,
     there: Option<&ExternalArtifact>,
 ) -> Result<ExternalArtifactReference, Failure> {
@@ -346,6 +351,6 @@ fn checksum(kept: &[Kept<'_>], contents: &Contents) -> io::Result<String> {
     Ok(hex::encode(hasher.finalize()))
 }
 
-fn broken(failure: crate::record::Failure) -> Failure {
+pub(super) fn broken(failure: crate::record::Failure) -> Failure {
     Failure::retry(RECONCILIATION_FAILED, failure.message)
 }

@@ -57,14 +57,40 @@ impl Spools {
     }
 }
 
+/// What is in memory counts for so much more than what is on disk: of all that nobody has in hand it is 64 MiB at the most.
+const MEMORY: u64 = 16;
+
 impl Shareable for Arc<Spool> {
     const MOST_BYTES: u64 = 1 << 30;
 
     fn size(&self) -> u64 {
-        Spool::size(self)
+        Spool::size(self) + MEMORY * self.tree().size()
     }
 
     fn is_in_hand(&self) -> bool {
         Arc::strong_count(self) > 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use artifact::TreeBuilder;
+
+    /// A million empty files are nothing on disk, and all the memory that there is.
+    #[test]
+    fn what_is_in_memory_counts() {
+        let mut many = TreeBuilder::default();
+        for number in 0..10_000 {
+            many.file(&number.to_string(), Vec::new(), false).unwrap();
+        }
+        let mut archive = Vec::new();
+        artifact::pack_tree(&many.build(), &mut archive).unwrap();
+        let scratch = tempfile::tempfile().unwrap();
+        let spool = Arc::new(Spool::unpack(&archive[..], &Limits::default(), scratch).unwrap());
+        assert_eq!(Spool::size(&spool), 0);
+        let stay = <Arc<Spool>>::MOST_BYTES / Shareable::size(&spool);
+        let held = stay * spool.tree().size();
+        assert!(held > 32 << 20 && held <= 64 << 20, "{stay} stay, {held} bytes");
     }
 }

@@ -1,7 +1,7 @@
 //! Archives of files alone, and archives of which only some files are wanted.
 
 use artifact::deflate::GzipWriter;
-use artifact::{Limits, Member, Members, Place, UnpackError, unpack, unpack_some, unpack_to};
+use artifact::{Limits, Member, Members, Place, UnpackError, Unpacked, unpack, unpack_some, unpack_to};
 
 fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut members = Members::new(GzipWriter::with_notes(Vec::new(), b"extra", "comment").unwrap());
@@ -61,7 +61,9 @@ fn contents_are_kept_elsewhere() {
     let large = vec![7; 70_000];
     let packed = archive(&[("b", b"first"), ("a/x", &large), ("b", b"again"), ("empty", b"")]);
     let mut kept = Vec::new();
-    let tree = unpack_to(packed.as_slice(), &Limits::default(), &mut kept).unwrap();
+    let Unpacked { tree, bytes } = unpack_to(packed.as_slice(), &Limits::default(), &mut kept).unwrap();
+    // Four headers, and the contents to the next 512.
+    assert!(bytes >= 4 * 512 + 512 + 70_144 + 512, "{bytes}");
     let of = |path: &str| {
         let place = Place::of(tree.file(path).unwrap()).unwrap();
         &kept[place.offset as usize..][..place.size as usize]

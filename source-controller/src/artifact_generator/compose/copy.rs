@@ -1,12 +1,15 @@
 //! PURE: what a copy of the spec means: of which source, which paths, and where they go.
 
 use super::{
-    Allowance, Sources,
+    Sources,
     error::CopyError,
-    glob::{Dialect, Glob},
+    glob::{Bad, Dialect, Glob},
     join,
 };
-use crate::spool::Spool;
+use crate::{
+    artifact_generator::allowance::{Allowance, Cost},
+    spool::Spool,
+};
 use artifact::{Tree, clean_path};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use std::sync::Arc;
@@ -25,7 +28,13 @@ pub(super) struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    pub(super) fn read(copy: &'a CopyOperation, sources: &'a Sources) -> Result<Self, CopyError> {
+    pub(super) fn read(
+        copy: &'a CopyOperation,
+        sources: &'a Sources,
+        allowance: &Allowance,
+    ) -> Result<Self, CopyError> {
+        // It was put together of the spec, for this artifact alone, and each of its patterns is read.
+        allowance.take(Cost::Compared, (copy.from.len() + copy.to.len()) as u64)?;
         let (alias, pattern) = parts(&copy.from)?;
         let (root, to) = parts(&copy.to)?;
         if root != "artifact" {
@@ -41,38 +50,41 @@ impl<'a> Copy<'a> {
             spool,
             to: clean_path(to)?,
             into_directory: copy.to.ends_with('/'),
-            exclude: Exclude::read(&copy.exclude)?,
+            exclude: Exclude::read(&copy.exclude, allowance)?,
             strategy: copy.strategy.unwrap_or_default(),
         })
     }
 
-    /// The paths that match, in the order in which they are copied.
-    pub(super) fn found(&self, allowance: &Allowance) -> Result<Vec<String>, CopyError> {
-        let bad = || CopyError::Pattern(self.pattern.to_owned());
+    /// The paths that match, in the order in which they are copied; more than `most` bytes of them are not held.
+    pub(super) fn found(&self, allowance: &Allowance, most: u64) -> Result<Vec<String>, CopyError> {
+        let bad = |bad| match bad {
+            Bad::Syntax => CopyError::Pattern(self.pattern.to_owned()),
+            Bad::TooMuch => CopyError::PatternTooMuch,
+        };
         if self.strategy == CopyStrategy::Extract {
-            let glob = Glob::parse(self.pattern, Dialect::Doublestar).ok_or_else(bad)?;
-            let mut found = Vec::new();
+            let glob = Glob::parse(self.pattern, Dialect::Doublestar).map_err(bad)?;
+            let mut found = Paths::new(most);
             for (path, _) in self.source.walk() {
-                allowance.compare(path.len() * glob.weight())?;
+                allowance.take(Cost::Compared, (path.len() * glob.weight()) as u64)?;
                 if glob.matches(&path) {
-                    found.push(path);
+                    found.add(path)?;
                 }
             }
-            return Ok(found);
+            return Ok(found.paths);
         }
-        let glob = Glob::parse(self.pattern, Dialect::Go).ok_or_else(bad)?;
+        let glob = Glob::parse(self.pattern, Dialect::Go).map_err(bad)?;
         let mut found = vec![String::new()];
         for segment in glob.segments() {
-            let mut inside = Vec::new();
+            let mut inside = Paths::new(most);
             for dir in &found {
                 for (name, _) in self.source.entries(dir) {
-                    allowance.compare(name.len() * segment.weight())?;
+                    allowance.take(Cost::Compared, (name.len() * segment.weight()) as u64)?;
                     if segment.matches(name) {
-                        inside.push(join(dir, name));
+                        inside.add(join(dir, name))?;
                     }
                 }
             }
-            found = inside;
+            found = inside.paths;
         }
         Ok(found)
     }
@@ -86,6 +98,35 @@ impl<'a> Copy<'a> {
         join(&self.to, stripped.unwrap_or(path))
     }
 }
+
+/// Paths that are held all at once.
+struct Paths {
+    paths: Vec<String>,
+    most: u64,
+    left: u64,
+}
+
+impl Paths {
+    fn new(most: u64) -> Self {
+        Self {
+            paths: Vec::new(),
+            most,
+            left: most,
+        }
+    }
+
+    fn add(&mut self, path: String) -> Result<(), CopyError> {
+        let left = self.left.checked_sub(path.len() as u64);
+        self.left = left.ok_or(CopyError::TooMany(self.most, PATHS))?;
+        self.paths.push(path);
+        Ok(())
+    }
+}
+
+/// What [`CopyError::TooMany`] says of paths.
+pub(super) const PATHS: &str = "bytes of paths";
+/// The patterns of one copy are held all at once; about so many tokens.
+const MAX_WEIGHT: usize = 3 * (128 << 10);
 
 /// What is left out of a copy.
 #[derive(Default)]
@@ -101,18 +142,24 @@ pub(super) struct Excluding<'e> {
 }
 
 impl<'a> Exclude<'a> {
-    fn read(patterns: &'a [String]) -> Result<Self, CopyError> {
-        let glob = |pattern: &'a String| {
-            let glob = Glob::parse(pattern, Dialect::Doublestar);
-            glob.map(|glob| (pattern.as_str(), glob))
-                .ok_or_else(|| CopyError::Exclude(pattern.clone()))
-        };
-        let globs: Vec<(&str, Glob)> = patterns.iter().map(glob).collect::<Result<_, _>>()?;
-        Ok(Self {
+    fn read(patterns: &'a [String], allowance: &Allowance) -> Result<Self, CopyError> {
+        let mut exclude = Self::default();
+        for pattern in patterns {
+            let glob = Glob::parse(pattern, Dialect::Doublestar).map_err(|bad| match bad {
+                Bad::Syntax => CopyError::Exclude(pattern.clone()),
+                Bad::TooMuch => CopyError::PatternTooMuch,
+            })?;
+            // Braces are looked for once more in what each of them brings.
+            let read = glob.weight() * (1 + pattern.matches('{').count());
+            allowance.take(Cost::Compared, read as u64)?;
             // Each is compared with the path from the root, from the directory, and with the name.
-            weight: 3 * globs.iter().map(|(_, glob)| glob.weight()).sum::<usize>(),
-            globs,
-        })
+            exclude.weight += 3 * glob.weight();
+            if exclude.weight > MAX_WEIGHT {
+                return Err(CopyError::PatternTooMuch);
+            }
+            exclude.globs.push((pattern, glob));
+        }
+        Ok(exclude)
     }
 
     pub(super) fn below(&self, base: &str) -> Excluding<'_> {
@@ -125,7 +172,7 @@ impl<'a> Exclude<'a> {
 
 impl Excluding<'_> {
     pub(super) fn covers(&self, path: &str, allowance: &Allowance) -> Result<bool, CopyError> {
-        allowance.compare(path.len() * self.exclude.weight)?;
+        allowance.take(Cost::Compared, (path.len() * self.exclude.weight) as u64)?;
         let relative = path
             .strip_prefix(&self.base)
             .and_then(|rest| rest.strip_prefix('/'));

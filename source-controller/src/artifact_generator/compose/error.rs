@@ -1,6 +1,7 @@
 //! Why files cannot be copied together, in the words of Flux's source-watcher where it has some.
 
 use super::merge::MergeError;
+use crate::artifact_generator::allowance::Spent;
 use artifact::{PathError, UnpackError};
 use std::io;
 use thiserror::Error;
@@ -90,10 +91,42 @@ pub enum CopyError {
     /// More is copied than an artifact may have, or than is copied for one.
     #[error("more than {0} {1} are copied for one artifact")]
     TooMany(u64, &'static str),
-    /// The patterns are compared with more names than is let in.
-    #[error("comparing patterns with names takes too much work for all artifacts together")]
-    TooMuchWork,
-    /// All artifacts of a generator are too large together.
-    #[error("all artifacts are larger than {0} bytes together")]
-    TooLargeTogether(u64),
+    /// Patterns are longer than is let in, with all that their braces stand for.
+    #[error("its patterns stand for too much: make them shorter, or take out some of their braces")]
+    PatternTooMuch,
+    /// All artifacts of a generator cost too much together.
+    #[error(transparent)]
+    Spent(#[from] Spent),
+}
+
+impl ComposeError {
+    /// Whether it is more than is let in: to try again costs as much, and does not help.
+    pub fn is_bound(&self) -> bool {
+        use UnpackError::{Ratio, TooLarge, TooMany, TooManyDirectories};
+        match &*self.source {
+            CopyError::LargeMerge(..)
+            | CopyError::TooLarge(_)
+            | CopyError::TooMany(..)
+            | CopyError::PatternTooMuch
+            | CopyError::Spent(_) => true,
+            CopyError::Extract { source, .. } => {
+                matches!(
+                    source,
+                    TooLarge(_) | Ratio(_) | TooMany(_) | TooManyDirectories(_)
+                )
+            }
+            CopyError::Form(_)
+            | CopyError::Alias(_)
+            | CopyError::Exclude(_)
+            | CopyError::Pattern(_)
+            | CopyError::NoMatch { .. }
+            | CopyError::AllExcluded { .. }
+            | CopyError::Missing(_)
+            | CopyError::ExtractDirectory(_)
+            | CopyError::NoArchive(_)
+            | CopyError::Merge { .. }
+            | CopyError::Disk(_)
+            | CopyError::Path(_) => false,
+        }
+    }
 }

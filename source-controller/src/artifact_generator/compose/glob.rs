@@ -43,22 +43,41 @@ pub enum Token {
     },
 }
 
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bad {
+    /// It is malformed.
+    Syntax,
+    /// It stands for more than [`MAX_ALTERNATIVES`] patterns, or for more than [`MAX_BYTES`] of them.
+    TooMuch,
+}
+
 /// More alternatives are no pattern.
 const MAX_ALTERNATIVES: usize = 256;
+/// Nor are those that have more bytes together: each character is held as a token of some 32 bytes.
+const MAX_BYTES: usize = 32 << 10;
 
 impl Glob {
-    /// Reads a pattern; nothing if it is malformed.
-    pub fn parse(pattern: &str, dialect: Dialect) -> Option<Glob> {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// It is malformed, or its braces stand for too much.
+    pub fn parse(pattern: &str, dialect: Dialect) -> Result<Glob, Bad> {
+        if pattern.len() > MAX_BYTES {
+            return Err(Bad::TooMuch);
+        }
         let patterns = match dialect {
             Dialect::Go => vec![pattern.to_owned()],
             Dialect::Doublestar => alternatives(pattern)?,
         };
         let parse = |pattern: &String| pattern.split('/').map(|s| segment(s, dialect)).collect();
-        let alternatives = patterns.iter().map(parse).collect::<Option<_>>()?;
-        Some(Glob { alternatives })
+        let alternatives = patterns.iter().map(parse).collect::<Option<_>>();
+        Ok(Glob {
+            alternatives: alternatives.ok_or(Bad::Syntax)?,
+        })
     }
 
-    /// What comparing it with a name of one character costs at the most.
+    /// What comparing it with a name of one character costs at the most; also about how many tokens are held.
     pub fn weight(&self) -> usize {
         self.alternatives.iter().flatten().map(Segment::weight).sum()
     }
@@ -82,7 +101,7 @@ impl Segment {
     pub fn weight(&self) -> usize {
         match self {
             Segment::Any => 1,
-            Segment::One(tokens) => 1 + tokens.len(),
+            Segment::One(tokens) => 1 + tokens.iter().map(Token::weight).sum::<usize>(),
         }
     }
 
@@ -145,6 +164,14 @@ fn token_match(tokens: &[Token], name: &str) -> bool {
 }
 
 impl Token {
+    /// How many comparisons one character takes.
+    fn weight(&self) -> usize {
+        match self {
+            Token::Literal(_) | Token::One | Token::Many => 1,
+            Token::Class { ranges, .. } => 1 + ranges.len(),
+        }
+    }
+
     fn matches(&self, c: char) -> bool {
         match self {
             Token::Literal(wanted) => *wanted == c,
@@ -209,22 +236,25 @@ fn member(chars: &mut std::str::Chars<'_>) -> Option<char> {
     }
 }
 
-/// The patterns that braces stand for; nothing if they are not in pairs or stand for too many.
-fn alternatives(pattern: &str) -> Option<Vec<String>> {
+/// The patterns that braces stand for.
+fn alternatives(pattern: &str) -> Result<Vec<String>, Bad> {
     let mut pending = vec![pattern.to_owned()];
-    let mut done = Vec::new();
+    let (mut done, mut bytes) = (Vec::new(), pattern.len());
     while let Some(pattern) = pending.pop() {
-        if done.len() + pending.len() > MAX_ALTERNATIVES {
-            return None;
-        }
-        match braces(&pattern)? {
-            None => done.push(pattern),
-            Some((before, choices, after)) => {
-                pending.extend(choices.iter().map(|choice| format!("{before}{choice}{after}")));
+        let Some((before, choices, after)) = braces(&pattern).ok_or(Bad::Syntax)? else {
+            done.push(pattern);
+            continue;
+        };
+        bytes -= pattern.len();
+        for choice in choices {
+            bytes += before.len() + choice.len() + after.len();
+            if bytes > MAX_BYTES || done.len() + pending.len() == MAX_ALTERNATIVES {
+                return Err(Bad::TooMuch);
             }
+            pending.push(format!("{before}{choice}{after}"));
         }
     }
-    Some(done)
+    Ok(done)
 }
 
 /// What stands before, in and after the first braces. The outer nothing is for braces without their other half.
@@ -266,7 +296,7 @@ fn braces(pattern: &str) -> Option<Option<(&str, Vec<&str>, &str)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Dialect, Glob};
+    use super::{Bad, Dialect, Glob};
 
     #[test]
     fn dialects() {
@@ -302,15 +332,35 @@ mod tests {
             (Doublestar, "{a", "a", None),
             (Doublestar, "a}", "a", None),
         ] {
-            let found = Glob::parse(pattern, dialect).map(|glob| glob.matches(path));
+            let found = Glob::parse(pattern, dialect).ok().map(|glob| glob.matches(path));
             assert_eq!(found, expected, "{dialect:?} {pattern:?} {path:?}");
         }
     }
 
     #[test]
     fn patterns_that_stand_for_too_much_are_refused() {
-        assert!(Glob::parse(&"{a,b}".repeat(30), Dialect::Doublestar).is_none());
+        let told = |pattern: &str| Glob::parse(pattern, Dialect::Doublestar).err();
+        assert_eq!(told(&"{a,b}".repeat(30)), Some(Bad::TooMuch));
+        assert_eq!(told(&format!("{{{}}}", ",".repeat(300))), Some(Bad::TooMuch));
+        // Each of the alternatives has all that is around the braces.
+        let around = |bytes: usize| "{a,b}".repeat(8) + &"x".repeat(bytes);
+        assert_eq!(told(&around(100)), None);
+        assert_eq!(told(&around(1000)), Some(Bad::TooMuch));
+        assert_eq!(told(&"x".repeat(250_000)), Some(Bad::TooMuch));
+        assert_eq!(told("{a"), Some(Bad::Syntax));
         let hard = Glob::parse(&"*a".repeat(300), Dialect::Go).unwrap();
         assert!(!hard.matches(&"a".repeat(250)));
+    }
+
+    /// A class is compared range by range.
+    #[test]
+    fn what_is_compared_is_counted() {
+        let weight = |pattern: &str| Glob::parse(pattern, Dialect::Doublestar).unwrap().weight();
+        assert_eq!(weight("abc"), 4);
+        assert_eq!(weight("a/**"), 3);
+        assert_eq!(weight("{a,b}c"), 6);
+        assert_eq!(weight("*[a-c]!"), 5);
+        let wide = format!("*[{}]!", "a".repeat(800));
+        assert!(weight(&wide) > 800, "{}", weight(&wide));
     }
 }

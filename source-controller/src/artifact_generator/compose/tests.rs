@@ -1,5 +1,7 @@
-use super::{Allowance, BOUNDS, Bounds, Composed, Sources, compose_within};
-use crate::spool::Spool;
+mod bounds;
+
+use super::{Allowance, Composed, Sources};
+use crate::{artifact_generator::allowance::Turn, spool::Spool};
 use artifact::{Limits, Node, Tree, TreeBuilder};
 use crds::extensions::{CopyOperation, CopyStrategy};
 use runtime::telemetry::chain;
@@ -9,8 +11,13 @@ fn scratch() -> File {
     tempfile::tempfile().unwrap()
 }
 
-fn compose(copies: &[CopyOperation], sources: &Sources) -> Result<Composed, super::ComposeError> {
-    super::compose(copies, sources, &Allowance::default(), scratch())
+fn compose(copies: &[CopyOperation], sources: &Sources) -> Result<Composed<'static>, super::ComposeError> {
+    super::compose(copies, sources, allowance(), scratch())
+}
+
+/// A whole one.
+fn allowance() -> &'static Allowance {
+    Box::leak(Box::new(Allowance::new(Turn::default())))
 }
 
 fn sources() -> Sources {
@@ -42,10 +49,13 @@ fn sources() -> Sources {
     git.file("charts/broken.tgz", b"no archive".to_vec(), false)
         .unwrap();
     git.file("charts/readme.txt", b"text".to_vec(), false).unwrap();
+    [("git".to_owned(), spool(&git.build()))].into()
+}
+
+fn spool(tree: &Tree) -> Arc<Spool> {
     let mut archive = Vec::new();
-    artifact::pack_tree(&git.build(), &mut archive).unwrap();
-    let spool = Spool::unpack(&archive[..], &Limits::default(), scratch()).unwrap();
-    [("git".to_owned(), Arc::new(spool))].into()
+    artifact::pack_tree(tree, &mut archive).unwrap();
+    Arc::new(Spool::unpack(&archive[..], &Limits::default(), scratch()).unwrap())
 }
 
 fn copy(from: &str, to: &str) -> CopyOperation {
@@ -278,103 +288,5 @@ fn nothing_leaves_its_root() {
             copy("@git/config.yaml", "@artifact/a/b"),
         ],
         Err("leads through a file"),
-    );
-}
-
-#[test]
-fn artifacts_are_bounded() {
-    let all = copy("@git/**", "@artifact/");
-    let check = |bounds: Bounds, copies: &[CopyOperation]| {
-        let made = compose_within(bounds, copies, &sources(), &Allowance::default(), scratch());
-        made.map(drop)
-            .map_err(|error| chain(&error).rsplit(": ").next().unwrap().to_owned())
-    };
-    let again = vec![all.clone(); 4];
-    assert_eq!(check(BOUNDS, &again), Ok(()), "what is replaced is there once");
-    let bounds = |change: fn(&mut Bounds)| {
-        let mut bounds = BOUNDS;
-        change(&mut bounds);
-        bounds
-    };
-    let extract = by(
-        CopyStrategy::Extract,
-        copy("@git/charts/chart-1.tgz", "@artifact/"),
-    );
-    for (bounds, copies, expected) in [
-        (
-            bounds(|b| b.copies = 3),
-            again.clone(),
-            "more than 3 copies are copied for one artifact",
-        ),
-        (
-            bounds(|b| b.written = 40),
-            again.clone(),
-            "more than 40 files and directories are copied for one artifact",
-        ),
-        (
-            bounds(|b| b.directories = 2),
-            again.clone(),
-            "more than 2 directories are copied for one artifact",
-        ),
-        (
-            bounds(|b| b.bytes = 100),
-            again,
-            "more than 100 bytes are copied for one artifact",
-        ),
-        (
-            bounds(|b| b.merged = 20),
-            vec![
-                copy("@git/base.yaml", "@artifact/v.yaml"),
-                by(CopyStrategy::Merge, copy("@git/over.yaml", "@artifact/v.yaml")),
-            ],
-            "'v.yaml' has more than the 20 bytes that a file which is merged may have",
-        ),
-        (
-            bounds(|b| b.extracted = 100),
-            vec![extract.clone()],
-            "archive is larger than 100 bytes when unpacked",
-        ),
-        (
-            bounds(|b| b.extracted = 4000),
-            vec![extract; 100],
-            "the extracted archives are larger than 4000 bytes together",
-        ),
-    ] {
-        assert_eq!(check(bounds, &copies), Err(expected.to_owned()));
-    }
-}
-
-/// What is left out costs, too; and all artifacts of a generator have one allowance.
-#[test]
-fn work_and_bytes_are_bounded_for_all_artifacts_together() {
-    let everything = but(&["**/*.nothing", "**"], copy("@git/", "@artifact/"));
-    let told = |allowance: &Allowance, operation: &CopyOperation| {
-        compose_within(
-            BOUNDS,
-            std::slice::from_ref(operation),
-            &sources(),
-            allowance,
-            scratch(),
-        )
-        .map(drop)
-        .map_err(|error| chain(&error))
-    };
-    let work = Allowance::of(20_000, 1 << 20);
-    let ends: Vec<_> = (0..100).map(|_| told(&work, &everything)).collect();
-    assert_eq!(ends[0], Ok(()));
-    assert!(
-        ends[99].as_ref().unwrap_err().contains("takes too much work"),
-        "{:?}",
-        ends[99]
-    );
-    let bytes = Allowance::of(u64::MAX, 3000);
-    let ends: Vec<_> = (0..100)
-        .map(|_| told(&bytes, &copy("@git/", "@artifact/")))
-        .collect();
-    assert_eq!(ends[0], Ok(()));
-    assert!(
-        ends[99].as_ref().unwrap_err().contains("larger than"),
-        "{:?}",
-        ends[99]
     );
 }
