@@ -47,7 +47,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) use git::{Repository, below, commit};
 pub(crate) use github_api::authorized;
 pub use request::Request;
-pub(crate) use text::{cut, masked};
+pub(crate) use text::{cut, cut_bytes, masked};
 pub use wants::{is_comment, is_commit_status, is_incident, wants};
 
 /// What is to be told, in whose name.

@@ -3,6 +3,7 @@
 use crate::{
     event::{Event, Marks},
     group::excerpt,
+    message::cut_bytes,
 };
 use jiff::Timestamp;
 use runtime::Key;
@@ -11,6 +12,9 @@ use serde_json::json;
 
 /// So large a message may be where it is saved, so that no alert's metadata or object's annotations keep others from being saved.
 pub const ITEM_BYTES: usize = 256 << 10;
+/// So long its text may be, which Flux's controllers keep to 39 kB, and its reason, of which Kubernetes takes 1024.
+const TEXT_BYTES: usize = 40 << 10;
+const WORD_BYTES: usize = 1 << 10;
 /// The metadata that says that some was left out.
 const LEFT_OUT: &str = "metadataLeftOut";
 
@@ -50,8 +54,12 @@ impl Item {
         Key::new(&*self.alert_namespace, &*self.alert_name)
     }
 
-    /// The message without the largest of its metadata, if it is too large with them.
+    /// The message without the largest of its metadata, if it is too large with them, and cut if its text is: whoever may write a status,
+    /// or post events, may write a megabyte.
     pub(super) fn fitting(mut self) -> Self {
+        self.event.message = cut_bytes(&self.event.message, TEXT_BYTES);
+        self.event.reason = cut_bytes(&self.event.reason, WORD_BYTES);
+
         let mut too_much = self.bytes().saturating_sub(ITEM_BYTES);
         if too_much == 0 {
             return self;

@@ -413,3 +413,17 @@ fn a_group_has_the_same_key_whatever_the_order_of_its_members() {
     assert_eq!(of(["1", "2", "3"]), of(["3", "1", "2"]));
     assert_ne!(of(["1", "2", "3"]), of(["1", "2", "4"]));
 }
+
+#[test]
+fn a_text_of_a_megabyte_is_cut() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let huge = "\u{1}".repeat(1 << 20);
+    outbox.post(&sink(), [(item("1", "a", &huge, &huge), None)], now);
+    let kept = sent(outbox.next(&sink(), now)).unwrap();
+    // Where it is saved each of these letters has six.
+    assert!(
+        kept.bytes() <= ITEM_BYTES && kept.event.message.ends_with('…'),
+        "{}",
+        kept.bytes()
+    );
+}

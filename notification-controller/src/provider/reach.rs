@@ -71,7 +71,7 @@ fn is_forbidden(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that one of IPv6 stands for: mapped (RFC 4291, 2.5.5.2), by the well-known prefix of translators (RFC 6052), or
+/// The IPv4 address that one of IPv6 stands for: mapped (RFC 4291, 2.5.5.2), by the prefixes of translators (RFC 6052, RFC 8215), or
 /// 6to4 (RFC 3056).
 fn ipv4_within(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, high, low] = address.segments();
@@ -81,6 +81,8 @@ fn ipv4_within(address: Ipv6Addr) -> Option<Ipv4Addr> {
     };
     match [a, b, c, d, e, f] {
         [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => of(high, low),
+        // By a prefix for local use (RFC 8215), as RFC 6052 has it for 96 bits; shorter ones have it elsewhere, and lead to no host.
+        [0x64, 0xff9b, 1, ..] => of(high, low),
         [0x2002, high, low, ..] => of(high, low),
         _ => None,
     }
@@ -111,6 +113,9 @@ mod tests {
             ("http://[64:ff9b::100.100.100.200]/", true),
             ("http://[2002:a9fe:a9fe::1]/", true),
             ("http://[::ffff:168.63.129.16]/", true),
+            ("http://[64:ff9b:1::a9fe:a9fe]/", true),
+            ("http://[64:ff9b:1:ab:cd::169.254.169.254]/", true),
+            ("http://[64:ff9b:1::10.0.0.1]/", false),
             ("http://[64:ff9b::10.0.0.1]/", false),
             ("http://168.63.129.17/", false),
             ("http://[fd00:ec2::1]/", false),
