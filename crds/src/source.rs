@@ -33,7 +33,8 @@ pub use helm_repository::{
 pub use oci_repository::{
     OCIRepository, OCIRepositorySpec, OCIRepositoryStatus, OciLayerOperation, OciLayerSelector, OciReference,
 };
-pub use verification::{OciVerification, OidcIdentity, VerificationProvider};
+pub(crate) use verification::CHART_RULES;
+pub use verification::{ChartVerificationProvider, OciVerification, OidcIdentity, VerificationProvider};
 
 /// The API group of all sources.
 pub const GROUP: &str = "source.toolkit.fluxcd.io";

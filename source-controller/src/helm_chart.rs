@@ -4,6 +4,8 @@ mod build;
 mod dependencies;
 mod local;
 mod memory;
+mod proof;
+mod provenance;
 mod record;
 mod registry;
 mod remote;
@@ -26,6 +28,7 @@ use crds::{
     source::{HelmChart, HelmChartStatus, Source as _, reason},
 };
 use memory::Memory;
+use provenance::Proven;
 use record::{End, Pass};
 use runtime::{
     Key,
@@ -39,6 +42,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct HelmCharts {
     context: Arc<Context>,
     memory: Memory,
+    proven: Proven,
 }
 
 /// The kind as it stands in paths and messages.
@@ -77,6 +81,7 @@ impl Reconciler for HelmCharts {
 
     fn forget(&self, key: &Key) {
         self.memory.forget(key);
+        self.proven.forget(key);
     }
 }
 
@@ -86,6 +91,7 @@ impl HelmCharts {
         Self {
             context,
             memory: Memory::default(),
+            proven: Proven::default(),
         }
     }
 
@@ -111,12 +117,18 @@ impl HelmCharts {
 
     /// I/O: the chart of a source, and its archive on the shelf if it is not there yet.
     async fn have(&self, object: &Arc<HelmChart>, found: Found, options: Options) -> Result<End, Failure> {
-        let context = &self.context;
+        let (context, proven) = (&self.context, &self.proven);
         let Build { made, content } = match found {
-            Found::Repository(repository) => remote::build(context, object, &repository, options).await?,
+            Found::Repository(repository) => {
+                remote::build(context, object, &repository, options, proven).await?
+            }
             Found::Archive { artifact, .. } => return self.have_of(object, artifact, options).await,
         };
-        self.stored(object, made, content).await
+        let end = self.stored(object, made, content).await?;
+        if let Some((chart, made)) = end.chart(object) {
+            proven.keep(object, chart, made);
+        }
+        Ok(end)
     }
 
     /// As [`HelmCharts::have`], of an archive, which is not looked into if it is the one of the last time.
@@ -132,11 +144,7 @@ impl HelmCharts {
         }
         let Build { made, content } = local::build(&self.context, object, source.clone(), options).await?;
         let end = self.stored(object, made, content).await?;
-        let (chart, made) = match &end {
-            End::UpToDate { made, .. } => (object.artifact(), made),
-            End::Stored(stored) => (Some(&stored.0.artifact), &stored.1),
-        };
-        if let Some(chart) = chart {
+        if let Some((chart, made)) = end.chart(object) {
             self.memory.keep(object, &source, chart, made);
         }
         Ok(end)

@@ -19,6 +19,7 @@ mod lock;
 mod objects;
 mod oci;
 mod oci_repository;
+mod openpgp;
 mod progress;
 mod record;
 mod shared;

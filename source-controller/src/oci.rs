@@ -19,7 +19,7 @@ mod registry;
 pub use error::OciError;
 pub use identity::login;
 pub use keychain::{CONFIG as DOCKER_CONFIG, Keychain, Login};
-pub use manifest::Descriptor;
+pub use manifest::{Descriptor, Manifest};
 pub use name::{Reference, Repository};
 pub use registries::{Access, Registries};
 pub use registry::Registry;

@@ -1,7 +1,9 @@
-//! Signatures of what is in registries: whose must be there, and whether one is.
+//! Signatures of what is in registries, and of charts: whose must be there, and whether one is.
 //!
 //! 1. [`Policy::read`] (I/O) reads the Secrets that a spec names, or asks [`PublicRoot`]; [`Policy`] is what they say.
 //! 2. [`verify`] (I/O) fetches what claims to be a signature; whether it is one is decided by pure code below.
+//!
+//! What a chart's provenance file says needs no registry: [`provenance::check`] is pure.
 //!
 //! Nothing is verified unless something was found that is: every way out but one says so.
 
@@ -11,6 +13,7 @@ mod der;
 mod key;
 mod notation;
 mod policy;
+pub mod provenance;
 mod public_root;
 mod timestamp;
 

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::meta::{Duration, HOURS, LocalReference};
-use crate::source::{ChartSourceKind, ReconcileStrategy, VerificationProvider};
+use crate::schema::rules;
+use crate::source::{CHART_RULES, ChartSourceKind, ChartVerificationProvider, ReconcileStrategy};
 
 /// The HelmChart that is made for a HelmRelease.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +53,7 @@ pub struct ChartTemplateSpec {
     /// Values files to use instead of the chart's `values.yaml`, merged in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values_files: Vec<String>,
-    /// Whose signature the chart has to bear; in a container registry only.
+    /// Whose signature the chart has to bear; by `cosign` and `notation` in a container registry only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<ChartTemplateVerification>,
     /// Version of the chart, or range of versions; of account for a HelmRepository only.
@@ -82,11 +83,13 @@ pub struct ChartSource {
 /// Whose signature the chart has to bear.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules(CHART_RULES)))]
 pub struct ChartTemplateVerification {
-    /// The tool that made the signature.
+    /// The tool that made the signature; `pgp` for a provenance file of Helm.
     #[schemars(extend("default" = "cosign"))]
-    pub provider: VerificationProvider,
-    /// Secret with the public keys (`*.pub`), or the trust policy and certificates of Notation.
+    pub provider: ChartVerificationProvider,
+    /// Secret with the public keys (`*.pub`), or the trust policy and certificates of Notation, or, for `pgp`, OpenPGP
+    /// key rings under any names, armored or in binary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalReference>,
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::GROUP;
-use super::verification::{OidcIdentity, VerificationProvider};
+use super::verification::{CHART_RULES, ChartVerificationProvider, OidcIdentity};
 use crate::meta::{Artifact, Condition, Duration, HOURS, LocalReference, Message, flux_object, is_zero};
 use crate::schema::rules;
 
@@ -53,7 +53,7 @@ pub struct HelmChartSpec {
     /// a HelmRepository, else paths in the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values_files: Vec<String>,
-    /// Whose signature the chart has to bear; in a container registry only.
+    /// Whose signature the chart has to bear; by `cosign` and `notation` in a container registry only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<HelmChartVerification>,
     /// Version of the chart, or range of versions; of account for a HelmRepository only.
@@ -111,14 +111,16 @@ pub enum ReconcileStrategy {
 /// Whose signature a chart has to bear.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules(CHART_RULES)))]
 pub struct HelmChartVerification {
     /// Identities that may have signed without a key; any of them will do.
     #[serde(rename = "matchOIDCIdentity", default, skip_serializing_if = "Vec::is_empty")]
     pub match_oidc_identity: Vec<OidcIdentity>,
-    /// The tool that made the signature.
+    /// The tool that made the signature; `pgp` for a provenance file of Helm.
     #[schemars(extend("default" = "cosign"))]
-    pub provider: VerificationProvider,
-    /// Secret with the public keys (`*.pub`), or the trust policy and certificates of Notation.
+    pub provider: ChartVerificationProvider,
+    /// Secret with the public keys (`*.pub`), or the trust policy and certificates of Notation, or, for `pgp`, OpenPGP
+    /// key rings under any names, armored or in binary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalReference>,
 }

@@ -1,4 +1,4 @@
-//! Whose signature an artifact in a registry has to bear.
+//! Whose signature an artifact in a registry, or a chart, has to bear.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,3 +42,22 @@ pub enum VerificationProvider {
     /// The Notary Project's notation.
     Notation,
 }
+
+/// How a chart was signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChartVerificationProvider {
+    /// In a registry, with Sigstore's cosign.
+    #[default]
+    Cosign,
+    /// In a registry, with the Notary Project's notation.
+    Notation,
+    /// With OpenPGP, by a provenance file beside the chart, as `helm package --sign` writes it.
+    Pgp,
+}
+
+/// What a chart's `verify` has to have: `pgp` is nothing without keys.
+pub(crate) const CHART_RULES: &[(&str, &str)] = &[(
+    "!has(self.provider) || self.provider != 'pgp' || has(self.secretRef)",
+    "the provider 'pgp' needs a secretRef",
+)];

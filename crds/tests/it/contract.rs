@@ -13,7 +13,7 @@ const CONTRACT: [&str; 5] = [
     include_str!("contract/source.txt"),
 ];
 
-/// Fields that we have added; all are optional.
+/// Fields that we have added; all are optional. Added too: the value `pgp` of a chart's `verify.provider`, with its rule.
 const OURS: [&str; 5] = ["deadLetters", "grouping", "lastFailure", "messages", "waiting"];
 
 /// Bounds that we have added, each to a field of Flux's: what is over them would cost others too much.

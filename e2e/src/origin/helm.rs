@@ -1,8 +1,10 @@
 //! A Helm repository over HTTP on loopback that behaves as told, and the real Helm that makes and pushes what is in it.
 
 mod large;
+mod signed;
 
 pub use large::large;
+pub use signed::{Signed, Signer};
 
 use anyhow::{Context as _, Result, bail};
 use axum::serve::Listener as _;

@@ -1,8 +1,9 @@
-//! `spec.verify` of OCIRepositories: what the real cosign and notation have signed is accepted, and nothing else is.
+//! `spec.verify` of OCIRepositories and HelmCharts: what the real cosign and notation have signed is accepted, and nothing else is.
 
 mod chart;
 mod cosign;
 mod notation;
+mod provenance;
 mod public;
 mod sigstore;
 mod timestamps;

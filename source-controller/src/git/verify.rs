@@ -1,11 +1,11 @@
 //! PURE: whether a commit, or the tag that led to it, was signed by someone whom `spec.verify.secretRef` trusts.
 
-mod openpgp;
 mod sshsig;
 
 use std::collections::BTreeMap;
 
 use super::checkout::{Checkout, Signature};
+use crate::openpgp::{self, Keys};
 use crds::source::reason;
 
 /// `spec.verify.mode`.
@@ -79,6 +79,24 @@ pub enum SignatureError {
     NoMatch,
 }
 
+impl From<openpgp::SignatureError> for SignatureError {
+    /// In Flux's words, which do not say why a signature counts for nothing.
+    fn from(error: openpgp::SignatureError) -> Self {
+        use openpgp::SignatureError as Error;
+        match error {
+            Error::Malformed(problem) => Self::Malformed(problem),
+            Error::NoKeys => Self::NoKeyRings,
+            Error::Unknown(_)
+            | Error::Mismatch(_)
+            | Error::Unacceptable(_)
+            | Error::NotCurrent(_)
+            | Error::Expired(_)
+            | Error::Revoked(_)
+            | Error::NotForSigning(_) => Self::NoMatch,
+        }
+    }
+}
+
 impl VerifyMode {
     /// Reads the CRD's enum; an empty text is the default.
     #[must_use]
@@ -113,8 +131,8 @@ impl VerifyError {
 
 /// Verifies what the mode asks for. Nothing is trusted unless a signature by one of the keys is found to be good.
 ///
-/// `keys` is the Secret's data: entries named `*.sshpub` are in the format of `authorized_keys`, all others are armored
-/// OpenPGP key rings. `now` is in seconds since 1970.
+/// `keys` is the Secret's data: entries named `*.sshpub` are in the format of `authorized_keys`, all others are OpenPGP
+/// key rings, armored or in binary. `now` is in seconds since 1970.
 ///
 /// # Errors
 /// See [`VerifyError`].
@@ -163,7 +181,8 @@ fn check(
     if armor.starts_with(b"-----BEGIN SSH SIGNATURE-----") {
         sshsig::check(armor, &signature.payload, of_kind(true))
     } else if armor.starts_with(b"-----BEGIN PGP SIGNATURE-----") {
-        openpgp::check(armor, &signature.payload, of_kind(false), now)
+        let signer = openpgp::check(armor, &signature.payload, &Keys::read(of_kind(false)), now)?;
+        Ok(signer.key)
     } else {
         Err(SignatureError::Unsupported)
     }

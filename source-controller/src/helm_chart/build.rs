@@ -1,8 +1,7 @@
 //! PURE: what is wanted of a chart, what was made of it, and why nothing could be.
 
-use super::source::Found;
+use super::{proof::Proof, source::Found};
 use crate::record::Failure;
-use crate::verify::Verdict;
 use crds::source::{
     ChartSourceKind, HelmChart, ReconcileStrategy, Source as _, condition::BUILD_FAILED, reason,
 };
@@ -62,7 +61,7 @@ pub struct Made {
     /// How many dependencies were had for it.
     pub dependencies: usize,
     /// What became of its signature, if one is wanted.
-    pub verified: Option<Verdict>,
+    pub proof: Option<Proof>,
 }
 
 /// Which step failed.
@@ -75,6 +74,7 @@ pub enum Step {
     Dependency,
     Package,
     Verification,
+    Provenance,
     Unknown,
 }
 
@@ -155,7 +155,7 @@ impl Options {
                 values_files: observed.unwrap_or(&self.values_files).clone(),
                 packaged,
                 dependencies: 0,
-                verified: None,
+                proof: None,
             },
             content: Content::Kept,
         })
@@ -243,7 +243,9 @@ impl Step {
             Self::Values => (reason::VALUES_FILES_ERROR, "values files merge error"),
             Self::Dependency => (reason::DEPENDENCY_BUILD_ERROR, "dependency build error"),
             Self::Package => (reason::CHART_PACKAGE_ERROR, "chart package error"),
-            Self::Verification => (reason::CHART_VERIFICATION_ERROR, "chart verification error"),
+            Self::Verification | Self::Provenance => {
+                (reason::CHART_VERIFICATION_ERROR, "chart verification error")
+            }
             Self::Unknown => (reason::UNKNOWN, "unknown build error"),
         }
     }
@@ -270,6 +272,11 @@ impl BuildError {
         self.retry_after
     }
 
+    /// Whether it may be for lack of a login or of trust in certificates. What a provenance file says may have any words in it.
+    pub fn may_be_of_access(&self) -> bool {
+        self.step != Step::Provenance
+    }
+
     /// What went wrong, as it is told.
     pub fn message(&self) -> String {
         format!("{}: {}", self.step.words().1, self.problem)
@@ -284,7 +291,7 @@ impl From<BuildError> for Failure {
             Step::Pull | Step::Unknown => Failure::fetch(reason, message),
             Step::Metadata | Step::Values => Failure::new(BUILD_FAILED, reason, message).stalled(),
             Step::Dependency | Step::Package => Failure::new(BUILD_FAILED, reason, message),
-            Step::Verification => {
+            Step::Verification | Step::Provenance => {
                 Failure::new(BUILD_FAILED, reason, message).and_unverified(reason::VERIFICATION_ERROR)
             }
         };

@@ -1,14 +1,13 @@
 //! PURE: what a pass over a HelmChart came to → the status, what to tell, and when to look again.
 
-use super::build::Made;
+use super::{build::Made, proof::Proof};
 use crate::{
     record::{self, Failure},
     storage::{Published, Urls},
-    verify::Verdict,
 };
 use crds::{
-    meta::reason as meta,
-    source::{HelmChart, HelmChartStatus, condition::SOURCE_VERIFIED, reason},
+    meta::{Artifact, reason as meta},
+    source::{HelmChart, HelmChartStatus, Source as _, condition::SOURCE_VERIFIED, reason},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use runtime::{events::Event, reconciler::Outcome};
@@ -35,6 +34,16 @@ pub enum End {
     },
     /// A chart was stored.
     Stored(Box<(Published, Made)>),
+}
+
+impl End {
+    /// What is on the shelf now, and what it is.
+    pub fn chart<'a>(&'a self, object: &'a HelmChart) -> Option<(&'a Artifact, &'a Made)> {
+        match self {
+            Self::UpToDate { made, .. } => Some((object.artifact()?, made)),
+            Self::Stored(stored) => Some((&stored.0.artifact, &stored.1)),
+        }
+    }
 }
 
 impl Pass {
@@ -86,13 +95,18 @@ pub fn outcome(
         }
     };
     let mut conditions = record::conditions(object, &mut status, &now);
-    match made.verified {
-        Some(Verdict::Verified) => {
-            let text = format!("verified signature of version {}", made.version);
-            conditions.mark_true(SOURCE_VERIFIED, meta::SUCCEEDED, text);
-        }
-        Some(Verdict::Ignored) => conditions.remove(SOURCE_VERIFIED),
-        None => {}
+    let verified = match &made.proof {
+        Some(Proof::Signature) => format!("verified signature of version {}", made.version),
+        Some(Proof::Provenance { signer, .. }) => format!(
+            "verified provenance of version {} with key '{}'",
+            made.version, signer.key
+        ),
+        Some(Proof::Ignored) | None => String::new(),
+    };
+    if !verified.is_empty() {
+        conditions.mark_true(SOURCE_VERIFIED, meta::SUCCEEDED, verified);
+    } else if made.proof.is_some() {
+        conditions.remove(SOURCE_VERIFIED);
     }
     let summary = made.summary();
     record::succeed_as(object, &mut status, made.reason(), &summary, &now);

@@ -3,7 +3,7 @@
 use super::repository::{Chosen, Missing};
 use crate::{
     context::Context,
-    oci::{self, Access, Keychain, OciError, Reference, Registry, Repository},
+    oci::{self, Access, Descriptor, Keychain, Manifest, OciError, Reference, Registry, Repository},
     shelf::blocking,
     storage::Storage,
 };
@@ -17,6 +17,7 @@ use versions::{Range, Version};
 /// Media types of Helm's artifacts.
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+const PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 /// What charts had before.
 const LEGACY: &str = "application/tar+gzip";
 
@@ -116,6 +117,43 @@ pub async fn pull(
     let doing = format!("failed to get 'oci://{}'", reference.with(place));
     let failed = |error: OciError| (format!("{doing}: {}", chain(&error)), error.retry_after());
     let odd = |problem: &str| (format!("{doing}: {problem}"), None);
+    let manifest = manifest(registry, place, reference, now).await?;
+    let layer = layer(&manifest, &[CHART, LEGACY]).map_err(|problem| odd(&problem))?;
+    let content = registry.layer(place, layer, limit, || storage.scratch()).await;
+    let content = content.map_err(failed)?;
+    // Somebody else may have had it under another limit.
+    if content.size() > limit {
+        return Err(odd(&format!("the chart is larger than {limit} bytes")));
+    }
+    let read = blocking(move || content.bytes()).await;
+    let read = read.map_err(|failure| odd(&failure.message))?;
+    read.map_err(|error| odd(&format!("cannot read what was downloaded: {error}")))
+}
+
+/// The provenance file of a chart, which `helm push` puts beside its archive, at most `limit` bytes of it.
+pub async fn provenance(
+    registry: &Registry,
+    place: &Repository,
+    reference: &Reference,
+    (limit, now): (u64, bool),
+) -> Result<Vec<u8>, (String, Option<Duration>)> {
+    let doing = format!("failed to get 'oci://{}'", reference.with(place));
+    let manifest = manifest(registry, place, reference, now).await?;
+    let layer = layer(&manifest, &[PROVENANCE]).map_err(|problem| (format!("{doing}: {problem}"), None))?;
+    let text = registry.blob(place, layer, limit).await;
+    text.map_err(|error| (format!("{doing}: {}", chain(&error)), error.retry_after()))
+}
+
+/// The manifest of a chart.
+async fn manifest(
+    registry: &Registry,
+    place: &Repository,
+    reference: &Reference,
+    now: bool,
+) -> Result<Manifest, (String, Option<Duration>)> {
+    let doing = format!("failed to get 'oci://{}'", reference.with(place));
+    let failed = |error: OciError| (format!("{doing}: {}", chain(&error)), error.retry_after());
+    let odd = |problem: &str| (format!("{doing}: {problem}"), None);
     let digest = registry.look(place, reference, now).await.map_err(failed)?;
     let mut manifest = registry.manifest(place, &digest).await.map_err(failed)?;
     if manifest.is_index() {
@@ -130,24 +168,17 @@ pub async fn pull(
     {
         return Err(odd(&format!("could not load config with mediatype {CONFIG}")));
     }
-    let layer = manifest.layers.iter().rev();
-    let layer = layer
-        .clone()
-        .find(|layer| [CHART, LEGACY].contains(&layer.media_type.as_str()));
-    let layer = layer.ok_or_else(|| {
-        odd(&format!(
-            "manifest does not contain a layer with mediatype {CHART}"
-        ))
-    })?;
-    let content = registry.layer(place, layer, limit, || storage.scratch()).await;
-    let content = content.map_err(failed)?;
-    // Somebody else may have had it under another limit.
-    if content.size() > limit {
-        return Err(odd(&format!("the chart is larger than {limit} bytes")));
-    }
-    let read = blocking(move || content.bytes()).await;
-    let read = read.map_err(|failure| odd(&failure.message))?;
-    read.map_err(|error| odd(&format!("cannot read what was downloaded: {error}")))
+    Ok(manifest)
+}
+
+/// The last layer of a manifest with one of these media types.
+fn layer<'m>(manifest: &'m Manifest, types: &[&str]) -> Result<&'m Descriptor, String> {
+    let mut layers = manifest.layers.iter().rev();
+    let layer = layers.find(|layer| types.contains(&layer.media_type.as_str()));
+    layer.ok_or_else(|| {
+        let wanted = types.first().copied().unwrap_or_default();
+        format!("manifest does not contain a layer with mediatype {wanted}")
+    })
 }
 
 #[cfg(test)]

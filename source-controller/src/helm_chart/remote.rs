@@ -2,7 +2,9 @@
 
 use super::{
     build::{Build, BuildError, Content, Made, Options, Step},
-    repository::{Missing, Repository, Unusable},
+    proof::{Proof, Wanted},
+    provenance::{Case, Proven},
+    repository::{Chosen, Missing, Repository, Unusable},
     values,
 };
 use crate::{
@@ -10,14 +12,12 @@ use crate::{
     helm_remote::{Access, is_oci, is_static},
     record::{Failure, asked},
     shelf::blocking,
-    verify::{Asked, Policy},
 };
 use crds::{
     meta::reason,
     source::{HelmChart, HelmRepository, reason as source},
 };
 use helm::{ArchiveLimits, Chart, Metadata};
-use kube::ResourceExt as _;
 use peer::http::shown;
 use runtime::telemetry::chain;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub async fn build(
     object: &HelmChart,
     repository: &HelmRepository,
     options: Options,
+    proven: &Proven,
 ) -> Result<Build, Failure> {
     let access = Access::read(&context.client, repository).await;
     let access = access.map_err(|problem| Failure::fetch(reason::AUTHENTICATION_FAILED, problem))?;
@@ -55,11 +56,12 @@ pub async fn build(
     let now = asked(object) || is_new(object);
     let opened = Repository::open(context, url, access, Some(repository)).map_err(unusable)?;
     let opened = opened.looked_at(now);
-    let policy = policy(context, object, repository).await?;
-    let built = pull(context, object, &opened, policy.as_ref(), options).await;
+    let wanted = Wanted::read(context, object, repository).await?;
+    let built = pull(context, object, &opened, (&wanted, proven), options).await;
     built.map_err(|(error, new)| {
         let message = error.message();
-        let failure = if UNAUTHENTICATED.iter().any(|word| message.contains(word)) {
+        let failure = if error.may_be_of_access() && UNAUTHENTICATED.iter().any(|word| message.contains(word))
+        {
             let text = format!("failed to authenticate with the Helm repository: {message}");
             Failure::fetch(reason::AUTHENTICATION_FAILED, text).not_before(error.retry_after())
         } else {
@@ -75,30 +77,6 @@ pub async fn build(
 /// Whether the spec was not seen before.
 fn is_new(object: &HelmChart) -> bool {
     object.status.as_ref().map(|status| status.observed_generation) != object.metadata.generation
-}
-
-/// Whose signature the chart has to bear.
-async fn policy(
-    context: &Context,
-    object: &HelmChart,
-    repository: &HelmRepository,
-) -> Result<Option<Policy>, BuildError> {
-    let Some(verify) = &object.spec.verify else {
-        return Ok(None);
-    };
-    let failed = |problem: String| BuildError::new(Step::Verification, problem);
-    if !is_static(repository) {
-        return Err(failed("not implemented".to_owned()));
-    }
-    let asked = Asked {
-        provider: verify.provider,
-        secret: verify.secret_ref.as_ref(),
-        identities: &verify.match_oidc_identity,
-        trusted_root: None,
-    };
-    let namespace = object.namespace().unwrap_or_default();
-    let policy = Policy::read(&context.client, &context.public_root, &namespace, asked).await;
-    policy.map(Some).map_err(|error| failed(chain(&error)))
 }
 
 fn unusable(problem: Unusable) -> Failure {
@@ -119,16 +97,16 @@ async fn pull(
     context: &Arc<Context>,
     object: &HelmChart,
     repository: &Repository,
-    policy: Option<&Policy>,
+    (wanted, proven): (&Wanted, &Proven),
     options: Options,
 ) -> Result<Build, (BuildError, Option<String>)> {
     let early = |error: BuildError| (error, None);
     let now = repository.now();
     let name = &object.spec.chart;
     valid_name(name).map_err(early)?;
-    let wanted = object.spec.version.as_deref().unwrap_or_default();
+    let version = object.spec.version.as_deref().unwrap_or_default();
     let mut chosen = repository
-        .choose(context, name, wanted)
+        .choose(context, name, version)
         .await
         .map_err(|missing| {
             let doing = "failed to get chart version for remote reference";
@@ -141,26 +119,34 @@ async fn pull(
                 }
             })
         })?;
-    // As in Flux in each pass: a signature can be taken back.
-    let verified = match policy {
-        Some(policy) => Some(chosen.verify(policy, now).await.map_err(|error| {
-            let delay = error.retry_after();
-            early(BuildError::new(Step::Verification, chain(&error)).not_before(delay))
-        })?),
-        None => None,
-    };
-    let made = Made {
-        verified,
+    let mut made = Made {
+        // As in Flux in each pass: a signature in a registry can be taken back.
+        proof: signature(&mut chosen, wanted, now).await.map_err(early)?,
         name: chosen.name.clone(),
         version: options.version(&chosen.version).map_err(early)?,
         packaged: options.changes_chart(),
         ..Made::default()
     };
-    if let Some(mut build) = options.shelved(&made.name, &made.version, made.packaged) {
-        build.made.verified = verified;
+    let case = match wanted {
+        Wanted::Provenance(keys) => Some(Case {
+            repository,
+            chosen: &chosen,
+            keys,
+        }),
+        Wanted::Nothing | Wanted::Signature(_) => None,
+    };
+    let shelved = match (case, options.shelved(&made.name, &made.version, made.packaged)) {
+        (Some(case), Some(build)) => case.of_shelf(object, proven, build).await.map_err(early)?,
+        (_, shelved) => shelved.map(|mut build| {
+            build.made.proof.clone_from(&made.proof);
+            build
+        }),
+    };
+    if let Some(build) = shelved {
         return Ok(build);
     }
     let new = made.as_new();
+    let late = |error: BuildError| (error, Some(new.clone()));
     context
         .progress
         .newer(object, &made.version, source::NEW_CHART, &new);
@@ -169,15 +155,29 @@ async fn pull(
         .await;
     let archive = archive.map_err(|(problem, delay)| {
         let text = format!("failed to download chart for remote reference: {problem}");
-        (
-            BuildError::new(Step::Pull, text).not_before(delay),
-            Some(new.clone()),
-        )
+        late(BuildError::new(Step::Pull, text).not_before(delay))
     })?;
+    let archive = Arc::new(archive);
+    if let Some(case) = case {
+        // Before anything in it is looked at.
+        made.proof = Some(case.of_archive(archive.clone()).await.map_err(late)?);
+    }
     let limit = context.charts.file;
     let work = blocking(move || finish(archive, made, &options, limit)).await;
     let work = work.map_err(|failure| early(BuildError::new(Step::Unknown, failure.message)))?;
-    work.map_err(|error| (error, Some(new)))
+    work.map_err(late)
+}
+
+/// Checks the signature in a registry that the chart has to bear, if it has to.
+async fn signature(chosen: &mut Chosen, wanted: &Wanted, now: bool) -> Result<Option<Proof>, BuildError> {
+    let Wanted::Signature(policy) = wanted else {
+        return Ok(None);
+    };
+    let verdict = chosen.verify(policy, now).await.map_err(|error| {
+        let delay = error.retry_after();
+        BuildError::new(Step::Verification, chain(&error)).not_before(delay)
+    })?;
+    Ok(Some(verdict.into()))
 }
 
 /// Names may have folders, and nothing else that leads elsewhere.
@@ -198,7 +198,12 @@ fn valid_name(name: &str) -> Result<(), BuildError> {
 }
 
 /// Blocking: checks a chart that was downloaded, and packages it anew if that is wanted.
-fn finish(archive: Vec<u8>, mut made: Made, options: &Options, file_limit: u64) -> Result<Build, BuildError> {
+fn finish(
+    archive: Arc<Vec<u8>>,
+    mut made: Made,
+    options: &Options,
+    file_limit: u64,
+) -> Result<Build, BuildError> {
     if !made.packaged {
         let metadata = Metadata::of_archive(&archive, file_limit).and_then(Metadata::checked);
         metadata.map_err(|error| {
@@ -207,7 +212,7 @@ fn finish(archive: Vec<u8>, mut made: Made, options: &Options, file_limit: u64) 
         })?;
         return Ok(Build {
             made,
-            content: Content::New(archive),
+            content: Content::New(Arc::unwrap_or_clone(archive)),
         });
     }
     let mut chart = Chart::from_archive(&archive, &ArchiveLimits::default()).map_err(|error| {

@@ -16,6 +16,7 @@ use crds::{
 };
 use helm::index::{ChooseError, Listed};
 use peer::http::shown;
+use percent_encoding::percent_decode_str;
 use runtime::telemetry::chain;
 use std::{
     io::{self, BufWriter},
@@ -23,6 +24,9 @@ use std::{
     time::Duration,
 };
 use url::Url;
+
+/// A provenance file is never larger, in bytes.
+const MAX_PROVENANCE: u64 = 1 << 20;
 
 /// A repository.
 #[derive(Debug)]
@@ -170,9 +174,27 @@ impl Repository {
                     let limits = (limit, self.now);
                     registry::pull(&context.storage, registry, place, reference, limits).await
                 }
-                (From::Url(..) | From::Nowhere, _) => {
-                    Err((format!("chart '{}' has no downloadable URLs", chosen.name), None))
+                (From::Url(..) | From::Nowhere, _) => Err((chosen.nowhere(), None)),
+            }
+        };
+        tokio::time::timeout(self.timeout, work)
+            .await
+            .map_err(|_| (self.late(), None))?
+    }
+
+    /// The provenance file of a chart: beside the archive, or a layer of the chart's manifest.
+    pub async fn provenance(&self, chosen: &Chosen) -> Result<Vec<u8>, (String, Option<Duration>)> {
+        let work = async {
+            match (&chosen.from, &self.place) {
+                (From::Url(url, _), At::Http { remote, .. }) => {
+                    let text = remote.1.provenance(url, MAX_PROVENANCE).await;
+                    text.map_err(|error| (chain(&error), error.retry_after()))
                 }
+                (From::Registry(registry, place, reference), _) => {
+                    let limits = (MAX_PROVENANCE, self.now);
+                    registry::provenance(registry, place, reference, limits).await
+                }
+                (From::Url(..) | From::Nowhere, _) => Err((chosen.nowhere(), None)),
             }
         };
         tokio::time::timeout(self.timeout, work)
@@ -258,6 +280,21 @@ impl Chosen {
             version: version.to_owned(),
             from: From::Registry(registry, place, Reference::Tag(tag)),
         }
+    }
+
+    /// The name of its archive, as Helm calls it: over HTTP what its URL ends in.
+    pub fn file(&self) -> String {
+        let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        match &self.from {
+            From::Url(url, _) => percent_decode_str(&last(url.path()))
+                .decode_utf8_lossy()
+                .into_owned(),
+            From::Registry(..) | From::Nowhere => format!("{}-{}.tgz", last(&self.name), self.version),
+        }
+    }
+
+    fn nowhere(&self) -> String {
+        format!("chart '{}' has no downloadable URLs", self.name)
     }
 
     /// Checks that a chart in a registry bears a signature as the policy wants it. It is what was checked that is then

@@ -192,6 +192,18 @@ impl Remote {
         copy(answer, url, "chart", limit, into).await
     }
 
+    /// The provenance file of a chart, at most `limit` bytes of it: where the chart is, with `.prov` behind its name.
+    ///
+    /// # Errors
+    /// See [`RemoteError`].
+    pub async fn provenance(&self, chart: &Url, limit: u64) -> Result<Vec<u8>, RemoteError> {
+        let url = url::provenance(chart);
+        let answer = succeeded(self.get(&url, HeaderMap::new()).await?, &url)?;
+        let mut text = Vec::new();
+        copy(answer, &url, "provenance", limit, &mut text).await?;
+        Ok(text)
+    }
+
     /// Sends the login where it belongs: to the repository's own scheme, host and port, or wherever its index says if its
     /// owner wants so. A redirect to another host loses it: that is reqwest's rule.
     async fn get(&self, url: &Url, conditions: HeaderMap) -> Result<Response, RemoteError> {

@@ -45,6 +45,13 @@ pub fn resolve(repository: &Url, reference: &str) -> Result<Url, ParseError> {
     }
 }
 
+/// Where the provenance file of a chart is. What the URL asks for beside a path stays as it is: it may be a login.
+pub(super) fn provenance(chart: &Url) -> Url {
+    let mut url = chart.clone();
+    url.set_path(&format!("{}.prov", chart.path()));
+    url
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +73,19 @@ mod tests {
         }
         assert_eq!(normalized("oci://h/a/").unwrap().as_str(), "oci://h/a");
         assert!(normalized("http://:0:1/").is_err());
+    }
+
+    #[test]
+    fn provenance_is_beside_a_chart() {
+        for (chart, expected) in [
+            ("http://h/a/web-1.tgz", "http://h/a/web-1.tgz.prov"),
+            (
+                "http://h/web-1%2B2.tgz?token=1",
+                "http://h/web-1%2B2.tgz.prov?token=1",
+            ),
+        ] {
+            assert_eq!(provenance(&Url::parse(chart).unwrap()).as_str(), expected);
+        }
     }
 
     #[test]
