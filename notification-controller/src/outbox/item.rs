@@ -12,7 +12,7 @@ use serde_json::json;
 
 /// So large a message may be where it is saved, so that no alert's metadata or object's annotations keep others from being saved.
 pub const ITEM_BYTES: usize = 256 << 10;
-/// So long its text may be, which Flux's controllers keep to 39 kB, and its reason, of which Kubernetes takes 1024.
+/// So long are the text and the reason of one that is too large; Flux's controllers keep texts to 39 kB.
 const TEXT_BYTES: usize = 40 << 10;
 const WORD_BYTES: usize = 1 << 10;
 /// The metadata that says that some was left out.
@@ -57,13 +57,12 @@ impl Item {
     /// The message without the largest of its metadata, if it is too large with them, and cut if its text is: whoever may write a status,
     /// or post events, may write a megabyte.
     pub(super) fn fitting(mut self) -> Self {
-        self.event.message = cut_bytes(&self.event.message, TEXT_BYTES);
-        self.event.reason = cut_bytes(&self.event.reason, WORD_BYTES);
-
-        let mut too_much = self.bytes().saturating_sub(ITEM_BYTES);
-        if too_much == 0 {
+        if self.bytes() <= ITEM_BYTES {
             return self;
         }
+        self.event.message = cut_bytes(&self.event.message, TEXT_BYTES);
+        self.event.reason = cut_bytes(&self.event.reason, WORD_BYTES);
+        let mut too_much = self.bytes().saturating_sub(ITEM_BYTES);
         let saved = |key: &String, value: &String| json!({ key: value }).to_string().len();
         let metadata = &mut self.event.metadata;
         let mut largest: Vec<(usize, String)> =
