@@ -199,6 +199,12 @@ async fn each_alert_hears_what_it_asked_for() -> Result<()> {
     ] {
         listen(&space, &sink, name, &["Kustomization"], json!({"spec": spec})).await?;
     }
+    // A Provider may be suspended as well.
+    let muted = provider("muted", &sink.url("/muted"));
+    space
+        .apply(with(muted, &json!({"spec": {"suspend": true}})))
+        .await?;
+    space.apply(alert("muted", "muted", &["Kustomization"])).await?;
     let broken = json!({"spec": {"inclusionList": ["("], "exclusionList": ["["]}});
     listen(&space, &sink, "broken", &["Kustomization"], broken).await?;
     space
@@ -236,7 +242,9 @@ async fn each_alert_hears_what_it_asked_for() -> Result<()> {
         "{:?}",
         names("/by-label")
     );
-    ensure!(names("/suspended").is_empty() && names("/excluded").is_empty());
+    for nothing in ["/suspended", "/muted", "/excluded"] {
+        ensure!(names(nothing).is_empty(), "{nothing}: {:?}", names(nothing));
+    }
     space
         .until("the broken patterns are told of", LIMIT, async || {
             let events = space.events().await?;
