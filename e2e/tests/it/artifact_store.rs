@@ -1,12 +1,14 @@
 //! Artifacts in an object store: every replica serves them, an empty disk is no loss, and what is not kept goes there too.
 
+mod needed;
+
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     app,
     expect::{self, eventually},
-    flux::{SOURCE, git_repository, with},
+    flux::SOURCE,
     origin::{
-        Answer, Artifact, Authority, AzureServer, GcsServer, Guard, Letter, Registry, S3Server, Sink, Tunnel,
+        Artifact, Authority, AzureServer, GcsServer, Guard, Registry, S3Server, Tunnel,
         objects::{ACCOUNT_KEY, KEYS, REGION},
     },
     process::free_port,
@@ -16,7 +18,6 @@ use e2e::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::time::Duration;
 
 const GIT: &str = "GitRepository";
 const OCI: &str = "OCIRepository";
@@ -293,112 +294,6 @@ async fn kept_elsewhere(url: String, env: Vec<(&'static str, String)>, name: &st
     space.gone(SOURCE, GIT, "app").await?;
     // Nothing is left that could be had again.
     ensure!(get(address, path).await?.0 == 404);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_needs_an_artifact_of_others_finds_it_in_the_store() -> Result<()> {
-    let store = S3Server::start(None).await?;
-    store.create(BUCKET).await?;
-    let url = format!(
-        "--storage-url=s3://{BUCKET}/flux?endpoint={}&insecure=true&region={REGION}",
-        store.endpoint()
-    );
-    let world = World::start(&Options {
-        source: vec![url],
-        env: vec![
-            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
-            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
-        ],
-        ..Options::default()
-    })
-    .await?;
-    let space = world.space("store-others").await?;
-    let chart = "apiVersion: v2\nname: web\nversion: 0.1.0\n";
-    space
-        .repo
-        .commit(&[("a.yaml", &app::config_map("a", "1")), ("web/Chart.yaml", chart)])?;
-    space.git_repository(json!({})).await?;
-    let including = json!({"spec": {"include": [{"repository": {"name": "app"}, "toPath": "app"}]}});
-    let including = with(git_repository("all", &space.url()), &including);
-    space.apply(including.clone()).await?;
-    space
-        .apply(json!({
-            "apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": "web"},
-            "spec": {"interval": "1h", "chart": "web", "sourceRef": {"kind": GIT, "name": "app"}},
-        }))
-        .await?;
-    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
-    let kinds = [(GIT, "app"), (GIT, "all"), ("HelmChart", "web")];
-    for (kind, name) in kinds {
-        space.holds("ready", SOURCE, kind, name, ready).await?;
-    }
-    // Its source does not take its file back: it is suspended.
-    space.git_repository(json!({"spec": {"suspend": true}})).await?;
-    world.suite.source.stop();
-    std::fs::remove_dir_all(world.suite.storage())?;
-    std::fs::create_dir_all(world.suite.storage())?;
-    world.suite.source.start()?;
-    world.suite.source.ready().await?;
-    let since = |o: &Value| expect::verdict(o).map(|v| v.since);
-    for (kind, name) in &kinds[1..] {
-        let before = space.get(SOURCE, kind, name).await?.context("it is there")?;
-        let after = space.handled(SOURCE, kind, name).await?;
-        ensure!(
-            ready(&after) && since(&before) == since(&after),
-            "{name} was not ready: {after}"
-        );
-    }
-    // Made anew, it has all of the other's files.
-    let other = json!({"spec": {"ignore": "*.txt"}});
-    space.apply(with(including, &other)).await?;
-    let is_new = |o: &Value| o["status"]["observedGeneration"] == 2 && ready(o);
-    let all = space.holds("it is made anew", SOURCE, GIT, "all", is_new).await?;
-    let url = all["status"]["artifact"]["url"].as_str().context("a url")?;
-    let archive = reqwest::get(url).await?.error_for_status()?.bytes().await?;
-    let tree = artifact::unpack(&archive[..], &artifact::Limits::default())?;
-    ensure!(tree.files().any(|(path, _)| path == "app/a.yaml"), "{all}");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_takes_long_to_archive_is_not_late() -> Result<()> {
-    const TIMEOUT: &str = "2s";
-    // A store that answers everything, and nothing within the timeout.
-    let store = Sink::start().await?;
-    store.always(Some(Answer {
-        status: 200,
-        retry_after: None,
-        delay: Duration::from_secs(3),
-    }));
-    let endpoint = store.url("");
-    let endpoint = endpoint.trim_start_matches("http://");
-    let world = World::start(&Options {
-        source: vec![format!(
-            "--storage-url=s3://{BUCKET}/flux?endpoint={endpoint}&insecure=true&region={REGION}"
-        )],
-        env: vec![
-            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
-            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
-        ],
-        ..Options::default()
-    })
-    .await?;
-    let space = world.space("store-slow").await?;
-    let registry = Registry::start(&Guard::default()).await?;
-    let files = Artifact::of_files(&[("b.yaml", &app::config_map("b", "1"))])?;
-    registry.push("apps/b", "latest", &files).await?;
-    space
-        .apply(json!({
-            "apiVersion": SOURCE, "kind": OCI, "metadata": {"name": "app"},
-            "spec": {"interval": "1h", "timeout": TIMEOUT, "url": registry.url("apps/b"), "insecure": true},
-        }))
-        .await?;
-    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
-    space.holds("ready", SOURCE, OCI, "app", ready).await?;
-    let written =
-        |letter: &Letter| letter.method == "PUT" && letter.path.contains("ocirepository/store-slow/app");
-    ensure!(store.letters().iter().any(written), "{:#?}", store.letters());
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::{
     flux::{ALERTING, alert, git_repository, provider, with},
     origin::{Answer, Letter, Sink},
-    space::LIMIT,
+    space::{LIMIT, Space},
     suite::Options,
     world::World,
 };
@@ -15,6 +15,14 @@ use super::notify_kills::waiting;
 
 fn map(value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  a: \"{value}\"\n")
+}
+
+/// Waits until the alert says that a message waits.
+async fn says_that_one_waits(space: &Space<'_>) -> Result<()> {
+    let waits = |alert: &serde_json::Value| alert["status"]["waiting"] == 1;
+    let what = "the alert says that a message waits";
+    space.holds(what, ALERTING, "Alert", "all", waits).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -81,16 +89,7 @@ async fn what_an_earlier_process_said_of_an_alert_is_put_right() -> Result<()> {
     sink.down().await;
     space.repo.commit(&[("app/a.yaml", &map("1"))])?;
     space.git_repository(json!({})).await?;
-    let waits = |alert: &serde_json::Value| alert["status"]["waiting"] == 1;
-    space
-        .holds(
-            "the alert says that a message waits",
-            ALERTING,
-            "Alert",
-            "all",
-            waits,
-        )
-        .await?;
+    says_that_one_waits(&space).await?;
     world.suite.notification.kill();
     sink.up().await?;
     world.suite.notification.start()?;
@@ -135,16 +134,7 @@ async fn what_waits_goes_with_its_alert_to_another_provider() -> Result<()> {
     revoked.down().await;
     space.repo.commit(&[("app/a.yaml", &map("1"))])?;
     space.git_repository(json!({})).await?;
-    let waits = |alert: &serde_json::Value| alert["status"]["waiting"] == 1;
-    space
-        .holds(
-            "the alert says that a message waits",
-            ALERTING,
-            "Alert",
-            "all",
-            waits,
-        )
-        .await?;
+    says_that_one_waits(&space).await?;
     space.apply(provider("repaired", &repaired.url("/"))).await?;
     space.apply(alert("all", "repaired", &["GitRepository"])).await?;
     let arrived = async || Ok((repaired.events("/").len() == 1).then_some(()));
