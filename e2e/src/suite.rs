@@ -7,17 +7,24 @@ pub use build::binaries;
 pub use controller::{Controller, sum};
 
 use anyhow::{Context as _, Result};
+use controller::START;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 use crate::{
     cluster::Cluster,
     control_plane::ControlPlane,
+    expect::eventually,
     process::{free_port, tail},
 };
 
 /// Where Flux's controllers live, and so ours.
 pub const NAMESPACE: &str = "flux-system";
+
+/// What notification-controller makes last before it looks at any object.
+const LAST_CURSORS: &str = "notification-controller-told-7";
 
 /// The running controllers; they end when this is dropped.
 #[derive(Debug)]
@@ -97,6 +104,10 @@ impl Suite {
         for controller in suite.controllers() {
             controller.ready().await?;
         }
+        // From when this is there, whatever happens is news.
+        let cursors: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+        let first = async || Ok(cursors.get_opt(LAST_CURSORS).await?.map(drop));
+        eventually("notification-controller keeps cursors", START, first).await?;
         Ok(suite)
     }
 

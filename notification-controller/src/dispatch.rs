@@ -16,7 +16,7 @@ use crate::{
 };
 use crds::notification::{Alert, Provider, ProviderType, reason};
 use jiff::Timestamp;
-use kube::{Client, ResourceExt as _, api::DynamicObject};
+use kube::{Client, api::DynamicObject};
 use lane::Known;
 use pace::Paces;
 use prometheus_client::metrics::counter::Counter;
@@ -36,6 +36,9 @@ use std::{
 use summary::left;
 use tokio::{sync::Notify, time::Instant};
 use tracing::debug;
+
+/// For so long those wait for an object's labels who want the event whatever they are.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Routes events and sends what comes of them.
 pub struct Dispatch {
@@ -188,8 +191,23 @@ impl Dispatch {
             let unconditional = selectors.iter().any(|selector| selector.match_labels.is_empty());
             (!selectors.is_empty()).then_some(unconditional)
         });
+        // Asked once, however many want to know, and before anybody is told: nothing of an event is told if this is not.
+        let asked = match candidates.iter().all(|(_, unconditional)| *unconditional) {
+            true => Ok(None),
+            false => self.labels(&happened.event).await,
+        };
         for (route, unconditional) in candidates {
-            if unconditional || self.asked(&route, &happened.event).await {
+            let wanted = match &asked {
+                _ if unconditional => true,
+                Ok(labels) => labels
+                    .as_ref()
+                    .is_some_and(|labels| route::labelled(&route.candidates(&happened.event), labels)),
+                Err(error) => {
+                    self.cannot_see(&route, &happened.event, error);
+                    false
+                }
+            };
+            if wanted {
                 self.post(&route, happened);
             }
         }
@@ -202,28 +220,29 @@ impl Dispatch {
         chosen.collect()
     }
 
-    /// Whether a route wants an event about an object with the labels that it has now.
-    async fn asked(&self, route: &Route, event: &Event) -> bool {
+    /// The labels that an event's object has now; none of what nobody can ask for.
+    async fn labels(&self, event: &Event) -> Result<Option<BTreeMap<String, String>>, String> {
         let Some(kind) = crate::watched::Kind::named(event.kind()) else {
-            return false;
+            return Ok(None);
         };
         let api: kube::Api<DynamicObject> =
             kube::Api::namespaced_with(self.client.clone(), event.namespace(), &kind.resource());
-        match api.get_metadata(event.name()).await {
-            Ok(object) => route::labelled(&route.candidates(event), object.labels()),
-            Err(error) => {
-                if let Some(alert) = self.alerts.get(&route.alert) {
-                    let text = format!(
-                        "error getting source {}/{}/{}: {error}",
-                        event.kind(),
-                        event.namespace(),
-                        event.name()
-                    );
-                    let event = events::Event::warning(reason::SOURCE_FETCH_FAILED, text);
-                    self.standing.complain(&alert, event);
-                }
-                false
-            }
+        let asked = tokio::time::timeout(ANSWER, api.get_metadata(event.name())).await;
+        let object = asked.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+        let object = object.map_err(|error| error.to_string())?;
+        Ok(Some(object.metadata.labels.unwrap_or_default()))
+    }
+
+    fn cannot_see(&self, route: &Route, event: &Event, error: &str) {
+        if let Some(alert) = self.alerts.get(&route.alert) {
+            let text = format!(
+                "error getting source {}/{}/{}: {error}",
+                event.kind(),
+                event.namespace(),
+                event.name()
+            );
+            let event = events::Event::warning(reason::SOURCE_FETCH_FAILED, text);
+            self.standing.complain(&alert, event);
         }
     }
 

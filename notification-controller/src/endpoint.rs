@@ -3,6 +3,7 @@
 
 mod posted;
 mod reviews;
+mod said;
 
 use crate::{dispatch::Dispatch, event::Event, transition::Happened};
 use axum::{
@@ -13,12 +14,9 @@ use crds::meta::cut;
 use kube::Client;
 use reviews::Reviews;
 use runtime::{conditions, server, telemetry::chain};
+use said::Said;
 use sha2::{Digest as _, Sha256};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
@@ -30,16 +28,13 @@ const LONGEST: usize = 39_000;
 const ARRIVAL: Duration = Duration::from_secs(20);
 /// So many bodies are held at once.
 const BODIES: usize = 32;
-/// So many events are remembered to know them again.
-const REMEMBERED: usize = 100_000;
 
 /// What is behind the port.
 pub struct Endpoint {
     dispatch: Arc<Dispatch>,
-    interval: Duration,
     /// If senders have to say who they are.
     reviews: Option<Reviews>,
-    said: Mutex<HashMap<[u8; 16], Instant>>,
+    said: Said,
     bodies: Semaphore,
 }
 
@@ -48,9 +43,8 @@ impl Endpoint {
     pub fn new(client: Client, dispatch: Arc<Dispatch>, interval: Duration, authenticated: bool) -> Self {
         Self {
             dispatch,
-            interval,
             reviews: authenticated.then(|| Reviews::new(client)),
-            said: Mutex::default(),
+            said: Said::new(interval),
             bodies: Semaphore::new(BODIES),
         }
     }
@@ -90,33 +84,16 @@ impl Endpoint {
         }
         event.message = cut(event.message, LONGEST);
         let fingerprint = fingerprint(&event);
-        if !self.is_new(fingerprint) {
-            return StatusCode::TOO_MANY_REQUESTS;
-        }
         let happened = Happened {
-            key: hex::encode(fingerprint),
+            key: key(&fingerprint, &event),
             event,
             ends_failure: false,
             causes: Vec::new(),
         };
-        self.dispatch.tell_asking(&happened).await;
-        StatusCode::ACCEPTED
-    }
-
-    fn is_new(&self, fingerprint: [u8; 16]) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() >= REMEMBERED {
-            said.retain(|_, since| since.elapsed() < self.interval);
-            if said.len() >= REMEMBERED {
-                said.clear();
-            }
-        }
-        match said.get(&fingerprint) {
-            Some(since) if since.elapsed() < self.interval => false,
-            _ => {
-                said.insert(fingerprint, Instant::now());
-                true
-            }
+        let telling = self.dispatch.tell_asking(&happened);
+        match self.said.once(fingerprint, telling).await {
+            true => StatusCode::ACCEPTED,
+            false => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 }
@@ -143,6 +120,15 @@ fn has_names(event: &Event) -> bool {
     of_object.chain(others).all(|name| name.len() <= NAME)
 }
 
+/// The key of what happened at a time: the same words may be true again tomorrow.
+fn key(fingerprint: &[u8; 16], event: &Event) -> String {
+    format!(
+        "{}@{}",
+        hex::encode(fingerprint),
+        event.timestamp.0.as_millisecond()
+    )
+}
+
 /// What makes two events the same (Flux: neither severity nor reason counts).
 fn fingerprint(event: &Event) -> [u8; 16] {
     let group = event.group();
@@ -161,4 +147,30 @@ fn fingerprint(event: &Event) -> [u8; 16] {
     let mut fingerprint = [0; 16];
     fingerprint.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
     fingerprint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_words_at_another_time_are_another_event() {
+        let at = |time: &str| {
+            let body = format!(
+                r#"{{"involvedObject": {{"kind": "Canary", "namespace": "apps", "name": "web"}}, "severity": "error",
+                "timestamp": "{time}", "message": "failed", "reason": "Failed", "reportingController": "flagger"}}"#
+            );
+            let event = posted::event(body.as_bytes(), conditions::now()).unwrap();
+            let fingerprint = fingerprint(&event);
+            (fingerprint, key(&fingerprint, &event))
+        };
+        let (today, again, tomorrow) = (
+            at("2026-01-01T10:00:00Z"),
+            at("2026-01-01T10:00:00Z"),
+            at("2026-01-02T10:00:00Z"),
+        );
+        assert_eq!(today, again);
+        assert_eq!(today.0, tomorrow.0, "they are the same within the interval");
+        assert_ne!(today.1, tomorrow.1);
+    }
 }

@@ -80,6 +80,10 @@ impl Outbox {
                 item.causes = Vec::new();
             }
             let item = Arc::new(item.fitting());
+            // What an earlier process saved may be told again by an object's status.
+            if lane.parts.hold(&item) {
+                continue;
+            }
             inside.changed.insert((provider.clone(), lane.parts.put(&item)));
             match hold {
                 None => lane.waiting.push_back(item),

@@ -9,13 +9,17 @@ use kube::{
 use runtime::{
     Key, conditions,
     events::{Event, Recorder, subject},
+    status::difference,
     telemetry::chain,
     watch::Store,
 };
 use serde_json::json;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -27,12 +31,16 @@ pub struct Standing {
     alerts: Arc<Store<Alert>>,
     outbox: Arc<Outbox>,
     recorder: Recorder,
+    /// Whether what waits here is what waits at all: what third parties post to a standby waits there alone.
+    leads: AtomicBool,
     troubled: Mutex<HashMap<Key, Trouble>>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Trouble {
+    /// Of the alert: another one of its name has troubles of its own.
+    uid: String,
     provider: Option<Key>,
     dead: i64,
     failure: Option<DeliveryFailure>,
@@ -49,9 +57,19 @@ impl Standing {
             alerts,
             outbox,
             recorder,
+            leads: AtomicBool::new(false),
             troubled: Mutex::default(),
             changed: Notify::new(),
         }
+    }
+
+    /// From now on, what waits here is what the statuses say.
+    pub fn lead(&self) {
+        self.leads.store(true, Ordering::Relaxed);
+        for trouble in self.lock().values_mut() {
+            trouble.unwritten = true;
+        }
+        self.changed.notify_one();
     }
 
     /// A message could not be sent, and will be tried again.
@@ -66,17 +84,15 @@ impl Standing {
 
     /// A message waits no more: it was sent, or nobody wants it any longer.
     pub fn settled(&self, provider: &Key, item: &Item) {
-        let alert = item.alert();
+        let Some(alert) = self.alert(item) else { return };
+        // What an earlier leader said of it has to be put right as well; what the one of now says is his.
+        let said = alert.status.as_ref().filter(|_| self.leads());
+        let said = said.map(|status| status.waiting).unwrap_or_default();
         let mut troubled = self.lock();
-        // What an earlier process said of it has to be put right as well.
-        let said = self
-            .alerts
-            .get(&alert)
-            .and_then(|alert| alert.status.as_ref().map(|status| status.waiting));
-        if !troubled.contains_key(&alert) && said.unwrap_or_default() == 0 {
+        if said == 0 && !troubled.contains_key(&item.alert()) {
             return;
         }
-        let trouble = troubled.entry(alert).or_default();
+        let trouble = Trouble::of(&mut troubled, item);
         trouble.provider = Some(provider.clone());
         trouble.unwritten = true;
         self.changed.notify_one();
@@ -96,12 +112,12 @@ impl Standing {
     }
 
     fn trouble(&self, provider: &Key, item: &Item, problem: &str, dead: i64) {
-        let (alert, event) = (item.alert(), &item.event);
+        let (key, event) = (item.alert(), &item.event);
         let object = format!("{}/{}/{}", event.kind(), event.namespace(), event.name());
         error!(
             kind = "Alert",
-            namespace = alert.namespace,
-            name = alert.name,
+            namespace = key.namespace,
+            name = key.name,
             object,
             error = problem,
             "{}",
@@ -111,13 +127,12 @@ impl Standing {
                 "message not sent, trying again"
             }
         );
-        if let Some(alert) = self.alerts.get(&alert) {
-            let text = format!("failed to send notification for {object}: {problem}");
-            let event = Event::warning(reason::NOTIFICATION_DISPATCH_FAILED, text);
-            self.recorder.publish(subject::<Alert>(&alert.metadata), event);
-        }
+        let Some(alert) = self.alert(item) else { return };
+        let text = format!("failed to send notification for {object}: {problem}");
+        let told = Event::warning(reason::NOTIFICATION_DISPATCH_FAILED, text);
+        self.recorder.publish(subject::<Alert>(&alert.metadata), told);
         let mut troubled = self.lock();
-        let trouble = troubled.entry(alert).or_default();
+        let trouble = Trouble::of(&mut troubled, item);
         trouble.provider = Some(provider.clone());
         trouble.dead += dead;
         trouble.failure = Some(DeliveryFailure {
@@ -135,20 +150,18 @@ impl Standing {
         loop {
             self.changed.notified().await;
             tokio::time::sleep(PAUSE).await;
-            for (key, provider, dead, failure) in self.unwritten() {
-                let Some(alert) = self.alerts.get(&key) else {
-                    self.lock().remove(&key);
+            for (key, trouble) in self.unwritten() {
+                let alert = self.alerts.get(&key);
+                let Some(alert) = alert.filter(|alert| alert.uid().as_deref() == Some(&*trouble.uid)) else {
+                    self.forget(&key, &trouble.uid);
                     continue;
                 };
-                let waiting = provider.map_or(0, |provider| self.outbox.waiting(&provider, &key));
+                let provider = trouble.provider.as_ref();
+                let waiting = provider.map_or(0, |provider| self.outbox.waiting(provider, &key));
                 let old = alert.status.clone().unwrap_or_default();
-                let new = AlertStatus {
-                    dead_letters: old.dead_letters.saturating_add(dead),
-                    last_failure: failure.or_else(|| old.last_failure.clone()),
-                    waiting,
-                };
-                if new != old && !self.patch(&client, &key, &alert, &new).await {
-                    self.put_back(&key, dead);
+                let new = trouble.status(&old, self.leads().then_some(waiting));
+                if !self.patch(&client, &key, &alert, (&old, &new)).await {
+                    self.put_back(&key, &trouble);
                 } else if waiting == 0 {
                     self.calm(&key);
                 }
@@ -156,30 +169,29 @@ impl Standing {
         }
     }
 
-    fn unwritten(&self) -> Vec<(Key, Option<Key>, i64, Option<DeliveryFailure>)> {
+    fn unwritten(&self) -> Vec<(Key, Trouble)> {
         let mut troubled = self.lock();
         let unwritten = troubled.iter_mut().filter(|(_, trouble)| trouble.unwritten);
         unwritten
-            .map(|(key, trouble)| {
-                trouble.unwritten = false;
-                let dead = std::mem::take(&mut trouble.dead);
-                (
-                    key.clone(),
-                    trouble.provider.clone(),
-                    dead,
-                    trouble.failure.clone(),
-                )
-            })
+            .map(|(key, trouble)| (key.clone(), trouble.take()))
             .collect()
     }
 
-    async fn patch(&self, client: &Client, key: &Key, alert: &Alert, status: &AlertStatus) -> bool {
+    /// Writes what is another now, unless somebody else wrote since the old status was read: his counts stay.
+    async fn patch(
+        &self,
+        client: &Client,
+        key: &Key,
+        alert: &Alert,
+        (old, new): (&AlertStatus, &AlertStatus),
+    ) -> bool {
+        let Some(difference) = difference(&json!(old), &json!(new)) else {
+            return true;
+        };
         let api: Api<Alert> = Api::namespaced(client.clone(), &key.namespace);
-        let waiting = (status.waiting > 0).then_some(status.waiting);
-        let dead = (status.dead_letters > 0).then_some(status.dead_letters);
         let body = json!({
-            "metadata": {"uid": alert.uid()},
-            "status": {"waiting": waiting, "deadLetters": dead, "lastFailure": status.last_failure},
+            "metadata": {"uid": alert.uid(), "resourceVersion": alert.resource_version()},
+            "status": difference,
         });
         let params = PatchParams {
             field_manager: Some("notification-controller".into()),
@@ -192,7 +204,9 @@ impl Standing {
                 true
             }
             // The alert is gone, or its definition is Flux's, which has no status.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => true,
+            Err(kube::Error::Api(status)) if status.code == 404 => true,
+            // The watch is about to show what it is now, or that it is another.
+            Err(kube::Error::Api(status)) if status.code == 409 => false,
             Err(problem) => {
                 warn!(
                     namespace = key.namespace,
@@ -205,9 +219,13 @@ impl Standing {
         }
     }
 
-    fn put_back(&self, key: &Key, dead: i64) {
-        if let Some(trouble) = self.lock().get_mut(key) {
-            trouble.dead += dead;
+    fn put_back(&self, key: &Key, unwritten: &Trouble) {
+        let mut troubled = self.lock();
+        let same = troubled
+            .get_mut(key)
+            .filter(|trouble| trouble.uid == unwritten.uid);
+        if let Some(trouble) = same {
+            trouble.dead += unwritten.dead;
             trouble.unwritten = true;
             self.changed.notify_one();
         }
@@ -220,7 +238,64 @@ impl Standing {
         }
     }
 
+    fn forget(&self, key: &Key, uid: &str) {
+        let mut troubled = self.lock();
+        if troubled.get(key).is_some_and(|trouble| trouble.uid == uid) {
+            troubled.remove(key);
+        }
+    }
+
+    /// The alert of a message, unless it is another by now.
+    fn alert(&self, item: &Item) -> Option<Arc<Alert>> {
+        let alert = self.alerts.get(&item.alert());
+        alert.filter(|alert| alert.uid().as_deref() == Some(&*item.alert_uid))
+    }
+
+    fn leads(&self) -> bool {
+        self.leads.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Trouble>> {
         self.troubled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Trouble {
+    /// That of a message's alert.
+    fn of<'a>(troubled: &'a mut HashMap<Key, Self>, item: &Item) -> &'a mut Self {
+        let trouble = troubled.entry(item.alert()).or_default();
+        if trouble.uid != item.alert_uid {
+            *trouble = Self {
+                uid: item.alert_uid.clone(),
+                ..Self::default()
+            };
+        }
+        trouble
+    }
+
+    /// What is to be written of it now.
+    fn take(&mut self) -> Self {
+        self.unwritten = false;
+        Self {
+            uid: self.uid.clone(),
+            provider: self.provider.clone(),
+            dead: std::mem::take(&mut self.dead),
+            failure: self.failure.clone(),
+            unwritten: true,
+        }
+    }
+
+    /// The status after it, with how many messages wait if that is known here. Several replicas may have failures: the last counts.
+    fn status(&self, old: &AlertStatus, waiting: Option<i64>) -> AlertStatus {
+        let failures = self.failure.iter().chain(&old.last_failure);
+        AlertStatus {
+            dead_letters: old.dead_letters.saturating_add(self.dead),
+            // Of two of one second the first, ours.
+            last_failure: failures.rev().max_by_key(|failure| failure.time.0).cloned(),
+            waiting: waiting.unwrap_or(old.waiting),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,7 @@ pub struct Telling {
     outbox: Arc<Outbox>,
     digests: Arc<Digests>,
     dispatch: Arc<Dispatch>,
+    standing: Arc<Standing>,
     memory: OnceLock<Arc<Memory>>,
 }
 
@@ -57,8 +58,8 @@ impl Telling {
             (outbox.clone(), digests.clone()),
             standing.clone(),
         );
-        let writer = client.clone();
-        tokio::spawn(async move { standing.write(writer).await });
+        let (written, writer) = (standing.clone(), client.clone());
+        tokio::spawn(async move { written.write(writer).await });
         let (routes, repaired) = (dispatch.clone(), dispatch.clone());
         follow(process, alerts.clone(), move |change| {
             routes.alert_changed(change)
@@ -87,6 +88,7 @@ impl Telling {
             outbox,
             digests,
             dispatch,
+            standing,
             memory: OnceLock::new(),
         })
     }
@@ -99,6 +101,7 @@ impl Telling {
         let client = process.tools.clients.of(&Identity::Controller);
         let stores = (self.outbox.clone(), self.digests.clone());
         let (memory, left) = Memory::load(client.clone(), &process.namespace(), stores).await?;
+        self.standing.lead();
         // Who may be told is known before anything is.
         self.alerts.synced().await;
         self.dispatch.providers().synced().await;

@@ -37,7 +37,7 @@ struct Ports {
 }
 
 /// How long a controller may take until it is ready, and until it has ended.
-const START: Duration = Duration::from_secs(120);
+pub(super) const START: Duration = Duration::from_secs(120);
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Controller {

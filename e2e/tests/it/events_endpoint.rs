@@ -11,6 +11,9 @@ use e2e::{
 };
 use serde_json::{Value, json};
 
+/// Alerts that want to know an object's labels.
+const LABELLED: usize = 20;
+
 fn event(namespace: &str, name: &str, message: &str, revision: &str) -> Value {
     json!({
         "involvedObject": {
@@ -35,6 +38,17 @@ async fn reviews(space: &Space<'_>) -> Result<f64> {
     ))
 }
 
+/// How many requests for one Kustomization the API server has answered.
+async fn looks(space: &Space<'_>) -> Result<f64> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    let metrics = space.cluster.client.request_text(request).await?;
+    let gets = metrics
+        .lines()
+        .filter(|line| line.contains("verb=\"GET\"") && line.contains("resource=\"kustomizations\""));
+    let gets: Vec<&str> = gets.collect();
+    Ok(sum(&gets.join("\n"), "apiserver_request_total", ""))
+}
+
 #[tokio::test]
 async fn events_of_others_are_passed_on() -> Result<()> {
     let address = format!("127.0.0.1:{}", free_port()?);
@@ -54,9 +68,18 @@ async fn events_of_others_are_passed_on() -> Result<()> {
     space
         .apply(with(alert("labelled", "labelled", &[]), &labelled))
         .await?;
+    space
+        .apply(provider("labelled-too", &sink.url("/labelled-too")))
+        .await?;
     for (name, tier) in [("one", "a"), ("two", "b")] {
         let suspended = json!({"metadata": {"labels": {"tier": tier}}, "spec": {"suspend": true}});
         space.kustomization(name, "./app", suspended).await?;
+    }
+    for n in 0..LABELLED {
+        let name = format!("labelled-{n}");
+        space
+            .apply(with(alert(&name, "labelled-too", &[]), &labelled))
+            .await?;
     }
     let token = space.cluster.token(NAMESPACE, "source-controller").await?;
     let http = reqwest::Client::builder().no_proxy().build()?;
@@ -138,6 +161,21 @@ async fn events_of_others_are_passed_on() -> Result<()> {
         "the metadata is combined"
     );
     ensure!(post(body("gone", "third", "1"), Some(&token)).await? == 202);
+    // It is asked for the object once an event, however many alerts want to know its labels.
+    let before = looks(&space).await?;
+    for n in 0..10 {
+        ensure!(post(body("one", "looked at", &n.to_string()), Some(&token)).await? == 202);
+    }
+    space
+        .until("all are told", LIMIT, async || {
+            Ok((told("/labelled", "looked at") == 10).then_some(()))
+        })
+        .await?;
+    let looked = looks(&space).await? - before;
+    ensure!(
+        (10.0..20.0).contains(&looked),
+        "10 events, {LABELLED} alerts: {looked} looks"
+    );
     // The API server is asked about a token once in a while, whether it is one or not.
     let before = reviews(&space).await?;
     for n in 0..40 {

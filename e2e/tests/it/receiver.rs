@@ -16,6 +16,8 @@ use e2e::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
+/// From a signed push to the cluster, at the longest: the best of three, for the machine may be busy with other tests.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// The token of Receivers, and the Secret it is in.
 const TOKEN: &str = "s3cr3t-t0ken";
 const SECRET: &str = "webhook";
@@ -120,6 +122,7 @@ async fn a_push_is_in_the_cluster_at_once() -> Result<()> {
     let url = ready(&space, "hook").await?;
 
     // The interval is an hour: whatever is there at once is there by the push.
+    let mut times = Vec::new();
     for n in 2..5 {
         let value = n.to_string();
         let commit = space.repo.commit(&[("a.yaml", &app::config_map("a", &value))])?;
@@ -133,13 +136,16 @@ async fn a_push_is_in_the_cluster_at_once() -> Result<()> {
                 o["data"]["value"] == value
             })
             .await?;
+        let applied = begin.elapsed();
+        times.push(applied);
         e2e::note!(
             "webhook to cluster: answered after {} ms, applied after {} ms",
             answered.as_millis(),
-            begin.elapsed().as_millis()
+            applied.as_millis()
         );
         space.synced("app", &commit).await?;
     }
+    ensure!(times.iter().min() < Some(&AT_ONCE), "none was at once: {times:?}");
 
     // The annotation is as Flux writes it, in its name, and nothing else of the object is.
     let source = space

@@ -41,6 +41,8 @@ struct Entry {
     /// Since when a worker has it.
     running: Option<Instant>,
     again: bool,
+    /// The object went away while a worker has it: what that pass says is about nothing.
+    gone: bool,
     due: Option<(Instant, u64)>,
     failures: u32,
 }
@@ -102,10 +104,13 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Counts a failed pass and gives the number of failures in a row.
+    /// Counts a failed pass and gives the number of failures in a row. One over an object that went away meanwhile is not counted.
     pub fn failed(&self, key: &Key) -> u32 {
         let mut state = self.lock();
         let entry = state.entries.entry(key.clone()).or_default();
+        if entry.gone {
+            return 1;
+        }
         entry.failures = entry.failures.saturating_add(1);
         entry.failures
     }
@@ -117,7 +122,8 @@ impl Queue {
         }
     }
 
-    /// Forgets an object that is gone.
+    /// Forgets an object that is gone, and whatever a pass over it that has not ended will ask for: one of the same name begins
+    /// afresh, with the pass that it is added for.
     pub fn forget(&self, key: &Key) {
         self.lock().forget(key);
     }
@@ -166,7 +172,7 @@ impl State {
 
     fn add_at(&mut self, key: Key, at: Instant) {
         let entry = self.entries.entry(key.clone()).or_default();
-        if entry.queued.is_some() || entry.due.is_some_and(|(due, _)| due <= at) {
+        if entry.gone || entry.queued.is_some() || entry.due.is_some_and(|(due, _)| due <= at) {
             return;
         }
         if let Some(due) = entry.due.take() {
@@ -229,6 +235,7 @@ impl State {
             return;
         };
         let again = std::mem::take(&mut entry.again);
+        entry.gone = false;
         if entry.running.take().is_some()
             && let Some(running) = self.running.get_mut(&key.namespace)
         {
@@ -252,6 +259,7 @@ impl State {
             self.due.remove(&due);
         }
         entry.failures = 0;
+        entry.gone = entry.running.is_some();
         if entry.is_idle() {
             self.entries.remove(key);
         }
@@ -377,6 +385,43 @@ mod tests {
         queue.forget(&running);
         queue.done(&running);
         assert!(queue.lock().entries.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_that_fails_after_its_object_went_leaves_nothing() {
+        let (queue, one) = (Queue::default(), key("a", "1"));
+        let fails = || {
+            assert_eq!(queue.failed(&one), 1);
+            queue.add_after(one.clone(), Duration::from_secs(60));
+        };
+        queue.add(one.clone());
+        let running = queue.next().await;
+        queue.forget(&one);
+        fails();
+        queue.done(&running);
+        assert!(queue.lock().entries.is_empty() && queue.lock().due.is_empty());
+
+        // One of the same name comes before that pass has ended: it has a pass at once, and no failures.
+        queue.add(one.clone());
+        let running = queue.next().await;
+        queue.forget(&one);
+        queue.add(one.clone());
+        fails();
+        queue.done(&running);
+        let begin = Instant::now();
+        assert_eq!(
+            (queue.next().await, begin.elapsed()),
+            (one.clone(), Duration::ZERO)
+        );
+        queue.done(&one);
+        queue.hint(one.clone());
+        assert_eq!(queue.next().await, one, "nothing keeps a hint from being taken");
+        // What is about itself counts.
+        assert_eq!((queue.failed(&one), queue.failed(&one)), (1, 2));
+        queue.add_after(one.clone(), Duration::from_secs(60));
+        queue.done(&one);
+        assert_eq!(queue.next().await, one);
+        assert_eq!(begin.elapsed(), Duration::from_secs(60));
     }
 
     #[tokio::test(start_paused = true)]

@@ -92,6 +92,11 @@ impl<R: Reconciler> Shell<R> {
                         o.uid(),
                     )
                 };
+                if let Some(uid) = old.uid().filter(|uid| new.uid().as_ref() != Some(uid)) {
+                    // A watch that had to begin again has not told of the end of the old one.
+                    self.queue.forget(&change.key);
+                    self.finished().remove(&uid);
+                }
                 if cause(old) != cause(new) {
                     self.queue.add(change.key.clone());
                 }

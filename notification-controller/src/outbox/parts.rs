@@ -29,6 +29,11 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// Whether a message has its place already, by itself or in what it was put together with.
+    pub fn hold(&self, item: &Item) -> bool {
+        self.of.contains_key(&id(item))
+    }
+
     /// Gives a message its place, the first with room: few messages need one part.
     pub fn put(&mut self, item: &Item) -> u8 {
         if let Some(part) = self.of.get(&id(item)) {

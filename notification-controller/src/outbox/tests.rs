@@ -427,3 +427,15 @@ fn a_text_of_a_megabyte_is_cut() {
         kept.bytes()
     );
 }
+
+#[test]
+fn what_waits_already_does_not_wait_twice() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    for _ in 0..2 {
+        outbox.post(&sink(), [(item("1", "a", "R", "m"), None)], now);
+    }
+    assert_eq!(saved(&outbox).len(), 1);
+    let sent = sent(outbox.next(&sink(), now)).unwrap();
+    outbox.done(&sink(), &sent.key, &sent.alert_uid);
+    assert!(matches!(outbox.next(&sink(), now), Next::Nothing));
+}

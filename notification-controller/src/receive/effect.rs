@@ -6,7 +6,7 @@ use super::{
     target::{Target, TargetError, Which},
     validate::Validated,
 };
-use crate::fair::Fair;
+use crate::fair::{Fair, Place};
 use crds::{meta::REQUESTED_AT, notification::Receiver};
 use expr::EvaluateError;
 use futures::{StreamExt as _, stream};
@@ -18,7 +18,11 @@ use kube::{
 };
 use runtime::access::Access;
 use serde_json::json;
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -28,8 +32,12 @@ const MANAGER: &str = "notification-controller";
 const AT_ONCE: usize = 16;
 /// So many of them for Receivers of one namespace.
 const OF_ONE: usize = 8;
-/// So many objects are listed with one request.
-const PAGE: u32 = 500;
+/// So many objects are listed with one request: each may have a quarter of a megabyte of annotations.
+const PAGE: u32 = 50;
+/// So many pages are held at once, of all requests together: from before they are asked for until their objects are chosen.
+const PAGES: usize = 8;
+/// So many of them for Receivers of one namespace.
+const PAGES_OF_ONE: usize = 2;
 
 /// Asks for reconciliations.
 #[derive(Clone)]
@@ -37,6 +45,7 @@ pub struct Effect {
     client: Client,
     access: Access,
     places: Arc<Fair>,
+    pages: Arc<Fair>,
     judges: Judges,
     begin: Instant,
 }
@@ -101,6 +110,31 @@ struct Call<'a> {
     case: Case,
     /// What the annotation says.
     value: String,
+    /// The objects that were asked for: API version, kind, namespace and name.
+    asked: Mutex<HashSet<[String; 4]>>,
+}
+
+impl Call<'_> {
+    /// Whether an object is asked for the first time, however many entries mean it.
+    fn is_first(&self, target: &Target, name: &str) -> bool {
+        let (resource, namespace) = (&target.resource, target.namespace.clone());
+        let object = [
+            resource.api_version.clone(),
+            resource.kind.clone(),
+            namespace,
+            name.to_owned(),
+        ];
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(object)
+    }
+}
+
+/// Objects that wait to be chosen, and the place that they have.
+pub struct Page {
+    /// The objects.
+    pub objects: Vec<PartialObjectMeta<DynamicObject>>,
+    /// None needs one that holds nothing.
+    pub place: Option<Place>,
 }
 
 impl Effect {
@@ -110,6 +144,7 @@ impl Effect {
             client,
             access,
             places: Arc::new(Fair::new(AT_ONCE, OF_ONE)),
+            pages: Arc::new(Fair::new(PAGES, PAGES_OF_ONE)),
             judges: Judges::default(),
             begin: Instant::now(),
         }
@@ -122,15 +157,23 @@ impl Effect {
 
     /// Asks for all that a Receiver names; what fails does not keep the rest from being asked for.
     pub async fn request(&self, receiver: &Receiver, asked: Arc<Asked>) -> Vec<EffectError> {
+        self.carry_out(receiver, Case::new(asked)).await
+    }
+
+    async fn carry_out(&self, receiver: &Receiver, case: Case) -> Vec<EffectError> {
         let namespace = receiver.metadata.namespace.as_deref().unwrap_or_default();
         let value = go_time(Timestamp::now(), self.begin.elapsed().as_nanos());
-        let entries = receiver.spec.resources.iter().enumerate();
         let call = Call {
             namespace,
-            case: Case::new(asked),
+            case,
             value,
+            asked: Mutex::default(),
         };
-        let each = entries.map(|(n, entry)| {
+        // What is said twice is meant once.
+        let mut seen = HashSet::new();
+        let mut entries: Vec<_> = receiver.spec.resources.iter().enumerate().collect();
+        entries.retain(|(_, entry)| seen.insert(json!(entry).to_string()));
+        let each = entries.into_iter().map(|(n, entry)| {
             let call = &call;
             async move {
                 match Target::new(namespace, &entry.objects, self.access) {
@@ -164,8 +207,12 @@ impl Effect {
                     what: what(target, name),
                     source,
                 };
+                let place = self.pages.take(call.namespace).await;
                 match api.get_metadata(name).await.map_err(read) {
-                    Ok(object) => self.objects((n, target), &api, vec![object], call).await,
+                    Ok(object) => {
+                        let objects = vec![object];
+                        self.page((n, target), &api, Page { objects, place }, call).await
+                    }
                     Err(error) => vec![error],
                 }
             }
@@ -173,8 +220,9 @@ impl Effect {
                 let mut params = ListParams::default().labels(selector).limit(PAGE);
                 let (mut errors, mut found) = (Vec::new(), 0);
                 loop {
-                    let page = match api.list_metadata(&params).await {
-                        Ok(page) => page,
+                    let place = self.pages.take(call.namespace).await;
+                    let list = match api.list_metadata(&params).await {
+                        Ok(list) => list,
                         Err(source) => {
                             errors.push(EffectError::Read {
                                 what: what(target, selector),
@@ -183,10 +231,13 @@ impl Effect {
                             break;
                         }
                     };
-                    found += page.items.len();
-                    let more = page.metadata.continue_.filter(|more| !more.is_empty());
-                    errors.extend(self.objects((n, target), &api, page.items, call).await);
-                    match more {
+                    found += list.items.len();
+                    let more = list.metadata.continue_.filter(|more| !more.is_empty());
+                    let objects = list.items;
+                    let problems = self.page((n, target), &api, Page { objects, place }, call).await;
+                    let is_over = problems.iter().any(|p| matches!(p, EffectError::TooMuch { .. }));
+                    errors.extend(problems);
+                    match more.filter(|_| !is_over) {
                         Some(more) => params = params.continue_token(&more),
                         None => break,
                     }
@@ -204,20 +255,27 @@ impl Effect {
         }
     }
 
-    async fn objects(
+    async fn page(
         &self,
         (n, target): (usize, &Target),
         api: &Api<DynamicObject>,
-        objects: Vec<PartialObjectMeta<DynamicObject>>,
+        page: Page,
         call: &Call<'_>,
     ) -> Vec<EffectError> {
-        let (names, mut errors) = match call.case.asked.validated.filters.any_for(n) {
+        // Names are all that is left of the objects after this.
+        let (names, mut errors): (Vec<String>, _) = match call.case.asked.validated.filters.any_for(n) {
             true => {
                 self.judges
-                    .judge(call.namespace, (n, target), objects, &call.case)
+                    .judge(call.namespace, (n, target), page, &call.case)
                     .await
             }
-            false => (objects.iter().map(ResourceExt::name_any).collect(), Vec::new()),
+            false => {
+                let Page {
+                    objects,
+                    place: _place,
+                } = page;
+                (objects.iter().map(ResourceExt::name_any).collect(), Vec::new())
+            }
         };
         let each = names.iter().map(|name| self.annotate(api, target, name, call));
         let written: Vec<Result<(), EffectError>> = stream::iter(each)
@@ -236,6 +294,9 @@ impl Effect {
         name: &str,
         call: &Call<'_>,
     ) -> Result<(), EffectError> {
+        if !call.is_first(target, name) {
+            return Ok(());
+        }
         let _place = self.places.take(call.namespace).await;
         let change = json!({"metadata": {"annotations": {REQUESTED_AT: call.value}}});
         let params = PatchParams {
@@ -271,25 +332,4 @@ fn go_time(now: Timestamp, running: u128) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_as_go_prints_them() {
-        for (nanoseconds, running, expected) in [
-            (
-                1_700_000_000_120_000_000,
-                130_408_580_205,
-                "2023-11-14 22:13:20.12 +0000 UTC m=+130.408580205",
-            ),
-            (
-                1_700_000_000_000_000_000,
-                5,
-                "2023-11-14 22:13:20 +0000 UTC m=+0.000000005",
-            ),
-        ] {
-            let now = Timestamp::from_nanosecond(nanoseconds).unwrap();
-            assert_eq!(go_time(now, running), expected);
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Which of many objects a request is about: its filters at work, fairly, and within what they may take for all objects together.
 
 use super::{
-    effect::{Asked, EffectError, what},
+    effect::{Asked, EffectError, Page, what},
     target::Target,
 };
 use crate::fair::Fair;
@@ -45,6 +45,15 @@ impl Case {
             until: Instant::now() + IN_TIME,
         }
     }
+
+    /// One for which there is no time left.
+    #[cfg(test)]
+    pub fn late(asked: Arc<Asked>) -> Self {
+        Self {
+            until: Instant::now(),
+            ..Self::new(asked)
+        }
+    }
 }
 
 impl Default for Judges {
@@ -69,17 +78,24 @@ impl Judges {
         done.await.ok()
     }
 
-    /// The names of the objects of the `n`th entry that the filters select, and why others could not be judged.
+    /// The names of the objects of the `n`th entry that the filters select, and why others could not be judged. The objects keep their
+    /// place until then, though nobody waits for it any more.
     pub async fn judge(
         &self,
         namespace: &str,
         (n, target): (usize, &Target),
-        objects: Vec<PartialObjectMeta<DynamicObject>>,
+        page: Page,
         case: &Case,
     ) -> (Vec<String>, Vec<EffectError>) {
         let (case, target) = (case.clone(), target.clone());
         let judged = self
-            .at_work(namespace, move || judge(n, &target, &objects, &case))
+            .at_work(namespace, move || {
+                let Page {
+                    objects,
+                    place: _place,
+                } = page;
+                judge(n, &target, &objects, &case)
+            })
             .await;
         judged.unwrap_or_else(|| (Vec::new(), vec![EffectError::Crashed]))
     }
