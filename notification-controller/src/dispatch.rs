@@ -123,6 +123,11 @@ impl Dispatch {
 
     /// Takes in an alert as it is now.
     pub fn alert_changed(&self, change: &Change<Alert>) {
+        let spec = |alert: &Arc<Alert>| (alert.metadata.uid.clone(), alert.metadata.generation);
+        if change.new.is_some() && change.old.as_ref().map(spec) == change.new.as_ref().map(spec) {
+            // Its status, or its labels.
+            return;
+        }
         let (route, mut complaints) = match &change.new {
             Some(alert) => Route::of(alert, self.access),
             None => (None, Vec::new()),
@@ -130,7 +135,8 @@ impl Dispatch {
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         if !routes.set(&change.key, route) {
             let text = format!(
-                "the patterns of all Alerts of the namespace take more than {} bytes when they are compiled, or those of all namespaces too                  many; nothing is told",
+                "the patterns of all Alerts of the namespace take more than {} bytes when they are compiled, or those of all namespaces too \
+                 many; nothing is told",
                 route::NAMESPACE_BYTES
             );
             complaints.push((reason::INVALID_CONFIG, text));

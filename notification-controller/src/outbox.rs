@@ -40,6 +40,8 @@ pub struct Outbox {
 struct Inside {
     lanes: HashMap<Key, Lane>,
     changed: BTreeSet<(Key, u8)>,
+    /// Those of them in which something was put: they are saved first, as it may have been taken from another.
+    gained: BTreeSet<(Key, u8)>,
 }
 
 /// What a lane has to do.
@@ -84,7 +86,9 @@ impl Outbox {
             if lane.parts.hold(&item) {
                 continue;
             }
-            inside.changed.insert((provider.clone(), lane.parts.put(&item)));
+            let part = (provider.clone(), lane.parts.put(&item));
+            inside.gained.insert(part.clone());
+            inside.changed.insert(part);
             match hold {
                 None => lane.waiting.push_back(item),
                 Some(hold) => lane.hold(Held {
@@ -216,13 +220,16 @@ impl Outbox {
     pub fn changed(&self) -> Vec<(Key, u8, Vec<Arc<Item>>)> {
         let mut inside = self.lock();
         let changed = std::mem::take(&mut inside.changed);
+        let gained = std::mem::take(&mut inside.gained);
+        let (first, last): (Vec<_>, Vec<_>) = changed.into_iter().partition(|part| gained.contains(part));
         let saved = |provider: &Key, part| {
             let lane = inside.lanes.get(provider);
             lane.map(|lane| lane.parts.saved(lane.all(), part))
                 .unwrap_or_default()
         };
-        changed
+        first
             .into_iter()
+            .chain(last)
             .map(|(provider, part)| {
                 let items = saved(&provider, part);
                 (provider, part, items)

@@ -56,7 +56,8 @@ impl Route {
             complaints.extend(malformed);
             if compiled.is_err() {
                 let text = format!(
-                    "the patterns of {list} take more than {} bytes when they are compiled; nothing is told",
+                    "the patterns of {list} have more than {} bytes, or take more than {} when they are compiled; nothing is told",
+                    re2::LARGEST,
                     patterns::LIST_BYTES
                 );
                 complaints.push((reason::INVALID_CONFIG, text));
@@ -134,8 +135,9 @@ impl Route {
         }
     }
 
-    /// Whether the lists of patterns let a text pass.
+    /// Whether the lists of patterns let a text pass, of which they see so much as Flux's controllers tell.
     fn passes(&self, text: &str) -> bool {
+        let text = &text[..text.floor_char_boundary(SEEN)];
         let inclusions = self.inclusions.as_ref();
         !self.exclusions.find(text) && inclusions.is_none_or(|inclusions| inclusions.find(text))
     }
@@ -208,6 +210,8 @@ pub fn labelled(selectors: &[&ObjectSelector], labels: &BTreeMap<String, String>
     })
 }
 
+/// So much of a text meets patterns, in bytes.
+const SEEN: usize = 40 << 10;
 /// What the controller says for machines, not for people (Flux).
 const UNTOLD: [&str; 3] = ["checksum", "digest", "token"];
 /// The longest time that messages are held back to be put together.

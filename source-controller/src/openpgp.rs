@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 const SKEW: u64 = 24 * 3600;
 /// So many signatures of one text are looked at.
 const MAX_SIGNATURES: usize = 16;
+/// So often a text is compared with a key, for all its signatures: each reads all of it.
+const MAX_TRIES: u32 = 256;
 /// How an armored key ring begins.
 const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
@@ -71,12 +73,12 @@ impl Keys {
         for ring in rings {
             hash.update((ring.len() as u64).to_be_bytes());
             hash.update(ring);
-            if ring.first().is_some_and(|byte| byte & 0x80 != 0) {
-                keys.extend(
-                    SignedPublicKey::from_bytes_many(Cursor::new(ring))
-                        .into_iter()
-                        .flatten(),
-                );
+            // A text may begin so as well, with a byte order mark.
+            let is_binary = ring.first().is_some_and(|byte| byte & 0x80 != 0);
+            let binary = is_binary.then(|| SignedPublicKey::from_bytes_many(Cursor::new(ring)));
+            let before = keys.len();
+            keys.extend(binary.into_iter().flatten().flatten().filter(Result::is_ok));
+            if keys.len() > before {
                 continue;
             }
             for block in blocks(ring) {
@@ -121,10 +123,10 @@ pub fn check(armor: &[u8], text: &[u8], keys: &Keys, now: u64) -> Result<Signer,
         return Err(SignatureError::NoKeys);
     }
     let (signatures, _) = DetachedSignature::from_armor_many(Cursor::new(armor)).map_err(malformed)?;
-    let mut unknown = Vec::new();
+    let (mut unknown, mut tries) = (Vec::new(), MAX_TRIES);
     for signature in signatures.take(MAX_SIGNATURES) {
         let signature = signature.map_err(malformed)?.signature;
-        match decide(&signature, text, keys, now) {
+        match decide(&signature, text, keys, (now, &mut tries)) {
             Some(decision) => return decision,
             None => unknown.push(issuer(&signature)),
         }
@@ -141,7 +143,7 @@ fn decide(
     signature: &Signature,
     text: &[u8],
     keys: &Keys,
-    now: u64,
+    (now, tries): (u64, &mut u32),
 ) -> Option<Result<Signer, SignatureError>> {
     let mut refusal = None;
     for key in &keys.keys {
@@ -149,6 +151,10 @@ fn decide(
         let subkeys = key.public_subkeys.iter();
         let subkeys = subkeys.filter(|subkey| is_by(signature, &subkey.key)).map(Some);
         for part in primary.into_iter().chain(subkeys) {
+            let Some(left) = tries.checked_sub(1) else {
+                return refusal;
+            };
+            *tries = left;
             let made = match part {
                 None => signature.verify(&key.primary_key, text),
                 Some(subkey) => signature.verify(&subkey.key, text),

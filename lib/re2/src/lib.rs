@@ -5,14 +5,19 @@
 
 use regex::{Regex, RegexBuilder};
 
+/// An expression may be so long, in bytes: each letter of it may stand for hundreds of ranges.
+pub const LARGEST: usize = 16 << 10;
 /// What stands in braces is no longer, in characters: an expression may be all braces.
 const LONGEST: usize = 64;
 
-/// An expression that is matched as Go does, with the crate's bound on what is compiled (10 MiB).
+/// An expression of [`LARGEST`] bytes at most that is matched as Go does, with the crate's bound on what is compiled (10 MiB).
 ///
 /// # Errors
 /// What the crate says of it.
 pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    if pattern.len() > LARGEST {
+        return Err(regex::Error::CompiledTooBig(LARGEST));
+    }
     RegexBuilder::new(&translate(pattern)).build()
 }
 
@@ -65,6 +70,10 @@ pub fn translate(pattern: &str) -> String {
                             let end = chars.len().min(at + name + 1);
                             out.extend(&chars[at..end]);
                             at = end;
+                        } else if next != 'x' && at < chars.len() {
+                            // A class that is named by one letter.
+                            out.push(chars[at]);
+                            at += 1;
                         }
                     }
                     (next, _) if next.is_ascii_alphanumeric() => {
@@ -91,7 +100,8 @@ pub fn translate(pattern: &str) -> String {
                 }
             }
             '[' if chars.get(at + 1) == Some(&':') => {
-                let rest: String = chars[at..].iter().collect();
+                // No class has a longer name.
+                let rest: String = chars[at..].iter().take(LONGEST).collect();
                 match rest.find(":]") {
                     Some(end) => {
                         out.push_str(&rest[..end + 2]);
@@ -252,6 +262,10 @@ mod tests {
             explain("(", &error),
             "error parsing regexp: missing closing ): `(`"
         );
+        assert!(compile(r"^[\pL-_]+$").unwrap().is_match("ä-_"));
+        // Each of these took the whole rest of the pattern anew.
+        assert!(!translate(&"[:".repeat(500_000)).is_empty());
+        assert!(compile(&r"\pL".repeat(400_000)).is_err());
         assert!(compile(r"\pL{5000}").is_err(), "what is compiled is bounded");
     }
 }

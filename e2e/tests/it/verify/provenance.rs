@@ -406,7 +406,9 @@ async fn what_is_proven_is_asked_for_once_and_by_each_objects_own_keys() -> Resu
     judged(&space, "theirs", Err("is by a key that is not among those given")).await?;
     ensure!(server.seen(&archive).len() == 1, "one archive for all");
 
-    // Nothing is new: nothing is asked for.
+    // Nothing is new: nothing is asked for. Who is refused is tried again and again.
+    space.delete(SOURCE, KIND, "theirs").await?;
+    space.gone(SOURCE, KIND, "theirs").await?;
     let before = server.seen(&provenance).len();
     for name in ["plain", "merged"] {
         space.handled(SOURCE, KIND, name).await?;
@@ -503,6 +505,11 @@ async fn in_registries_it_is_beside_the_archive() -> Result<()> {
             object["status"]["artifact"].is_object() == wanted.is_ok(),
             "{object}"
         );
+    }
+    // Those that are refused are tried again and again.
+    for name in ["theirs", "bare", "tampered", "edited"] {
+        space.delete(SOURCE, KIND, name).await?;
+        space.gone(SOURCE, KIND, name).await?;
     }
     let blobs = registry.requests("GET", "/v2/charts/web/blobs/")?;
     space.handled(SOURCE, KIND, "good").await?;
