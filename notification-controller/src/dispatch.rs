@@ -14,7 +14,7 @@ use crate::{
     standing::Standing,
     transition::Happened,
 };
-use crds::notification::{Alert, Provider, ProviderType, reason};
+use crds::notification::{Alert, ObjectSelector, Provider, ProviderType, reason};
 use jiff::Timestamp;
 use kube::{Client, api::DynamicObject};
 use lane::Known;
@@ -152,9 +152,7 @@ impl Dispatch {
         drop(routes);
         self.rerouted.notify_waiters();
         self.provider_left(change);
-        let before = change.old.as_ref().and_then(|old| old.metadata.generation);
-        let alert = change.new.as_ref();
-        if let Some(alert) = alert.filter(|alert| before != alert.metadata.generation) {
+        if let Some(alert) = &change.new {
             for (reason, text) in complaints {
                 self.standing
                     .complain(alert, events::Event::warning(reason, text));
@@ -182,7 +180,7 @@ impl Dispatch {
     /// Has all told who want to know of an event about an object with these labels.
     pub fn tell(self: &Arc<Self>, happened: &Happened, labels: &BTreeMap<String, String>) {
         let wanting = self.routes(|route| {
-            let wanted = route::labelled(&route.candidates(&happened.event), labels);
+            let wanted = route::labelled(route.candidates(&happened.event), labels);
             wanted.then_some(())
         });
         for (route, ()) in wanting {
@@ -194,20 +192,21 @@ impl Dispatch {
     pub async fn tell_asking(self: &Arc<Self>, happened: &Happened) {
         let candidates = self.routes(|route| {
             let selectors = route.candidates(&happened.event);
-            let unconditional = selectors.iter().any(|selector| selector.match_labels.is_empty());
-            (!selectors.is_empty()).then_some(unconditional)
+            let selectors: Vec<ObjectSelector> = selectors.into_iter().cloned().collect();
+            (!selectors.is_empty()).then_some(selectors)
         });
+        let unconditional = |selectors: &[ObjectSelector]| route::labelled(selectors, &BTreeMap::new());
         // Asked once, however many want to know, and before anybody is told: nothing of an event is told if this is not.
-        let asked = match candidates.iter().all(|(_, unconditional)| *unconditional) {
+        let asked = match candidates.iter().all(|(_, selectors)| unconditional(selectors)) {
             true => Ok(None),
             false => self.labels(&happened.event).await,
         };
-        for (route, unconditional) in candidates {
+        for (route, selectors) in candidates {
             let wanted = match &asked {
-                _ if unconditional => true,
+                _ if unconditional(&selectors) => true,
                 Ok(labels) => labels
                     .as_ref()
-                    .is_some_and(|labels| route::labelled(&route.candidates(&happened.event), labels)),
+                    .is_some_and(|labels| route::labelled(&selectors, labels)),
                 Err(error) => {
                     self.cannot_see(&route, &happened.event, error);
                     false
@@ -219,10 +218,13 @@ impl Dispatch {
         }
     }
 
-    /// The routes of which something is so, and what.
+    /// The routes of which something is so, and what. It may take its time: nobody waits for the table meanwhile.
     fn routes<T>(&self, so: impl Fn(&Route) -> Option<T>) -> Vec<(Arc<Route>, T)> {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let chosen = routes.all().filter_map(|route| Some((route.clone(), so(route)?)));
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner).all();
+        let chosen = routes.into_iter().filter_map(|route| {
+            let what = so(&route)?;
+            Some((route, what))
+        });
         chosen.collect()
     }
 

@@ -11,6 +11,7 @@ mod fair;
 mod follow;
 mod group;
 mod json;
+mod judges;
 mod memory;
 pub mod message;
 mod outbox;

@@ -12,7 +12,7 @@ mod saved;
 use crate::{
     digest::Digest,
     digests::Digests,
-    outbox::{Item, Outbox},
+    outbox::{Item, Outbox, Part},
     transition::Cursor,
 };
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use runtime::{Key, conditions, telemetry::chain};
 use saved::{
     lanes_of, name_of_digest, name_of_lane, name_of_shard, read, read_digest, read_waiting, shard_of, written,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -234,59 +234,63 @@ impl Memory {
         let digests = self.digests.changed();
         let lanes = self.outbox.changed();
         let mut complete = true;
-        for (provider, part, items) in lanes {
-            match self.save_lane(&provider, part, &items).await {
+        for part in lanes {
+            // What is taken from a lane may have gone to one that could not be saved.
+            if !complete && !part.has_gained {
+                self.outbox.touch(&part);
+                continue;
+            }
+            match self.save_part(&part).await {
                 Ok(written) => bytes += written,
                 // What can never be saved must not keep everything else from being saved.
                 Err(error) if is_refused(&error) => {
-                    error!(provider = %provider, error = chain(&error), "the messages that wait are refused: a restart would lose them");
+                    error!(provider = %part.provider, error = chain(&error), "the messages that wait are refused: a restart would lose them");
                 }
                 Err(error) => {
-                    warn!(provider = %provider, error = chain(&error), "cannot save the messages that wait");
-                    self.outbox.touch(&provider, part);
+                    warn!(provider = %part.provider, error = chain(&error), "cannot save the messages that wait");
+                    self.outbox.touch(&part);
                     complete = false;
                 }
             }
         }
         for (uid, digest) in digests {
-            let saved = match complete {
-                true => self.save_digest(&uid, digest.as_ref()).await,
-                false => Ok(false),
-            };
+            // Nothing may be ahead of the messages.
+            if !complete {
+                self.digests.touch(&uid);
+                continue;
+            }
             let what = "cannot save what is gathered for an alert";
-            match saved {
-                Ok(true) => continue,
-                Ok(false) => {}
+            match self.save_digest(&uid, digest.as_ref()).await {
+                Ok(written) => bytes += written,
                 Err(error) if is_refused(&error) => {
                     error!(
                         alert = uid,
                         error = chain(&error),
                         "{what}: a restart would lose it"
                     );
-                    continue;
                 }
-                Err(error) => warn!(alert = uid, error = chain(&error), "{what}"),
+                Err(error) => {
+                    warn!(alert = uid, error = chain(&error), "{what}");
+                    self.digests.touch(&uid);
+                    complete = false;
+                }
             }
-            self.digests.touch(&uid);
-            complete = false;
         }
         let mut all = complete;
         for (shard, changes) in cursors {
-            let saved = match complete {
-                true => {
-                    bytes += self.shard_bytes();
-                    self.save_shard(shard, &changes).await
-                }
-                // The cursors must not be ahead of the messages.
-                false => Ok(false),
-            };
-            match saved {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => warn!(error = chain(&error), "cannot save what was told"),
+            if !complete {
+                self.again(changes.into_keys());
+                continue;
             }
-            self.again(changes.into_keys());
-            all = false;
+            match self.save_shard(shard, &changes).await {
+                Ok(written) => bytes += written,
+                // The others have nothing to do with it.
+                Err(error) => {
+                    warn!(error = chain(&error), "cannot save what was told");
+                    self.again(changes.into_keys());
+                    all = false;
+                }
+            }
         }
         Saved { all, bytes }
     }
@@ -312,7 +316,8 @@ impl Memory {
         self.changed.notify_one();
     }
 
-    async fn save_shard(&self, shard: u8, changes: &BTreeMap<String, Option<String>>) -> kube::Result<bool> {
+    /// Saves what has changed of a shard; about how many bytes that were. So do the two below.
+    async fn save_shard(&self, shard: u8, changes: &BTreeMap<String, Option<String>>) -> kube::Result<usize> {
         // One that is not there, or not any more, gets all that it would have.
         let whole = || {
             let mut whole: BTreeMap<String, String> = {
@@ -325,36 +330,41 @@ impl Memory {
             json!(whole)
         };
         let name = name_of_shard(shard);
-        self.maps
-            .write(&name, TOLD, json!(changes), whole)
+        self.maps.write(&name, TOLD, json!(changes), whole).await?;
+        Ok(self.shard_bytes())
+    }
+
+    async fn save_part(&self, part: &Part) -> kube::Result<usize> {
+        let name = name_of_lane(&part.provider, part.number);
+        let items = (!part.items.is_empty()).then(|| {
+            let items: Vec<&Item> = part.items.iter().map(|item| &**item).collect();
+            json!(items).to_string()
+        });
+        let of = json!({"namespace": part.provider.namespace, "name": part.provider.name});
+        self.keep_text(&name, WAITING, of, ("items", items)).await
+    }
+
+    async fn save_digest(&self, uid: &str, digest: Option<&Digest>) -> kube::Result<usize> {
+        let text = digest.map(|digest| json!(digest).to_string());
+        self.keep_text(&name_of_digest(uid), DIGEST, json!({}), ("digest", text))
             .await
-            .map(|()| true)
     }
 
-    /// Saves a part of a lane; how many bytes that were.
-    async fn save_lane(&self, provider: &Key, part: u8, items: &[Arc<Item>]) -> kube::Result<usize> {
-        let name = name_of_lane(provider, part);
-        if items.is_empty() {
-            return self.maps.remove(&name).await.map(|()| 0);
-        }
-        let items: Vec<&Item> = items.iter().map(|item| &**item).collect();
-        let items = json!(items).to_string();
-        let bytes = items.len();
-        let data = json!({"namespace": provider.namespace, "name": provider.name, "items": items});
-        let written = self.maps.write(&name, WAITING, data.clone(), || data).await;
-        written.map(|()| bytes)
-    }
-
-    async fn save_digest(&self, uid: &str, digest: Option<&Digest>) -> kube::Result<bool> {
-        let name = name_of_digest(uid);
-        let saved = match digest {
-            Some(digest) => {
-                let data = json!({"digest": json!(digest).to_string()});
-                self.maps.write(&name, DIGEST, data.clone(), || data).await
-            }
-            None => self.maps.remove(&name).await,
+    /// Saves a text beside what it is of, or removes what was saved if there is none any more.
+    async fn keep_text(
+        &self,
+        name: &str,
+        state: &str,
+        mut data: Value,
+        (key, text): (&str, Option<String>),
+    ) -> kube::Result<usize> {
+        let Some(text) = text else {
+            return self.maps.remove(name).await.map(|()| 0);
         };
-        saved.map(|()| true)
+        let bytes = text.len();
+        data[key] = text.into();
+        self.maps.write(name, state, data.clone(), || data).await?;
+        Ok(bytes)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {

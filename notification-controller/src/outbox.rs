@@ -1,6 +1,8 @@
 //! What waits to be sent, by Provider: in order, bounded, and put together where an alert asks for it.
 
 mod aside;
+#[cfg(test)]
+pub mod example;
 mod item;
 mod lane;
 mod parts;
@@ -12,7 +14,7 @@ use lane::{Held, Lane};
 use parts::PARTS;
 use runtime::Key;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -39,9 +41,28 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inside {
     lanes: HashMap<Key, Lane>,
-    changed: BTreeSet<(Key, u8)>,
-    /// Those of them in which something was put: they are saved first, as it may have been taken from another.
-    gained: BTreeSet<(Key, u8)>,
+    /// The parts of lanes that are to be saved, and whether something was put in.
+    changed: Changed,
+}
+
+type Changed = BTreeMap<(Key, u8), bool>;
+
+/// Notes that a part of a lane is to be saved.
+fn note(changed: &mut Changed, provider: &Key, part: u8, has_gained: bool) {
+    *changed.entry((provider.clone(), part)).or_default() |= has_gained;
+}
+
+/// A part of a lane as it is to be saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The Provider.
+    pub provider: Key,
+    /// Which of its parts.
+    pub number: u8,
+    /// All that is in it.
+    pub items: Vec<Arc<Item>>,
+    /// Whether something was put in, which may have been taken from another: that one waits until this is saved.
+    pub has_gained: bool,
 }
 
 /// What a lane has to do.
@@ -86,9 +107,7 @@ impl Outbox {
             if lane.parts.hold(&item) {
                 continue;
             }
-            let part = (provider.clone(), lane.parts.put(&item));
-            inside.gained.insert(part.clone());
-            inside.changed.insert(part);
+            note(&mut inside.changed, provider, lane.parts.put(&item), true);
             match hold {
                 None => lane.waiting.push_back(item),
                 Some(hold) => lane.hold(Held {
@@ -115,8 +134,9 @@ impl Outbox {
         let posted = self.post(provider, items, now);
         let mut inside = self.lock();
         // What is where has to be written anew, and what is not there any more.
-        let all = (0..PARTS).map(|part| (provider.clone(), part));
-        inside.changed.extend(all);
+        for part in 0..PARTS {
+            note(&mut inside.changed, provider, part, false);
+        }
         if let Some(lane) = inside.lanes.get_mut(provider) {
             lane.waiting.make_contiguous().sort_by_key(|item| item.since);
         }
@@ -153,11 +173,10 @@ impl Outbox {
             let mut waiting = lane.waiting.iter();
             let at = waiting.position(|item| item.key == key && item.alert_uid == alert_uid);
             if let Some(item) = at.and_then(|at| lane.waiting.remove(at)) {
-                let parts = lane.parts.remove(&item);
-                inside
-                    .changed
-                    .extend(parts.into_iter().map(|part| (provider.clone(), part)));
                 lane.asides.forget(&item);
+                for part in lane.parts.remove(&item) {
+                    note(&mut inside.changed, provider, part, false);
+                }
             }
             lane.under_way = None;
         }
@@ -216,30 +235,35 @@ impl Outbox {
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
-    /// The parts of lanes that have changed since this was asked last, with all that is to be saved in them.
-    pub fn changed(&self) -> Vec<(Key, u8, Vec<Arc<Item>>)> {
+    /// The parts of lanes that have changed since this was asked last, with all that is to be saved in them; those in which something
+    /// was put come first.
+    pub fn changed(&self) -> Vec<Part> {
         let mut inside = self.lock();
         let changed = std::mem::take(&mut inside.changed);
-        let gained = std::mem::take(&mut inside.gained);
-        let (first, last): (Vec<_>, Vec<_>) = changed.into_iter().partition(|part| gained.contains(part));
-        let saved = |provider: &Key, part| {
+        let saved = |provider: &Key, number| {
             let lane = inside.lanes.get(provider);
-            lane.map(|lane| lane.parts.saved(lane.all(), part))
+            lane.map(|lane| lane.parts.saved(lane.all(), number))
                 .unwrap_or_default()
         };
-        first
-            .into_iter()
-            .chain(last)
-            .map(|(provider, part)| {
-                let items = saved(&provider, part);
-                (provider, part, items)
-            })
-            .collect()
+        let parts = changed.into_iter().map(|((provider, number), has_gained)| Part {
+            items: saved(&provider, number),
+            provider,
+            number,
+            has_gained,
+        });
+        let mut parts: Vec<Part> = parts.collect();
+        parts.sort_by_key(|part| !part.has_gained);
+        parts
     }
 
     /// Says that a part of a lane has yet to be saved as it is.
-    pub fn touch(&self, provider: &Key, part: u8) {
-        self.lock().changed.insert((provider.clone(), part));
+    pub fn touch(&self, part: &Part) {
+        note(
+            &mut self.lock().changed,
+            &part.provider,
+            part.number,
+            part.has_gained,
+        );
         self.unsaved.notify_one();
     }
 
@@ -256,10 +280,9 @@ impl Inside {
             let Some(oldest) = self.lanes.get_mut(&lane).and_then(Lane::give_up) else {
                 break;
             };
-            if let Some(of) = self.lanes.get_mut(&lane) {
-                let parts = of.parts.remove(&oldest);
-                self.changed
-                    .extend(parts.into_iter().map(|part| (lane.clone(), part)));
+            let parts = self.lanes.get_mut(&lane).map(|of| of.parts.remove(&oldest));
+            for part in parts.into_iter().flatten() {
+                note(&mut self.changed, &lane, part, false);
             }
             given_up.push((lane, oldest));
         }

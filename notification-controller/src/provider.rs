@@ -12,10 +12,7 @@ mod send;
 mod tokens;
 mod transport;
 
-use crate::{
-    fair::{Fair, Place},
-    message::DeliveryError,
-};
+use crate::{judges::Judges, message::DeliveryError};
 use cloud::Cloud;
 use crds::notification::{Provider, ProviderType};
 use expr::Expression;
@@ -39,23 +36,6 @@ pub use send::Answer;
 pub(crate) use send::{send, send_up_to};
 pub use tokens::Access;
 pub use transport::{Proxy, Tls, Transport};
-
-/// Two expressions are evaluated at once, and one of a namespace.
-#[derive(Debug)]
-pub(crate) struct Judges(Fair);
-
-impl Default for Judges {
-    fn default() -> Self {
-        Self(Fair::new(2, 1))
-    }
-}
-
-impl Judges {
-    /// Waits for a place.
-    pub(crate) async fn take(&self, namespace: &str) -> Option<Place> {
-        self.0.take(namespace).await
-    }
-}
 
 /// What all services share: connections and tokens that are kept for the next message.
 #[derive(Debug, Default)]

@@ -203,8 +203,11 @@ impl Route {
 }
 
 /// Whether an object with these labels is meant by one of the selectors.
-pub fn labelled(selectors: &[&ObjectSelector], labels: &BTreeMap<String, String>) -> bool {
-    selectors.iter().any(|selector| {
+pub fn labelled<'a>(
+    selectors: impl IntoIterator<Item = &'a ObjectSelector>,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    selectors.into_iter().any(|selector| {
         let mut wanted = selector.match_labels.iter();
         wanted.all(|(key, value)| labels.get(key) == Some(value))
     })

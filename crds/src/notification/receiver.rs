@@ -77,7 +77,7 @@ pub struct ReceiverSpec {
 }
 
 /// Objects to reconcile.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiverResource {
     /// CEL expression in addition to `spec.resourceFilter`, with the same variables.
     #[serde(default, skip_serializing_if = "Option::is_none")]

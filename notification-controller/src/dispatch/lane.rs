@@ -147,18 +147,20 @@ impl Dispatch {
 
     /// The Provider that an alert names now, if it is another: whoever repairs an alert in this way is told what has waited.
     fn moved(&self, key: &Key, item: &Item) -> Option<Key> {
-        let alert = self.alerts.get(&item.alert())?;
-        let is_same = alert.uid().as_deref() == Some(&*item.alert_uid) && !alert.spec.suspend;
+        let alert = self.wanting(item)?;
         let named = &alert.spec.provider_ref.name;
-        (is_same && *named != key.name).then(|| Key::new(&*key.namespace, &**named))
+        (*named != key.name).then(|| Key::new(&*key.namespace, &**named))
+    }
+
+    /// The alert that a message is of, if it still wants it told.
+    fn wanting(&self, item: &Item) -> Option<Arc<Alert>> {
+        let alert = self.alerts.get(&item.alert())?;
+        (!alert.spec.suspend && alert.uid().as_deref() == Some(&*item.alert_uid)).then_some(alert)
     }
 
     /// Whose message it is and who is told of it, if he still is to be.
     fn wanted(&self, key: &Key, item: &Item) -> Result<Option<Parties>, DeliveryError> {
-        let alert = self.alerts.get(&item.alert());
-        let wanted =
-            alert.filter(|alert| !alert.spec.suspend && alert.uid().as_deref() == Some(&*item.alert_uid));
-        let Some(alert) = wanted else {
+        let Some(alert) = self.wanting(item) else {
             debug!(key = item.key, "the alert wants it no more");
             return Ok(None);
         };

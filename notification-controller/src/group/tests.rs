@@ -1,36 +1,15 @@
 use super::*;
-use crate::event::Marks;
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use crate::outbox::example;
 
 const COMMIT_A: &str = "main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35";
 
 fn item(kind: &str, name: &str, severity: Severity, reason: &str, message: &str) -> Item {
-    Item {
-        key: name.into(),
-        ends_failure: false,
-        marks: Marks::default(),
-        held: false,
-        alert_namespace: "team".into(),
-        alert_name: "all".into(),
-        alert_uid: "a".into(),
-        causes: cause::named(kind, "team", message),
-        event: Event {
-            involved_object: ObjectReference {
-                kind: Some(kind.into()),
-                name: Some(name.into()),
-                namespace: Some("team".into()),
-                ..Default::default()
-            },
-            severity,
-            timestamp: Time(Timestamp::UNIX_EPOCH),
-            message: message.into(),
-            reason: reason.into(),
-            metadata: BTreeMap::new(),
-            reporting_controller: "kustomize-controller".into(),
-            reporting_instance: String::new(),
-        },
-        since: Timestamp::UNIX_EPOCH,
-    }
+    let mut item = example::item(name, name, reason, message);
+    item.causes = cause::named(kind, "team", message);
+    item.event.involved_object.kind = Some(kind.into());
+    item.event.severity = severity;
+    item.event.metadata = BTreeMap::new();
+    item
 }
 
 fn at(mut item: Item, revision: &str) -> Item {
@@ -197,4 +176,14 @@ fn ends_of_failures_are_one_message() {
         ),
         "{text}"
     );
+}
+
+#[test]
+fn a_group_has_the_same_key_whatever_the_order_of_its_members() {
+    let of = |keys: [&str; 3]| {
+        let items = keys.map(|key| Arc::new(example::item(key, key, "R", "m")));
+        together(&items).unwrap().key
+    };
+    assert_eq!(of(["1", "2", "3"]), of(["3", "1", "2"]));
+    assert_ne!(of(["1", "2", "3"]), of(["1", "2", "4"]));
 }

@@ -141,18 +141,14 @@ async fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryErr
         return Ok(format!("{}/{}/{uid}", event.kind(), event.name()).to_lowercase());
     };
     let values = values(service, letter)?;
-    // It may take all of its budget, of time and of memory: one after the other, and none for whom others wait.
-    let place = service.peers.judges.take(&service.provider.namespace).await;
-    let named = tokio::task::spawn_blocking(move || {
-        let _place = place;
-        named(&expression, &values)
-    });
-    let ended = |_| {
-        Err(DeliveryError::later(
-            "the evaluation of spec.commitStatusExpr was ended".into(),
-        ))
-    };
-    named.await.unwrap_or_else(ended)
+    let (judges, namespace) = (&service.peers.judges, &service.provider.namespace);
+    let named = judges
+        .at_work(namespace, move || named(&expression, &values))
+        .await;
+    named.unwrap_or_else(|| {
+        let problem = "the evaluation of spec.commitStatusExpr was ended";
+        Err(DeliveryError::later(problem.into()))
+    })
 }
 
 /// PURE: the values of an expression's variables, which are bounded: an Alert's metadata may be a megabyte.

@@ -1,39 +1,8 @@
 mod asides;
+mod parts;
+mod room;
 
-use super::{item::ITEM_BYTES, *};
-use crate::event::{Event, Marks, Severity};
-use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
-use std::collections::BTreeMap;
-
-fn item(key: &str, name: &str, reason: &str, message: &str) -> Item {
-    Item {
-        key: key.into(),
-        ends_failure: false,
-        marks: Marks::default(),
-        causes: Vec::new(),
-        held: false,
-        alert_namespace: "team".into(),
-        alert_name: "all".into(),
-        alert_uid: "a".into(),
-        event: Event {
-            involved_object: ObjectReference {
-                kind: Some("Kustomization".into()),
-                name: Some(name.into()),
-                namespace: Some("team".into()),
-                ..Default::default()
-            },
-            severity: Severity::Error,
-            timestamp: Time(Timestamp::UNIX_EPOCH),
-            message: message.into(),
-            reason: reason.into(),
-            metadata: BTreeMap::from([("revision".into(), "main".into()), ("name".into(), name.into())]),
-            reporting_controller: "kustomize-controller".into(),
-            reporting_instance: String::new(),
-        },
-        since: Timestamp::UNIX_EPOCH,
-    }
-}
+use super::{example::item, *};
 
 fn sink() -> Key {
     Key::new("team", "sink")
@@ -41,11 +10,7 @@ fn sink() -> Key {
 
 /// What is to be saved.
 fn saved(outbox: &Outbox) -> Vec<Arc<Item>> {
-    outbox
-        .changed()
-        .into_iter()
-        .flat_map(|(.., items)| items)
-        .collect()
+    outbox.changed().into_iter().flat_map(|part| part.items).collect()
 }
 
 fn sent(next: Next) -> Option<Arc<Item>> {
@@ -84,10 +49,10 @@ fn messages_leave_in_order_and_stay_until_they_are_done() {
         outbox.done(&sink(), key, "a");
     }
     assert!(matches!(outbox.next(&sink(), now), Next::Nothing));
-    assert_eq!(
-        outbox.changed(),
-        [(sink(), 0, vec![])],
-        "that it is empty is to be saved"
+    let changed = outbox.changed();
+    assert!(
+        matches!(&changed[..], [part] if part.provider == sink() && part.items.is_empty()),
+        "that it is empty is to be saved: {changed:?}"
     );
     assert_eq!(outbox.changed(), []);
     assert!(
@@ -95,38 +60,6 @@ fn messages_leave_in_order_and_stay_until_they_are_done() {
             .post(&sink(), [(item("3", "c", "R", "m"), None)], now)
             .new_lane
     );
-}
-
-#[test]
-fn the_oldest_make_room_and_are_named() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    let mut given_up = 0;
-    for n in 0..LANE_ITEMS + 5 {
-        given_up += outbox
-            .post(
-                &sink(),
-                [(item(&n.to_string(), "a", "R", ""), Some(Duration::from_secs(1)))],
-                now,
-            )
-            .given_up
-            .len();
-    }
-    assert!(given_up >= 5);
-    let mut large = 0;
-    for n in 0..400 {
-        let text = "x".repeat(12 * 1024);
-        large += outbox
-            .post(&sink(), [(item(&format!("l{n}"), "a", "R", &text), None)], now)
-            .given_up
-            .len();
-    }
-    assert!(large > 0);
-    let saved = saved(&outbox);
-    let bytes: usize = saved
-        .iter()
-        .map(|item| serde_json::to_string(item).unwrap().len())
-        .sum();
-    assert!(bytes < LANE_BYTES, "{bytes}");
 }
 
 #[test]
@@ -248,184 +181,6 @@ async fn what_is_held_back_holds_no_other_message_up() {
         outbox.next(&sink(), now)
     });
     assert_eq!(sent(rung.await.unwrap()).unwrap().key, "2");
-}
-
-#[test]
-fn the_message_under_way_does_not_make_room() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    for n in 0..=LANE_ITEMS {
-        let posted = outbox.post(&sink(), [(item(&n.to_string(), "a", "R", ""), None)], now);
-        let given_up: Vec<&str> = posted
-            .given_up
-            .iter()
-            .map(|(_, item)| item.key.as_str())
-            .collect();
-        if n == LANE_ITEMS {
-            assert_eq!(given_up, ["1"]);
-        }
-    }
-    assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, "0");
-}
-
-#[test]
-fn a_message_that_is_too_large_leaves_metadata_out() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    let mut large = item("1", "a", "R", "m");
-    // Control characters are six times as long where they are saved.
-    large
-        .event
-        .metadata
-        .insert("odd".into(), "\u{1}".repeat(200 << 10));
-    large.event.metadata.insert("vast".into(), "x".repeat(1200 << 10));
-    for n in 0..5000 {
-        large.event.metadata.insert(format!("k{n}"), "v".repeat(100));
-    }
-    outbox.post(&sink(), [(large, None)], now);
-    let sent = sent(outbox.next(&sink(), now)).unwrap();
-    assert!(sent.bytes() <= ITEM_BYTES + 10_000, "{}", sent.bytes());
-    let metadata = &sent.event.metadata;
-    assert!(!metadata.contains_key("odd") && !metadata.contains_key("vast"));
-    assert!(metadata["metadataLeftOut"].starts_with("vast, odd, "));
-    assert_eq!((&*sent.event.message, &*metadata["name"]), ("m", "a"));
-    assert!(
-        outbox
-            .post(&sink(), [(item("2", "b", "R", "m"), None)], now)
-            .given_up
-            .is_empty()
-    );
-}
-
-#[test]
-fn a_storm_of_long_messages_waits_in_several_parts_and_none_moves_to_a_later_one() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    let text = "x".repeat(6 << 10);
-    let mut given_up = 0;
-    for n in 0..400 {
-        let item = item(&n.to_string(), &format!("app{n}"), "BuildFailed", &text);
-        given_up += outbox.post(&sink(), [(item, None)], now).given_up.len();
-    }
-    assert_eq!(given_up, 0, "2.5 MB are less than a lane holds");
-    let parts = outbox.changed();
-    assert!(parts.len() > 3, "{}", parts.len());
-    for (_, part, items) in &parts {
-        let size = serde_json::to_string(items).unwrap().len();
-        assert!(size < 720 << 10, "part {part} has {size} bytes");
-    }
-    // One message that has arrived changes one part.
-    let first = sent(outbox.next(&sink(), now)).unwrap();
-    outbox.done(&sink(), &first.key, "a");
-    let changed = outbox.changed();
-    assert_eq!(changed.len(), 1);
-    assert_eq!(changed[0].2.len() + 1, parts[0].2.len());
-
-    let next = Outbox::default();
-    let all = parts[1..].iter().flat_map(|(.., items)| items);
-    let waiting = changed[0].2.iter().chain(all);
-    next.resume(&sink(), waiting.map(|item| (Item::clone(item), None)), now);
-    let again = next.changed();
-    assert_eq!(
-        again.len(),
-        usize::from(PARTS),
-        "those that are gone are told as well"
-    );
-    let all: usize = again.iter().map(|(.., items)| items.len()).sum();
-    assert_eq!(all, 399);
-    for (_, part, items) in &again {
-        for item in items {
-            let before = parts.iter().find(|(.., items)| items.contains(item)).unwrap();
-            assert!(*part <= before.1);
-        }
-    }
-}
-
-#[test]
-fn what_was_put_together_is_saved_as_it_was_until_it_has_arrived() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    for n in 0..3 {
-        let item = item(&n.to_string(), &format!("app{n}"), "R", "m");
-        outbox.post(&sink(), [(item, Some(Duration::ZERO))], now);
-    }
-    let before = saved(&outbox);
-    let group = sent(outbox.next(&sink(), now)).unwrap();
-    outbox.touch(&sink(), 0);
-    assert_eq!(saved(&outbox), before);
-    outbox.done(&sink(), &group.key, "a");
-    assert_eq!(outbox.changed(), [(sink(), 0, vec![])]);
-}
-
-#[test]
-fn many_providers_of_a_namespace_do_not_fill_the_memory_or_cost_others_messages() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    let quiet = Key::new("quiet", "sink");
-    outbox.post(&quiet, [(item("q", "a", "R", "m"), None)], now);
-    let text = "x".repeat(200 << 10);
-    let mut given_up = Vec::new();
-    for n in 0..60 {
-        let provider = Key::new("loud", n.to_string());
-        for key in ["1", "2"] {
-            given_up.extend(
-                outbox
-                    .post(&provider, [(item(key, "a", "R", &text), None)], now)
-                    .given_up,
-            );
-        }
-    }
-    let bytes = |namespace: &str| -> usize {
-        let inside = outbox.lock();
-        let lanes = inside.lanes.iter().filter(|(key, _)| key.namespace == namespace);
-        lanes.map(|(_, lane)| lane.parts.bytes()).sum()
-    };
-    assert!(bytes("loud") <= NAMESPACE_BYTES && bytes("loud") > NAMESPACE_BYTES / 2);
-    assert!(given_up.len() > 40 && given_up.iter().all(|(lane, _)| lane.namespace == "loud"));
-    assert_eq!(sent(outbox.next(&quiet, now)).unwrap().key, "q");
-    for n in 0..400 {
-        let provider = Key::new(format!("team{}", n % 10), n.to_string());
-        outbox.post(&provider, [(item("1", "a", "R", &text), None)], now);
-    }
-    let inside = outbox.lock();
-    let all: usize = inside.lanes.values().map(|lane| lane.parts.bytes()).sum();
-    assert!(all <= ALL_BYTES, "{all}");
-}
-
-#[test]
-fn who_has_much_in_many_short_lanes_makes_room_for_who_has_little_in_a_long_one() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    let text = "x".repeat(200 << 10);
-    let long = Key::new("quiet", "sink");
-    let items = (0..4).map(|n| (item(&n.to_string(), "a", "R", &text), None));
-    outbox.post(&long, items, now);
-    for n in 0..400 {
-        let provider = Key::new(format!("loud{}", n % 5), n.to_string());
-        let posted = outbox.post(&provider, [(item("1", "a", "R", &text), None)], now);
-        let loud = |(lane, _): &(Key, Arc<Item>)| lane.namespace != "quiet";
-        assert!(posted.given_up.iter().all(loud), "{n}");
-    }
-    let inside = outbox.lock();
-    assert_eq!(inside.lanes[&long].all().count(), 4);
-}
-
-#[test]
-fn a_group_has_the_same_key_whatever_the_order_of_its_members() {
-    let of = |keys: [&str; 3]| {
-        let items = keys.map(|key| Arc::new(item(key, key, "R", "m")));
-        group::together(&items).unwrap().key
-    };
-    assert_eq!(of(["1", "2", "3"]), of(["3", "1", "2"]));
-    assert_ne!(of(["1", "2", "3"]), of(["1", "2", "4"]));
-}
-
-#[test]
-fn a_text_of_a_megabyte_is_cut() {
-    let (outbox, now) = (Outbox::default(), Instant::now());
-    let huge = "\u{1}".repeat(1 << 20);
-    outbox.post(&sink(), [(item("1", "a", &huge, &huge), None)], now);
-    let kept = sent(outbox.next(&sink(), now)).unwrap();
-    // Where it is saved each of these letters has six.
-    assert!(
-        kept.bytes() <= ITEM_BYTES && kept.event.message.ends_with('…'),
-        "{}",
-        kept.bytes()
-    );
 }
 
 #[test]

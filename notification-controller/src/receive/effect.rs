@@ -2,11 +2,14 @@
 
 use super::{
     filter::Told,
-    judge::{Case, Judges},
+    judge::Case,
     target::{Target, TargetError, Which},
     validate::Validated,
 };
-use crate::fair::{Fair, Place};
+use crate::{
+    fair::{Fair, Place},
+    judges::Judges,
+};
 use crds::{meta::REQUESTED_AT, notification::Receiver};
 use expr::EvaluateError;
 use futures::{StreamExt as _, stream};
@@ -172,7 +175,7 @@ impl Effect {
         // What is said twice is meant once.
         let mut seen = HashSet::new();
         let mut entries: Vec<_> = receiver.spec.resources.iter().enumerate().collect();
-        entries.retain(|(_, entry)| seen.insert(json!(entry).to_string()));
+        entries.retain(|(_, entry)| seen.insert(*entry));
         let each = entries.into_iter().map(|(n, entry)| {
             let call = &call;
             async move {

@@ -4,7 +4,7 @@ use super::{
     effect::{Asked, EffectError, Page, what},
     target::Target,
 };
-use crate::fair::Fair;
+use crate::judges::Judges;
 use expr::Allowance;
 use kube::{ResourceExt as _, api::DynamicObject, core::PartialObjectMeta};
 use serde_json::{Value, json};
@@ -14,18 +14,10 @@ use std::{
 };
 use tracing::info;
 
-/// So many requests are judged at once: each makes the body its own.
-const JUDGES: usize = 2;
-/// So many of them are for Receivers of one namespace.
-const OF_ONE: usize = 1;
 /// For all objects of a request filters may take together what so many evaluations may take at the most.
 const TOGETHER: usize = 32;
 /// So long after a request filters begin with no further object; the request itself ends soon after.
 const IN_TIME: Duration = Duration::from_secs(30);
-
-/// Whoever judges.
-#[derive(Debug, Clone)]
-pub struct Judges(Arc<Fair>);
 
 /// A request that is judged.
 #[derive(Debug, Clone)]
@@ -56,28 +48,7 @@ impl Case {
     }
 }
 
-impl Default for Judges {
-    fn default() -> Self {
-        Self(Arc::new(Fair::new(JUDGES, OF_ONE)))
-    }
-}
-
 impl Judges {
-    /// Does work that takes the processor as long as it may, when a namespace's turn has come; nothing if it crashed. The place belongs
-    /// to the work, not to who waits for it.
-    pub async fn at_work<T: Send + 'static>(
-        &self,
-        namespace: &str,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let place = self.0.take(namespace).await;
-        let done = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            work()
-        });
-        done.await.ok()
-    }
-
     /// The names of the objects of the `n`th entry that the filters select, and why others could not be judged. The objects keep their
     /// place until then, though nobody waits for it any more.
     pub async fn judge(
@@ -155,7 +126,6 @@ mod tests {
         meta::LocalReference,
         notification::{ObjectKind, ObjectSelector, Receiver, ReceiverResource, ReceiverSpec},
     };
-    use futures::FutureExt as _;
     use runtime::access::Access;
 
     /// Spends all that one evaluation has, every time.
@@ -220,30 +190,5 @@ mod tests {
             names.is_empty() && matches!(errors[..], [EffectError::TooMuch { .. }]),
             "{errors:?}"
         );
-    }
-
-    #[tokio::test]
-    async fn a_place_is_held_until_the_work_has_ended() {
-        let judges = Judges::default();
-        let (begin, begun) = tokio::sync::oneshot::channel();
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let work = move || {
-            let _ = begin.send(());
-            let _ = ended.recv();
-        };
-        let theirs = judges.clone();
-        let waiter = tokio::spawn(async move { theirs.at_work("team", work).await });
-        begun.await.unwrap();
-        waiter.abort();
-        assert!(waiter.await.is_err(), "nobody waits any more");
-        assert!(judges.0.take("team").now_or_never().is_none(), "the work goes on");
-        assert_eq!(
-            judges.at_work("other", || 1).await,
-            Some(1),
-            "others are at work meanwhile"
-        );
-        end.send(()).unwrap();
-        assert_eq!(judges.at_work("team", || 1).await, Some(1));
-        assert_eq!(judges.at_work("team", || panic!("on purpose")).await, None::<()>);
     }
 }

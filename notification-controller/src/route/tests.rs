@@ -162,7 +162,7 @@ fn labels_are_asked_of_the_object() {
     let spec = sources(&json!({"kind": "GitRepository", "name": "*", "matchLabels": {"a": "1", "b": "2"}}));
     let route = route(spec).0.unwrap();
     let happened = event(Severity::Info, "m");
-    let selectors = route.candidates(&happened);
+    let selectors: Vec<_> = route.candidates(&happened).into_iter().cloned().collect();
     let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     assert!(labelled(
         &selectors,

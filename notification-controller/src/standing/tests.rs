@@ -1,10 +1,7 @@
 use super::*;
-use crate::event::{Event as Told, Marks, Severity};
+use crate::outbox::example;
 use axum::{Router, extract::State, http::StatusCode, routing::patch};
-use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 /// An API server with the status of one alert, which heeds versions and tells what it was asked to write.
@@ -68,25 +65,8 @@ fn alert(version: &str, status: &Value) -> Value {
 
 fn item(uid: &str) -> Item {
     Item {
-        key: "1".into(),
-        ends_failure: false,
-        marks: Marks::default(),
-        causes: Vec::new(),
-        held: false,
-        alert_namespace: "team".into(),
-        alert_name: "all".into(),
         alert_uid: uid.into(),
-        event: Told {
-            involved_object: ObjectReference::default(),
-            severity: Severity::Error,
-            timestamp: Time(Timestamp::UNIX_EPOCH),
-            message: "m".into(),
-            reason: "R".into(),
-            metadata: BTreeMap::new(),
-            reporting_controller: String::new(),
-            reporting_instance: String::new(),
-        },
-        since: Timestamp::UNIX_EPOCH,
+        ..example::item("1", "a", "R", "m")
     }
 }
 
