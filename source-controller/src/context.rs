@@ -8,7 +8,7 @@ use crate::{
     helm_remote::{Indexes, Remotes},
     oci::Registries,
     progress::Progress,
-    storage::{OnMissing, Storage},
+    storage::{OnMissing, Storage, StorageError},
     verify::PublicRoot,
 };
 use cloud::Cloud;
@@ -18,7 +18,7 @@ use crds::{
 };
 use kube::Client;
 use runtime::watch::Store;
-use std::{sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 
 /// What every pass holds.
 pub struct Context {
@@ -77,6 +77,18 @@ impl Context {
             (self.missing)(&artifact.path);
         }
         there
+    }
+
+    /// The bytes of an artifact, from here or from the object store. Blocks on both; if neither has it, its owner is told.
+    ///
+    /// # Errors
+    /// When the file cannot be had.
+    pub fn open(&self, artifact: &Artifact) -> Result<File, StorageError> {
+        let opened = self.storage.open_artifact(artifact);
+        if opened.as_ref().is_err_and(StorageError::is_not_there) {
+            (self.missing)(&artifact.path);
+        }
+        opened
     }
 }
 

@@ -137,6 +137,13 @@ pub enum StorageError {
     Remote(#[source] RemoteError),
 }
 
+impl StorageError {
+    /// Whether a file is not there, here or in the object store.
+    pub fn is_not_there(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 impl Storage {
     /// Opens the shelf in an existing folder. `advertised` is the prefix of URLs (`http://host`), `behind` the object store and
     /// who asks it. Until the process leads, nothing is touched that another one may be using: the folder may be shared.

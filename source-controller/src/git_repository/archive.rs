@@ -117,8 +117,7 @@ fn include(context: &Context, listing: &mut Listing, includes: &includes::Resolv
             )
         };
         let file = context
-            .storage
-            .open_artifact(artifact)
+            .open(artifact)
             .map_err(|e| failed(reason::COPY_FAILURE, chain(&e)))?;
         let copied = |e: &dyn std::error::Error| failed(reason::COPY_FAILURE, chain(e));
         let scratch = context.storage.scratch().map_err(|e| copied(&e))?;

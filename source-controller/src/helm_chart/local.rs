@@ -209,8 +209,7 @@ fn finish(mut work: Work, had: Vec<Wanted>) -> Result<Build, BuildError> {
 impl Source {
     /// The files at and below some paths, and those of other names.
     fn files(&self, places: &[&str], names: &[String]) -> Result<Files, Failure> {
-        let storage = &self.context.storage;
-        let archive = storage.open_artifact(&self.artifact).map_err(|error| {
+        let archive = self.context.open(&self.artifact).map_err(|error| {
             let text = format!("failed to open source artifact: {}", chain(&error));
             Failure::fetch(reason::READ_OPERATION_FAILED, text)
         })?;

@@ -95,9 +95,20 @@ impl Case<'_> {
     async fn prove(self, digest: String) -> Result<Proof, Unproven> {
         let text = self.repository.provenance(self.chosen).await;
         let text = text.map_err(|(problem, delay)| Unproven::Away(problem, delay))?;
-        let (file, keys) = (self.chosen.file(), self.keys.clone());
+        let (file, name, version) = (
+            self.chosen.file(),
+            self.chosen.base_name(),
+            self.chosen.version.clone(),
+        );
+        let keys = self.keys.clone();
         let check = move || {
-            let signer = provenance::check(&text, &file, &digest, &keys, now())?;
+            let archive = provenance::Archive {
+                file: &file,
+                digest: &digest,
+                name: &name,
+                version: &version,
+            };
+            let signer = provenance::check(&text, &archive, &keys, now())?;
             let keys = keys.fingerprint();
             Ok(Proof::Provenance { signer, keys })
         };

@@ -103,10 +103,10 @@ pub fn outcome(
         ),
         Some(Proof::Ignored) | None => String::new(),
     };
-    if !verified.is_empty() {
-        conditions.mark_true(SOURCE_VERIFIED, meta::SUCCEEDED, verified);
-    } else if made.proof.is_some() {
-        conditions.remove(SOURCE_VERIFIED);
+    // What was proven of another source is not proven of this one.
+    match verified.is_empty() {
+        true => conditions.remove(SOURCE_VERIFIED),
+        false => conditions.mark_true(SOURCE_VERIFIED, meta::SUCCEEDED, verified),
     }
     let summary = made.summary();
     record::succeed_as(object, &mut status, made.reason(), &summary, &now);

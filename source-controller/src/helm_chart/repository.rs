@@ -212,7 +212,13 @@ impl Repository {
     ) -> Result<Listed, Missing> {
         let (job, name, wanted) = (context.clone(), name.to_owned(), wanted.to_owned());
         let found = match stored.cloned() {
-            Some(stored) => blocking(move || job.indexes.choose(&job.storage, &stored, &name, &wanted)).await,
+            Some(stored) => {
+                let choose = move || {
+                    let open = || job.open(&stored);
+                    job.indexes.choose(&stored, open, &name, &wanted)
+                };
+                blocking(choose).await
+            }
             None => {
                 let fetched = context.indexes.fetch(remote, self.timeout, false).await;
                 let fetched = fetched.map_err(|error| {
@@ -284,13 +290,17 @@ impl Chosen {
 
     /// The name of its archive, as Helm calls it: over HTTP what its URL ends in.
     pub fn file(&self) -> String {
-        let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
         match &self.from {
-            From::Url(url, _) => percent_decode_str(&last(url.path()))
+            From::Url(url, _) => percent_decode_str(last(url.path()))
                 .decode_utf8_lossy()
                 .into_owned(),
-            From::Registry(..) | From::Nowhere => format!("{}-{}.tgz", last(&self.name), self.version),
+            From::Registry(..) | From::Nowhere => format!("{}-{}.tgz", self.base_name(), self.version),
         }
+    }
+
+    /// Its name without the folders that it may be in.
+    pub fn base_name(&self) -> String {
+        last(&self.name).to_owned()
     }
 
     fn nowhere(&self) -> String {
@@ -341,4 +351,9 @@ fn of_index(base: &Url, listed: &Listed) -> Result<Chosen, Missing> {
 
 fn helm_url(url: &str) -> Result<Url, Unusable> {
     helm_remote::normalized(url).map_err(|error| Unusable::Url(format!("parse {:?}: {error}", shown(url))))
+}
+
+/// What stands behind the last slash.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use super::{
     remotes::Id,
     tables::{Memory, TableError, Tables, touch},
 };
-use crate::{lock::lock, storage::Storage};
+use crate::{lock::lock, storage::StorageError};
 use artifact::{Algorithm, Digest, DigestWriter};
 use crds::meta::Artifact;
 use helm::index::{IndexError, Listed};
@@ -170,18 +170,18 @@ impl Indexes {
         }
     }
 
-    /// The version of a chart that is meant, in an index on the shelf. Blocks on the disk.
+    /// The version of a chart that is meant, in an index on the shelf, which `open` opens. Blocks on the disk.
     ///
     /// # Errors
     /// See [`TableError`].
     pub fn choose(
         &self,
-        storage: &Storage,
         stored: &Artifact,
+        open: impl Fn() -> Result<fs::File, StorageError>,
         chart: &str,
         wanted: &str,
     ) -> Result<Listed, TableError> {
-        let open = || Ok(storage.open_artifact(stored)?);
+        let open = || Ok(open()?);
         let owner = owner(&stored.path);
         self.tables
             .choose(&stored.digest, owner.as_ref(), &open, chart, wanted)

@@ -5,8 +5,10 @@
 //! nothing of the text is looked at before its signature was found to be good.
 
 use crate::openpgp::{self, Keys, SignatureError, Signer};
+use helm::Metadata;
 use serde_json::Value;
 use thiserror::Error;
+use versions::Version;
 use yaml::{Limits, Schema};
 
 const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
@@ -56,6 +58,17 @@ pub enum ProvenanceError {
     /// The list cannot be read.
     #[error("the signed list of files cannot be read: {0}")]
     Files(String),
+    /// The signed text is no chart's.
+    #[error("the signed text begins with no Chart.yaml: {0}")]
+    Chart(String),
+    /// What was signed is another chart, or another version.
+    #[error("the provenance file is of the chart '{signed}', not of '{wanted}'")]
+    OtherChart {
+        /// What was chosen.
+        wanted: String,
+        /// What was signed.
+        signed: String,
+    },
     /// The signed list is of other files.
     #[error("the provenance file is not of '{file}': it names {named}")]
     OtherFile {
@@ -87,14 +100,27 @@ struct Message<'a> {
     signature: &'a [u8],
 }
 
-/// Who signed that the archive `file` has a digest (`sha256:<hexadecimal>`), according to a provenance file.
+/// What is to be proven.
+#[derive(Debug, Clone, Copy)]
+pub struct Archive<'a> {
+    /// The name of the archive's file.
+    pub file: &'a str,
+    /// What it has: `sha256:<hexadecimal>`.
+    pub digest: &'a str,
+    /// The name of the chart.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+}
+
+/// Who signed that an archive is what it should be, according to a provenance file. That the chart has the name and the version for
+/// which it was chosen is not looked at by `helm verify`, which is told of a file alone.
 ///
 /// # Errors
 /// See [`ProvenanceError`].
 pub fn check(
     provenance: &[u8],
-    file: &str,
-    digest: &str,
+    archive: &Archive<'_>,
     keys: &Keys,
     now: u64,
 ) -> Result<Signer, ProvenanceError> {
@@ -104,15 +130,35 @@ pub fn check(
     let message = Message::first(provenance)?;
     let signer = openpgp::check(message.signature, &signed(&message.text), keys, now)
         .map_err(ProvenanceError::Signature)?;
-    let listed = listed(&message.text, file)?;
-    if listed != digest {
+    let (chart, files) = sections(&message.text)?;
+    let listed = listed(files, archive.file)?;
+    if listed != archive.digest {
         return Err(ProvenanceError::OtherDigest {
-            file: file.to_owned(),
-            found: digest.to_owned(),
+            file: archive.file.to_owned(),
+            found: archive.digest.to_owned(),
             signed: shortened(&listed),
         });
     }
+    let chart =
+        Metadata::of_files(chart, None).map_err(|e| ProvenanceError::Chart(shortened(&e.to_string())))?;
+    if chart.name != archive.name || !same(&chart.version, archive.version) {
+        return Err(ProvenanceError::OtherChart {
+            wanted: format!("{} {}", archive.name, archive.version),
+            signed: shortened(&format!("{} {}", chart.name, chart.version)),
+        });
+    }
     Ok(signer)
+}
+
+/// Whether two texts are one version (SemVer 2): `v1.2.0` is `1.2.0`.
+fn same(one: &str, other: &str) -> bool {
+    let same =
+        |one: Version, other: Version| one.precedence(&other).is_eq() && one.metadata == other.metadata;
+    one == other
+        || Version::parse(one)
+            .ok()
+            .zip(Version::parse(other).ok())
+            .is_some_and(|(one, other)| same(one, other))
 }
 
 impl<'a> Message<'a> {
@@ -190,14 +236,20 @@ fn signed(text: &[u8]) -> Vec<u8> {
     lines.join(&b"\r\n"[..])
 }
 
-/// What the second section of a signed text has for a file.
-fn listed(text: &[u8], file: &str) -> Result<String, ProvenanceError> {
+/// The first two sections of a signed text: the chart, and the list of files.
+fn sections(text: &[u8]) -> Result<(&[u8], &[u8]), ProvenanceError> {
     let find = |text: &[u8]| text.windows(BETWEEN.len()).position(|part| part == BETWEEN);
     let at = find(text).ok_or(ProvenanceError::NoFiles)?;
-    let section = text.get(at + BETWEEN.len()..).unwrap_or_default();
-    let section = section
-        .get(..find(section).unwrap_or(section.len()))
+    let (chart, rest) = text.split_at(at);
+    let files = rest.get(BETWEEN.len()..).unwrap_or_default();
+    let files = files
+        .get(..find(files).unwrap_or(files.len()))
         .unwrap_or_default();
+    Ok((chart, files))
+}
+
+/// What a list of files has for one.
+fn listed(section: &[u8], file: &str) -> Result<String, ProvenanceError> {
     let node = yaml::parse_first_node(section, Schema::GoV2, &LIMITS)
         .map_err(|error| ProvenanceError::Files(shortened(&error.to_string())))?;
     let value = node.map(|node| yaml::to_value(&node, Schema::GoV2)).transpose();

@@ -13,6 +13,12 @@ use rand_core::OsRng;
 
 const FILE: &str = "web-1.0.0.tgz";
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const ARCHIVE: Archive<'static> = Archive {
+    file: FILE,
+    digest: DIGEST,
+    name: "web",
+    version: "1.0.0",
+};
 const YEAR: u32 = 365 * 24 * 3600;
 
 /// A key; perhaps one whose time ends so many seconds after it was made.
@@ -81,7 +87,7 @@ fn told(provenance: &str, keys: &Keys) -> Result<String, String> {
 }
 
 fn told_at(provenance: &str, keys: &Keys, now: u64) -> Result<String, String> {
-    let checked = check(provenance.as_bytes(), FILE, DIGEST, keys, now);
+    let checked = check(provenance.as_bytes(), &ARCHIVE, keys, now);
     checked
         .map(|signer| signer.key)
         .map_err(|error| runtime::telemetry::chain(&error))
@@ -114,10 +120,18 @@ fn what_is_signed_is_proven() {
     }
     let dashes = signed_by(
         &who,
-        &good().replace("name: web\n", "- name\n--- x\n-----BEGIN PGP\n"),
+        &good().replace("name: web\n", "name: web\nkeywords:\n- a\n- '--- x'\n"),
     );
-    assert!(dashes.contains("\n- - name\n- --- x\n"), "{dashes}");
+    assert!(dashes.contains("\n- - a\n- - '--- x'\n"), "{dashes}");
     assert_eq!(told(&dashes, &mine), Ok(name(&who)));
+    let dashes = signed_by(&who, &good().replace("name: web\n", "-----BEGIN PGP\n"));
+    let refusal = told(&dashes, &mine).unwrap_err();
+    assert!(
+        refusal.contains("begins with no Chart.yaml"),
+        "its signature is good: {refusal}"
+    );
+    let with_v = signed_by(&who, &good().replace("version: 1", "version: v1"));
+    assert_eq!(told(&with_v, &mine), Ok(name(&who)));
     // Whoever signed is found among many, in whatever form.
     let both = [ring(&other), ring(&who)].concat();
     let binary = who.to_public_key().to_bytes().unwrap();
@@ -158,6 +172,9 @@ fn what_is_not_says_why() {
         (of(&format!("files: {{web-1.0.1.tgz: '{DIGEST}'}}")), "is not of 'web-1.0.0.tgz': it names 'web-1.0.1.tgz'"),
         (of(&format!("files: {{{FILE}: 'sha256:00'}}")), "and 'sha256:00' was signed"),
         (of(&format!("files: {{{FILE}: 12}}")), "and '12' was signed"),
+        (signed_by(&who, &good().replace("name: web", "name: other")), "is of the chart 'other 1.0.0', not of 'web 1.0.0'"),
+        (signed_by(&who, &good().replace("version: 1.0.0", "version: 0.9.0")), "is of the chart 'web 0.9.0', not of 'web 1.0.0'"),
+        (signed_by(&who, &good().replace("name: web", "name: [")), "begins with no Chart.yaml"),
         (of("files: {}"), "the signed text has no list of files"),
         (of(&format!("images: {{{FILE}: '{DIGEST}'}}")), "the signed text has no list of files"),
         (of("- a"), "the signed text has no list of files"),
@@ -226,7 +243,7 @@ fn a_key_counts_in_its_time() {
     let proof = signed_by(&who, &good());
     let made = u64::from(who.primary_key.created_at().as_secs());
     let end = made + u64::from(YEAR);
-    let signer = check(proof.as_bytes(), FILE, DIGEST, &mine, end - 1).unwrap();
+    let signer = check(proof.as_bytes(), &ARCHIVE, &mine, end - 1).unwrap();
     assert_eq!((signer.key, signer.until), (name(&who), end));
     let refusal = told_at(&proof, &mine, end).unwrap_err();
     let expected = format!("the key '{}' has expired", name(&who));
@@ -304,7 +321,7 @@ fn no_bytes_prove_what_nobody_signed() {
     let proof = signed_by(&who, &good()).into_bytes();
     let original = Message::first(&proof).unwrap().text;
     let holds = |file: &[u8]| {
-        if check(file, FILE, DIGEST, &mine, now).is_ok() {
+        if check(file, &ARCHIVE, &mine, now).is_ok() {
             assert_eq!(Message::first(file).unwrap().text, original);
         }
     };
@@ -330,13 +347,16 @@ fn rings_of_any_bytes_are_read() {
     proptest!(ProptestConfig::with_cases(500), |(changes in proptest::collection::vec(change(), 1..6), bare: bool)| {
         let ring = changed(if bare { &binary } else { &armored }, &changes);
         let keys = Keys::read([ring.as_slice(), &armored].into_iter());
-        assert!(check(&proof, FILE, DIGEST, &keys, now()).is_ok());
+        assert!(check(&proof, &ARCHIVE, &keys, now()).is_ok());
     });
 }
 
 #[test]
 fn the_list_is_found_where_helm_looks() {
-    let digest = |text: &str| listed(text.as_bytes(), "a").ok();
+    let digest = |text: &str| {
+        let (_, files) = sections(text.as_bytes()).ok()?;
+        listed(files, "a").ok()
+    };
     assert_eq!(digest("x\n...\nfiles: {a: b}").as_deref(), Some("b"));
     assert_eq!(
         digest("x\n...\nfiles: {a: b}\n...\nfiles: {a: c}").as_deref(),
