@@ -63,6 +63,19 @@ fn key(artifact: &Value) -> Result<String> {
     Ok(format!("{PREFIX}{path}.{hex}"))
 }
 
+/// For a suite whose artifacts are in an S3 store as well.
+fn kept_at(endpoint: &str) -> Options {
+    let url = format!("--storage-url=s3://{BUCKET}/flux?endpoint={endpoint}&insecure=true&region={REGION}");
+    Options {
+        source: vec![url],
+        env: vec![
+            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
+            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
+        ],
+        ..Options::default()
+    }
+}
+
 fn card(artifact: &Value) -> Result<String> {
     let path = artifact["path"].as_str().context("a path")?;
     let (folder, _) = path.rsplit_once('/').context("a folder")?;
@@ -84,36 +97,23 @@ async fn any_replica_serves_them_and_an_empty_disk_is_no_loss() -> Result<()> {
         format!("127.0.0.1:{}", free_port()?),
         format!("127.0.0.1:{}", free_port()?),
     );
-    let url = format!(
-        "--storage-url=s3://{BUCKET}/flux?endpoint={}&insecure=true&region={REGION}",
-        store.endpoint()
-    );
-    let mut source: Vec<String> = [
+    let mut options = kept_at(&store.endpoint());
+    let election = [
         "--enable-leader-election",
         "--leader-election-lease-duration=3s",
         "--leader-election-renew-deadline=2s",
         "--leader-election-retry-period=200ms",
         "--artifact-retention-ttl=1h",
-    ]
-    .map(Into::into)
-    .to_vec();
+    ];
     let addresses = |address: &str| {
         [
             format!("--storage-addr={address}"),
             format!("--storage-adv-addr={address}"),
         ]
     };
-    source.push(url);
-    source.extend(addresses(&first));
-    let world = World::start(&Options {
-        source,
-        env: vec![
-            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
-            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
-        ],
-        ..Options::default()
-    })
-    .await?;
+    options.source.extend(election.map(Into::into));
+    options.source.extend(addresses(&first));
+    let world = World::start(&options).await?;
     let space = world.space("store").await?;
     space.repo.commit(&[("a.yaml", &app::config_map("a", "1"))])?;
     space.git_repository(json!({})).await?;

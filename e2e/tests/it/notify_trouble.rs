@@ -17,6 +17,15 @@ fn map(value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  a: \"{value}\"\n")
 }
 
+/// A commit of which an alert is to tell a service that is away.
+async fn something_happens_while_away(space: &Space<'_>, sink: &mut Sink) -> Result<()> {
+    space.apply(provider("sink", &sink.url("/"))).await?;
+    space.apply(alert("all", "sink", &["GitRepository"])).await?;
+    sink.down().await;
+    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
+    space.git_repository(json!({})).await
+}
+
 /// Waits until the alert says that a message waits.
 async fn says_that_one_waits(space: &Space<'_>) -> Result<()> {
     let waits = |alert: &serde_json::Value| alert["status"]["waiting"] == 1;
@@ -31,11 +40,7 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
         World::shared().await?.space("notify-away").await?,
         Sink::start().await?,
     );
-    space.apply(provider("sink", &sink.url("/"))).await?;
-    space.apply(alert("all", "sink", &["GitRepository"])).await?;
-    sink.down().await;
-    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
-    space.git_repository(json!({})).await?;
+    something_happens_while_away(&space, &mut sink).await?;
     let waits = |alert: &serde_json::Value| {
         alert["status"]["waiting"] == 1
             && alert["status"]["lastFailure"]["object"] == "GitRepository/notify-away/app"
@@ -84,11 +89,7 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
 async fn what_an_earlier_process_said_of_an_alert_is_put_right() -> Result<()> {
     let world = World::start(&Options::default()).await?;
     let (space, mut sink) = (world.space("notify-left").await?, Sink::start().await?);
-    space.apply(provider("sink", &sink.url("/"))).await?;
-    space.apply(alert("all", "sink", &["GitRepository"])).await?;
-    sink.down().await;
-    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
-    space.git_repository(json!({})).await?;
+    something_happens_while_away(&space, &mut sink).await?;
     says_that_one_waits(&space).await?;
     world.suite.notification.kill();
     sink.up().await?;
@@ -162,11 +163,7 @@ async fn what_is_too_late_is_given_up_and_counted() -> Result<()> {
     })
     .await?;
     let (space, mut sink) = (world.space("notify-late").await?, Sink::start().await?);
-    space.apply(provider("sink", &sink.url("/"))).await?;
-    space.apply(alert("all", "sink", &["GitRepository"])).await?;
-    sink.down().await;
-    space.repo.commit(&[("app/a.yaml", &map("1"))])?;
-    space.git_repository(json!({})).await?;
+    something_happens_while_away(&space, &mut sink).await?;
     let dead = |alert: &serde_json::Value| {
         let (status, failure) = (&alert["status"], &alert["status"]["lastFailure"]);
         status["deadLetters"] == 1

@@ -1,15 +1,11 @@
 //! What others need is found in the store, and what takes its time there is not late.
 
-use super::{BUCKET, GIT, OCI};
+use super::{BUCKET, GIT, OCI, kept_at};
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     app, expect,
     flux::{SOURCE, git_repository, with},
-    origin::{
-        Answer, Artifact, Guard, Letter, Registry, S3Server, Sink,
-        objects::{KEYS, REGION},
-    },
-    suite::Options,
+    origin::{Answer, Artifact, Guard, Letter, Registry, S3Server, Sink},
     world::World,
 };
 use serde_json::{Value, json};
@@ -19,19 +15,7 @@ use std::time::Duration;
 async fn whoever_needs_an_artifact_of_others_finds_it_in_the_store() -> Result<()> {
     let store = S3Server::start(None).await?;
     store.create(BUCKET).await?;
-    let url = format!(
-        "--storage-url=s3://{BUCKET}/flux?endpoint={}&insecure=true&region={REGION}",
-        store.endpoint()
-    );
-    let world = World::start(&Options {
-        source: vec![url],
-        env: vec![
-            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
-            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
-        ],
-        ..Options::default()
-    })
-    .await?;
+    let world = World::start(&kept_at(&store.endpoint())).await?;
     let space = world.space("store-others").await?;
     let chart = "apiVersion: v2\nname: web\nversion: 0.1.0\n";
     space
@@ -92,17 +76,7 @@ async fn what_takes_long_to_archive_is_not_late() -> Result<()> {
     }));
     let endpoint = store.url("");
     let endpoint = endpoint.trim_start_matches("http://");
-    let world = World::start(&Options {
-        source: vec![format!(
-            "--storage-url=s3://{BUCKET}/flux?endpoint={endpoint}&insecure=true&region={REGION}"
-        )],
-        env: vec![
-            ("AWS_ACCESS_KEY_ID", KEYS.0.into()),
-            ("AWS_SECRET_ACCESS_KEY", KEYS.1.into()),
-        ],
-        ..Options::default()
-    })
-    .await?;
+    let world = World::start(&kept_at(endpoint)).await?;
     let space = world.space("store-slow").await?;
     let registry = Registry::start(&Guard::default()).await?;
     let files = Artifact::of_files(&[("b.yaml", &app::config_map("b", "1"))])?;
