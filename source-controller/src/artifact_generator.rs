@@ -126,7 +126,7 @@ impl ArtifactGenerators {
         Ok(End::Made { inventory, digest })
     }
 
-    async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<From, Failure> {
+    async fn fetch(&self, observed: &BTreeMap<String, Observed>) -> Result<Sourced, Failure> {
         let (mut sources, allowance) = (compose::Sources::new(), Allowance::new(self.0.turn.clone()));
         for (alias, source) in observed {
             let failed = |text: String| format!("fetch sources failed: {alias}: {text}");
@@ -147,7 +147,7 @@ impl ArtifactGenerators {
         object: &Arc<ArtifactGenerator>,
         plan: &Plan,
         wanted: &Wanted,
-        from: &Arc<From>,
+        from: &Arc<Sourced>,
         observed: &BTreeMap<String, Observed>,
     ) -> Result<ExternalArtifactReference, Failure> {
         let key = Key::new(object.namespace().unwrap_or_default(), &wanted.name);
@@ -169,10 +169,10 @@ impl ArtifactGenerators {
 }
 
 /// What artifacts are made of, and what is left for them.
-type From = (compose::Sources, Allowance);
+type Sourced = (compose::Sources, Allowance);
 
 /// The artifacts to make. To look at all directories of a source takes a while.
-async fn plan(object: &Arc<ArtifactGenerator>, from: &Arc<From>) -> Result<Plan, Failure> {
+async fn plan(object: &Arc<ArtifactGenerator>, from: &Arc<Sourced>) -> Result<Plan, Failure> {
     let (object, from) = (object.clone(), from.clone());
     let work = move || {
         let (sources, allowance) = &*from;
