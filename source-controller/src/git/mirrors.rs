@@ -54,6 +54,9 @@ impl Default for Limits {
     }
 }
 
+/// How the names of directories begin that are being removed.
+const ASIDE: &str = ".";
+
 /// The mirrors under one directory. Share it; every method takes `&self` and blocks.
 pub struct Mirrors {
     root: PathBuf,
@@ -144,34 +147,35 @@ impl Mirrors {
         self.checkout(request, self.call(request, &auth, deadline), Nesting::top(&left))
     }
 
-    /// Removes the mirrors that nobody has used for so long; those in use keep their files until they are done.
-    /// Directories of earlier processes that no request has asked for since the start go as well.
+    /// Removes the mirrors that nobody has used for so long and nobody reads, and directories of earlier processes that no request
+    /// has asked for since the start.
     pub fn prune(&self, unused_for: Duration) {
-        let mut open = lock(&self.open);
-        open.retain(|key, used| {
-            let idle = used.last.elapsed() >= unused_for && Arc::strong_count(&used.mirror) == 1;
-            if idle {
-                used.mirror.retire();
-                tracing::debug!(mirror = key, "removed an unused mirror");
-            }
-            !idle
-        });
-        for entry in std::fs::read_dir(&self.root).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let old = || {
-                entry
-                    .metadata()
-                    .and_then(|data| data.modified())
-                    .ok()?
-                    .elapsed()
-                    .ok()
-            };
-            // A mirror that was just retired may have a reader left, who needs its files a little longer.
-            let empty = std::fs::remove_dir(entry.path()).is_ok();
-            if !empty && !open.contains_key(&name) && old().is_some_and(|age| age >= unused_for) {
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
+        for dir in self.put_aside(unused_for) {
+            let _ = std::fs::remove_dir_all(dir);
         }
+    }
+
+    /// Renames what is to be removed, to a name that no mirror has: to remove it takes a while, and nobody is to wait for that.
+    fn put_aside(&self, unused_for: Duration) -> Vec<PathBuf> {
+        let mut open = lock(&self.open);
+        open.retain(|_, used| used.last.elapsed() < unused_for || Arc::strong_count(&used.mirror) > 1);
+        let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let aside = entries.filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A process was killed before this was gone.
+            if name.starts_with(ASIDE) {
+                return Some(entry.path());
+            }
+            let used = entry.metadata().and_then(|data| data.modified()).ok()?;
+            if open.contains_key(&name) || used.elapsed().ok()? < unused_for {
+                return None;
+            }
+            let aside = self.root.join(format!("{ASIDE}{name}"));
+            std::fs::rename(entry.path(), &aside).ok()?;
+            tracing::debug!(mirror = name, "removing an unused mirror");
+            Some(aside)
+        });
+        aside.collect()
     }
 
     pub(super) fn checkout(

@@ -299,6 +299,8 @@ fn mirrors_go_when_unused_and_come_back() {
     drop(checkout);
     origin.mirrors.prune(Duration::from_secs(60));
     assert_eq!(on_disk(), 1, "used just now");
+    let half_gone = origin.dir.path().join("mirrors/.of-a-killed-process/0");
+    std::fs::create_dir_all(half_gone).unwrap();
     origin.mirrors.prune(Duration::ZERO);
     assert_eq!(on_disk(), 0);
     assert_eq!(
