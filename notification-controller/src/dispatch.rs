@@ -297,13 +297,13 @@ impl Dispatch {
 
     /// Takes up the messages that an earlier process did not send. What it held back goes on waiting for others, as long as the alert
     /// has it now; the time that has passed counts.
-    pub fn resume(self: &Arc<Self>, provider: &Key, items: Vec<Item>) {
+    pub fn resume(self: &Arc<Self>, provider: &Key, items: Vec<(u8, Item)>) {
         let now = Timestamp::now();
-        let with_rest = items.into_iter().map(|item| {
+        let with_rest = items.into_iter().map(|(part, item)| {
             let route = self.route(&item.alert());
             let window = route.and_then(|route| route.window.filter(|_| route.uid == item.alert_uid));
             let rest = item.held.then(|| left(item.since, window, now));
-            (item, rest)
+            (part, item, rest)
         });
         let posted = self.outbox.resume(provider, with_rest, Instant::now());
         self.posted(provider, posted);

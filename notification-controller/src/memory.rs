@@ -92,8 +92,8 @@ fn pause_after(bytes: usize) -> Duration {
 /// What an earlier process has left to be told.
 #[derive(Debug, Default)]
 pub struct Left {
-    /// Messages that it could not send, with their Provider.
-    pub waiting: Vec<(Key, Vec<Item>)>,
+    /// Messages that it could not send, by Provider, with the part that each is saved in.
+    pub waiting: Vec<(Key, Vec<(u8, Item)>)>,
     /// What it had gathered.
     pub digests: Vec<Digest>,
 }
@@ -112,8 +112,7 @@ impl Memory {
         let now = conditions::now().0;
         let (mut seen, mut left) = (HashMap::new(), Left::default());
         let mut known = [None; SHARDS as usize];
-        // In the order of each lane's parts.
-        let mut parts = BTreeMap::<(Key, String), Vec<Item>>::new();
+        let mut parts = BTreeMap::<(Key, u8), Vec<Item>>::new();
         for map in maps.all().await? {
             let data = map.data.clone().unwrap_or_default();
             match map.labels().get(LABEL).map(String::as_str) {
@@ -129,8 +128,7 @@ impl Memory {
                             .filter_map(|(uid, text)| Some((uid.clone(), read(text)?))),
                     );
                 }
-                Some(WAITING) => parts
-                    .extend(read_waiting(&data).map(|(provider, items)| ((provider, map.name_any()), items))),
+                Some(WAITING) => parts.extend(read_waiting(&map.name_any(), &data)),
                 Some(DIGEST) => left.digests.extend(read_digest(&data)),
                 _ => {}
             }
@@ -233,25 +231,24 @@ impl Memory {
         let cursors = self.take_unsaved();
         let digests = self.digests.changed();
         let lanes = self.outbox.changed();
-        let mut complete = true;
-        for part in lanes {
-            // What is taken from a lane may have gone to one that could not be saved.
-            if !complete && !part.has_gained {
-                self.outbox.touch(&part);
-                continue;
-            }
-            match self.save_part(&part).await {
+        let (mut complete, mut refused) = (true, false);
+        for part in &lanes.parts {
+            match self.save_part(part).await {
                 Ok(written) => bytes += written,
                 // What can never be saved must not keep everything else from being saved.
                 Err(error) if is_refused(&error) => {
                     error!(provider = %part.provider, error = chain(&error), "the messages that wait are refused: a restart would lose them");
+                    refused = true;
                 }
                 Err(error) => {
                     warn!(provider = %part.provider, error = chain(&error), "cannot save the messages that wait");
-                    self.outbox.touch(&part);
+                    self.outbox.touch(part);
                     complete = false;
                 }
             }
+        }
+        if complete && !refused {
+            self.outbox.settled(lanes);
         }
         for (uid, digest) in digests {
             // Nothing may be ahead of the messages.
@@ -318,13 +315,19 @@ impl Memory {
 
     /// Saves what has changed of a shard; about how many bytes that were. So do the two below.
     async fn save_shard(&self, shard: u8, changes: &BTreeMap<String, Option<String>>) -> kube::Result<usize> {
-        // One that is not there, or not any more, gets all that it would have.
+        // One that is not there, or not any more, gets all that it would have: not what moved since the messages were looked at.
         let whole = || {
             let mut whole: BTreeMap<String, String> = {
                 let inside = self.lock();
                 let own = inside.seen.iter().filter(|(uid, _)| shard_of(uid) == shard);
-                own.map(|(uid, seen)| (uid.clone(), written(seen))).collect()
+                let saved = own.filter(|(uid, _)| !inside.unsaved.contains(*uid));
+                saved.map(|(uid, seen)| (uid.clone(), written(seen))).collect()
             };
+            whole.extend(
+                changes
+                    .iter()
+                    .filter_map(|(uid, text)| Some((uid.clone(), text.clone()?))),
+            );
             let since = self.since[usize::from(shard)];
             whole.insert(SINCE.to_owned(), since.to_string());
             json!(whole)

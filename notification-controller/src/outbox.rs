@@ -6,23 +6,25 @@ pub mod example;
 mod item;
 mod lane;
 mod parts;
+mod unsaved;
 
-use crate::group;
 pub use aside::Refused;
 pub use item::Item;
-use lane::{Held, Lane};
-use parts::PARTS;
+use lane::Lane;
+pub use parts::PARTS;
 use runtime::Key;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
+pub use unsaved::Part;
 
 /// So many messages may wait for one Provider; the oldest make room.
 pub const LANE_ITEMS: usize = 2000;
-/// So many bytes of messages may wait for one Provider: whatever their sizes, its parts have room for them.
+/// So many bytes of messages may wait for one Provider: whatever their sizes, its parts have room for them. So many bytes of what has
+/// left for another may still be saved with it.
 pub const LANE_BYTES: usize = 3 << 20;
 /// So many bytes may wait for all Providers of a namespace, and for all there are; the longest lane makes room, of the namespace with
 /// most.
@@ -41,28 +43,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inside {
     lanes: HashMap<Key, Lane>,
-    /// The parts of lanes that are to be saved, and whether something was put in.
-    changed: Changed,
-}
-
-type Changed = BTreeMap<(Key, u8), bool>;
-
-/// Notes that a part of a lane is to be saved.
-fn note(changed: &mut Changed, provider: &Key, part: u8, has_gained: bool) {
-    *changed.entry((provider.clone(), part)).or_default() |= has_gained;
-}
-
-/// A part of a lane as it is to be saved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Part {
-    /// The Provider.
-    pub provider: Key,
-    /// Which of its parts.
-    pub number: u8,
-    /// All that is in it.
-    pub items: Vec<Arc<Item>>,
-    /// Whether something was put in, which may have been taken from another: that one waits until this is saved.
-    pub has_gained: bool,
+    /// The parts of lanes that are to be saved.
+    changed: BTreeSet<(Key, u8)>,
 }
 
 /// What a lane has to do.
@@ -93,53 +75,66 @@ impl Outbox {
         items: impl IntoIterator<Item = (Item, Option<Duration>)>,
         now: Instant,
     ) -> Posted {
-        let mut guard = self.lock();
-        let inside = &mut *guard;
-        let new_lane = !inside.lanes.contains_key(provider);
-        let lane = inside.lanes.entry(provider.clone()).or_default();
-        for (mut item, hold) in items {
+        let items = items.into_iter().map(|(mut item, hold)| {
             item.held = hold.is_some();
             if !item.held {
                 item.causes = Vec::new();
             }
-            let item = Arc::new(item.fitting());
-            // What an earlier process saved may be told again by an object's status.
-            if lane.parts.hold(&item) {
-                continue;
-            }
-            note(&mut inside.changed, provider, lane.parts.put(&item), true);
-            match hold {
-                None => lane.waiting.push_back(item),
-                Some(hold) => lane.hold(Held {
-                    like: group::Like::of(&item),
-                    due: now + hold,
-                    items: vec![item],
-                }),
-            }
-        }
-        lane.bell.notify_one();
-        let given_up = inside.make_room(provider);
+            (Arc::new(item.fitting()), hold)
+        });
+        let posted = self.lock().post(provider, items, now);
         self.unsaved.notify_one();
-        Posted { new_lane, given_up }
+        posted
     }
 
-    /// Puts in what an earlier process has saved, in the order of its parts: none moves to a later one. It leaves in the order in
-    /// which it came.
+    /// Puts in what an earlier process has saved in these parts. It leaves in the order in which it came, and stays saved where it is:
+    /// what came before it in this process, and was saved nowhere, has its place beside it.
     pub fn resume(
         &self,
         provider: &Key,
-        items: impl IntoIterator<Item = (Item, Option<Duration>)>,
+        items: impl IntoIterator<Item = (u8, Item, Option<Duration>)>,
         now: Instant,
     ) -> Posted {
-        let posted = self.post(provider, items, now);
+        let mut guard = self.lock();
+        let inside = &mut *guard;
+        let lane = inside.lanes.entry(provider.clone()).or_default();
+        let before = lane.clear_places();
+        let mut new = Vec::new();
+        for (part, item, hold) in items {
+            let is_new = !before.iter().any(|known| known.is(&item.key, &item.alert_uid));
+            let item = Arc::new(item);
+            lane.parts.pin(&item, part);
+            new.extend(is_new.then_some((item, hold)));
+        }
+        for item in before {
+            let part = lane.parts.put(&item);
+            inside.changed.insert((provider.clone(), part));
+        }
+        for (item, hold) in new {
+            lane.take(item, hold.map(|hold| now + hold));
+        }
+        lane.waiting.make_contiguous().sort_by_key(|item| item.since);
+        let posted = inside.begin(provider);
+        drop(guard);
+        self.unsaved.notify_one();
+        posted
+    }
+
+    /// A message goes to another Provider. It stays saved where it was, too, until it is saved there.
+    pub fn moved(&self, from: &Key, to: &Key, item: &Arc<Item>, now: Instant) -> Posted {
         let mut inside = self.lock();
-        // What is where has to be written anew, and what is not there any more.
-        for part in 0..PARTS {
-            note(&mut inside.changed, provider, part, false);
+        let Some(lane) = inside.lanes.get_mut(from) else {
+            return Posted::default();
+        };
+        // Unless it had to make room meanwhile.
+        if !lane.leave(item) {
+            return Posted::default();
         }
-        if let Some(lane) = inside.lanes.get_mut(provider) {
-            lane.waiting.make_contiguous().sort_by_key(|item| item.since);
+        while let Some(oldest) = inside.lanes.get(from).and_then(Lane::left_too_long) {
+            inside.forget_left(from, &oldest);
         }
+        let posted = inside.post(to, [(item.clone(), None)], now);
+        self.unsaved.notify_one();
         posted
     }
 
@@ -161,7 +156,8 @@ impl Outbox {
         if let Some(due) = due {
             return Next::Wait(due, lane.bell.clone());
         }
-        inside.lanes.remove(provider);
+        lane.at_work = false;
+        inside.drop_empty(provider);
         Next::Nothing
     }
 
@@ -170,13 +166,10 @@ impl Outbox {
         let mut guard = self.lock();
         let inside = &mut *guard;
         if let Some(lane) = inside.lanes.get_mut(provider) {
-            let mut waiting = lane.waiting.iter();
-            let at = waiting.position(|item| item.key == key && item.alert_uid == alert_uid);
+            let at = lane.waiting.iter().position(|item| item.is(key, alert_uid));
             if let Some(item) = at.and_then(|at| lane.waiting.remove(at)) {
                 lane.asides.forget(&item);
-                for part in lane.parts.remove(&item) {
-                    note(&mut inside.changed, provider, part, false);
-                }
+                inside.changed.extend(lane.lose(provider, &item));
             }
             lane.under_way = None;
         }
@@ -235,69 +228,86 @@ impl Outbox {
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
-    /// The parts of lanes that have changed since this was asked last, with all that is to be saved in them; those in which something
-    /// was put come first.
-    pub fn changed(&self) -> Vec<Part> {
-        let mut inside = self.lock();
-        let changed = std::mem::take(&mut inside.changed);
-        let saved = |provider: &Key, number| {
-            let lane = inside.lanes.get(provider);
-            lane.map(|lane| lane.parts.saved(lane.all(), number))
-                .unwrap_or_default()
-        };
-        let parts = changed.into_iter().map(|((provider, number), has_gained)| Part {
-            items: saved(&provider, number),
-            provider,
-            number,
-            has_gained,
-        });
-        let mut parts: Vec<Part> = parts.collect();
-        parts.sort_by_key(|part| !part.has_gained);
-        parts
-    }
-
-    /// Says that a part of a lane has yet to be saved as it is.
-    pub fn touch(&self, part: &Part) {
-        note(
-            &mut self.lock().changed,
-            &part.provider,
-            part.number,
-            part.has_gained,
-        );
-        self.unsaved.notify_one();
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inside {
+    /// Puts messages in, and sees to it that there is room for them.
+    fn post(
+        &mut self,
+        provider: &Key,
+        items: impl IntoIterator<Item = (Arc<Item>, Option<Duration>)>,
+        now: Instant,
+    ) -> Posted {
+        let lane = self.lanes.entry(provider.clone()).or_default();
+        for (item, hold) in items {
+            if let Some(back) = lane.come_back(&item) {
+                lane.waiting.push_back(back);
+                continue;
+            }
+            // What an earlier process saved may be told again by an object's status.
+            if lane.parts.hold(&item) {
+                continue;
+            }
+            self.changed.insert((provider.clone(), lane.parts.put(&item)));
+            lane.take(item, hold.map(|hold| now + hold));
+        }
+        self.begin(provider)
+    }
+
+    /// What there is to do for whoever has put something into a lane.
+    fn begin(&mut self, provider: &Key) -> Posted {
+        let lane = self.lanes.entry(provider.clone()).or_default();
+        lane.bell.notify_one();
+        let new_lane = !std::mem::replace(&mut lane.at_work, true);
+        let given_up = self.make_room(provider);
+        Posted { new_lane, given_up }
+    }
+
     /// Gives up the oldest messages of a lane that is too long, and of the longest lanes where a namespace's or all are.
     fn make_room(&mut self, provider: &Key) -> Vec<(Key, Arc<Item>)> {
         let mut given_up = Vec::new();
-        while let Some(lane) = self.too_long(provider) {
-            let Some(oldest) = self.lanes.get_mut(&lane).and_then(Lane::give_up) else {
+        while let Some(key) = self.too_long(provider) {
+            let Some(lane) = self.lanes.get_mut(&key) else {
                 break;
             };
-            let parts = self.lanes.get_mut(&lane).map(|of| of.parts.remove(&oldest));
-            for part in parts.into_iter().flatten() {
-                note(&mut self.changed, &lane, part, false);
-            }
-            given_up.push((lane, oldest));
+            let Some(oldest) = lane.give_up() else { break };
+            self.changed.extend(lane.lose(&key, &oldest));
+            given_up.push((key, oldest));
         }
         given_up
+    }
+
+    /// Forgets what has left a lane, unless it has come back.
+    fn forget_left(&mut self, provider: &Key, item: &Arc<Item>) {
+        let Some(lane) = self.lanes.get_mut(provider) else {
+            return;
+        };
+        if lane.forget_left(item) {
+            self.changed.extend(lane.lose(provider, item));
+        }
+        self.drop_empty(provider);
+    }
+
+    /// Forgets a lane that nobody works on and of which nothing is saved.
+    fn drop_empty(&mut self, provider: &Key) {
+        let is_over = |lane: &Lane| !lane.at_work && lane.left.is_empty();
+        if self.lanes.get(provider).is_some_and(is_over) {
+            self.lanes.remove(provider);
+        }
     }
 
     /// The lane that has to make room, if one has.
     fn too_long(&self, provider: &Key) -> Option<Key> {
         let own = self.lanes.get(provider)?;
-        if own.all().count() > LANE_ITEMS || own.parts.bytes() > LANE_BYTES {
+        if own.all().count() > LANE_ITEMS || own.bytes() > LANE_BYTES {
             return Some(provider.clone());
         }
         let mut by_namespace = BTreeMap::<&str, usize>::new();
         for (key, lane) in &self.lanes {
-            *by_namespace.entry(&key.namespace).or_default() += lane.parts.bytes();
+            *by_namespace.entry(&key.namespace).or_default() += lane.bytes();
         }
         let own = by_namespace.get(&*provider.namespace).copied();
         if own.is_some_and(|own| own > NAMESPACE_BYTES) {
@@ -313,7 +323,7 @@ impl Inside {
 
     fn longest(&self, namespace: &str) -> Option<Key> {
         let lanes = self.lanes.iter().filter(|(key, _)| key.namespace == namespace);
-        let longest = lanes.max_by_key(|(_, lane)| lane.parts.bytes());
+        let longest = lanes.max_by_key(|(_, lane)| lane.bytes());
         longest.map(|(key, _)| key.clone())
     }
 }

@@ -208,7 +208,11 @@ impl Storage {
     /// # Errors
     /// When the disk fails.
     pub fn check(&self, artifact: &Artifact) -> Result<Stored, StorageError> {
-        let found = match self.check_here(artifact)? {
+        let found = self.check_here(artifact)?;
+        if found == Stored::Damaged {
+            self.distrust(artifact);
+        }
+        let found = match found {
             Stored::Missing | Stored::Damaged if self.restore(artifact) => Stored::Good,
             found => found,
         };

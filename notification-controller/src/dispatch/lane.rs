@@ -120,10 +120,11 @@ impl Dispatch {
     }
 
     /// Sends a message when it is the Provider's turn, unless nobody wants it any more then.
-    async fn attempt(self: &Arc<Self>, key: &Key, item: &Item) -> Result<(), DeliveryError> {
+    async fn attempt(self: &Arc<Self>, key: &Key, item: &Arc<Item>) -> Result<(), DeliveryError> {
         loop {
             if let Some(other) = self.moved(key, item) {
-                self.put(&other, [(item.clone(), None)]);
+                let posted = self.outbox.moved(key, &other, item, Instant::now());
+                self.posted(&other, posted);
                 return Ok(());
             }
             let Some((alert, provider)) = self.wanted(key, item)? else {

@@ -3,7 +3,7 @@
 use super::{SHARDS, Seen};
 use crate::{
     digest::Digest,
-    outbox::Item,
+    outbox::{Item, PARTS},
     transition::{Cursor, Decided},
 };
 use runtime::Key;
@@ -16,7 +16,7 @@ pub fn name_of_shard(shard: u8) -> String {
     format!("notification-controller-told-{shard}")
 }
 
-/// The ConfigMap with a part of what waits for a Provider; names are in the order of the parts.
+/// The ConfigMap with a part of what waits for a Provider.
 pub fn name_of_lane(provider: &Key, part: u8) -> String {
     let name = named("waiting", &provider.to_string());
     match part {
@@ -26,9 +26,10 @@ pub fn name_of_lane(provider: &Key, part: u8) -> String {
 }
 
 /// What waits for each Provider, of its parts.
-pub fn lanes_of(parts: BTreeMap<(Key, String), Vec<Item>>) -> Vec<(Key, Vec<Item>)> {
-    let mut lanes = BTreeMap::<Key, Vec<Item>>::new();
-    for ((provider, _), items) in parts {
+pub fn lanes_of(parts: BTreeMap<(Key, u8), Vec<Item>>) -> Vec<(Key, Vec<(u8, Item)>)> {
+    let mut lanes = BTreeMap::<Key, Vec<(u8, Item)>>::new();
+    for ((provider, part), items) in parts {
+        let items = items.into_iter().map(|item| (part, item));
         lanes.entry(provider).or_default().extend(items);
     }
     let lanes = lanes.into_iter();
@@ -74,12 +75,13 @@ pub fn read(text: &str) -> Option<Seen> {
     })
 }
 
-/// What waits for a Provider.
-pub fn read_waiting(data: &BTreeMap<String, String>) -> Option<(Key, Vec<Item>)> {
+/// What waits for a Provider in the part that has this ConfigMap.
+pub fn read_waiting(name: &str, data: &BTreeMap<String, String>) -> Option<((Key, u8), Vec<Item>)> {
     let provider = Key::new(data.get("namespace")?.clone(), data.get("name")?.clone());
+    let part = (0..PARTS).find(|part| name_of_lane(&provider, *part) == name)?;
     let items = serde_json::from_str(data.get("items")?);
     match items {
-        Ok(items) => Some((provider, items)),
+        Ok(items) => Some(((provider, part), items)),
         Err(error) => {
             error!(provider = %provider, error = %error, "messages that waited cannot be read");
             None
@@ -88,11 +90,10 @@ pub fn read_waiting(data: &BTreeMap<String, String>) -> Option<(Key, Vec<Item>)>
 }
 
 /// Each message once.
-fn unique(items: Vec<Item>) -> Vec<Item> {
+fn unique(mut items: Vec<(u8, Item)>) -> Vec<(u8, Item)> {
     let mut known = BTreeSet::new();
-    let new = |item: &Item| known.insert((item.alert_uid.clone(), item.key.clone()));
-    let mut new = new;
-    items.into_iter().filter(|item| new(item)).collect()
+    items.retain(|(_, item)| known.insert((item.alert_uid.clone(), item.key.clone())));
+    items
 }
 
 /// What was gathered for an alert.

@@ -1,7 +1,7 @@
 //! How much is saved at once, and that what was begun is ended.
 
 use super::*;
-use crate::outbox::example;
+use crate::outbox::{Next, example};
 use http::{Method, Request, Response};
 use kube::client::Body;
 use std::convert::Infallible;
@@ -29,6 +29,8 @@ struct Server {
     /// What it takes no changes of.
     refused: Arc<Mutex<Option<String>>>,
     taken: Arc<Mutex<Vec<String>>>,
+    /// There is nothing yet that could be changed.
+    is_empty: bool,
 }
 
 impl Server {
@@ -38,6 +40,7 @@ impl Server {
             may: Arc::new(Semaphore::new(0)),
             refused: Arc::default(),
             taken: Arc::default(),
+            is_empty: false,
         }
     }
 
@@ -53,16 +56,18 @@ impl Server {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let body = request.into_body().collect_bytes().await.unwrap();
-        if self
-            .refused
-            .lock()
-            .unwrap()
-            .as_ref()
-            .is_some_and(|name| path.ends_with(name))
-        {
-            let mut away = Response::new(Body::from(Vec::new()));
-            *away.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-            return away;
+        let fails = |code: u16| {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code});
+            let mut failure = Response::new(Body::from(status.to_string().into_bytes()));
+            *failure.status_mut() = http::StatusCode::from_u16(code).unwrap();
+            failure
+        };
+        let refused = self.refused.lock().unwrap().clone();
+        if refused.is_some_and(|name| path.ends_with(&name)) {
+            return fails(503);
+        }
+        if self.is_empty && method == Method::PATCH {
+            return fails(404);
         }
         if method != Method::GET {
             self.asked.notify_one();
@@ -71,12 +76,14 @@ impl Server {
             self.taken.lock().unwrap().push(change);
         }
         let told = match method {
-            Method::DELETE => json!({"apiVersion": "v1", "kind": "Status", "status": "Success"}),
+            Method::DELETE => json!({"apiVersion": "v1", "kind": "Status", "status": "Success"}).to_string(),
+            Method::POST => String::from_utf8_lossy(&body).into_owned(),
             _ => {
                 json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": "x"}})
+                    .to_string()
             }
         };
-        Response::new(Body::from(told.to_string().into_bytes()))
+        Response::new(Body::from(told.into_bytes()))
     }
 }
 
@@ -98,30 +105,60 @@ async fn what_was_taken_from_a_lane_stays_saved_there_until_it_is_saved_elsewher
     server.may.add_permits(100);
     let memory = memory(&server);
     let (old, new) = (Key::new("team", "a"), Key::new("team", "b"));
-    let message = || [(example::item("1", "app", "R", "m"), None)];
-    memory.outbox.post(&old, message(), tokio::time::Instant::now());
+    let (outbox, now) = (&memory.outbox, tokio::time::Instant::now());
+    let message = |key| [(example::item(key, "app", "R", "m"), None)];
+    outbox.post(&old, message("first"), now);
     assert!(memory.save().await.all);
-    // It goes to another Provider, and the API server does not take that for now.
-    memory.outbox.post(&new, message(), tokio::time::Instant::now());
-    memory.outbox.done(&old, "1", "a");
-    *server.refused.lock().unwrap() = Some(name_of_lane(&new, 0));
-    let gone = format!(
-        "DELETE /api/v1/namespaces/flux-system/configmaps/{} ",
-        name_of_lane(&old, 0)
-    );
-    let is_gone = || {
-        server
-            .taken
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|change| change.starts_with(&gone))
+    let written = |server: &Server| std::mem::take(&mut *server.taken.lock().unwrap()).concat();
+    written(&server);
+    // It goes to another Provider, something else comes, and the API server does not take what is of the other for now.
+    let Next::Send(item) = outbox.next(&old, now) else {
+        panic!()
     };
-    assert!(!memory.save().await.all);
-    assert!(!is_gone());
+    outbox.moved(&old, &new, &item, now);
+    outbox.post(&old, message("second"), now);
+    *server.refused.lock().unwrap() = Some(name_of_lane(&new, 0));
+    for _ in 0..2 {
+        assert!(!memory.save().await.all);
+    }
+    let of_old = written(&server);
+    assert!(of_old.contains("first") && of_old.contains("second"), "{of_old}");
     *server.refused.lock().unwrap() = None;
     assert!(memory.save().await.all);
-    assert!(is_gone());
+    assert!(written(&server).contains("first"), "where it is now");
+    assert!(memory.save().await.all);
+    let of_old = written(&server);
+    assert!(of_old.contains("second") && !of_old.contains("first"), "{of_old}");
+}
+
+#[tokio::test]
+async fn no_cursor_is_saved_that_moved_after_the_messages_were_looked_at() {
+    let mut server = Server::new();
+    server.is_empty = true;
+    let memory = memory(&server);
+    let cursor = |sequence| Cursor {
+        sequence,
+        ..Cursor::default()
+    };
+    memory.note("a", "GitRepository", cursor(1));
+    memory.outbox.post(
+        &Key::new("team", "a"),
+        [(example::item("1", "app", "R", "m"), None)],
+        tokio::time::Instant::now(),
+    );
+    let saving = memory.clone();
+    let saving = tokio::spawn(async move { saving.save().await });
+    server.asked.notified().await;
+    // While the messages are written, more happens; and the cursors of all have gone, so that they are written whole.
+    let shard = |uid: &str| shard_of(uid) == shard_of("a");
+    let other = (0..).map(|n| n.to_string()).find(|uid| shard(uid)).unwrap();
+    memory.note("a", "GitRepository", cursor(2));
+    memory.note(&other, "GitRepository", cursor(1));
+    server.may.add_permits(100);
+    saving.await.unwrap();
+    let taken = server.taken.lock().unwrap().concat();
+    assert!(taken.contains(r#""a":"GitRepository/1/"#), "{taken}");
+    assert!(!taken.contains(&format!(r#""{other}":"#)), "{taken}");
 }
 
 #[tokio::test(start_paused = true)]

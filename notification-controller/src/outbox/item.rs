@@ -54,6 +54,11 @@ impl Item {
         Key::new(&*self.alert_namespace, &*self.alert_name)
     }
 
+    /// Whether this is the message with this key, of the alert with this uid.
+    pub fn is(&self, key: &str, alert_uid: &str) -> bool {
+        self.key == key && self.alert_uid == alert_uid
+    }
+
     /// The message without the largest of its metadata, if it is too large with them, and cut if its text is: whoever may write a status,
     /// or post events, may write a megabyte.
     pub(super) fn fitting(mut self) -> Self {

@@ -7,8 +7,9 @@ use std::{
     sync::Arc,
 };
 
-/// A lane is saved in so many ConfigMaps at most.
-pub const PARTS: u8 = 8;
+/// A lane is saved in so many ConfigMaps at most: there is room for all that may wait, and for as much that has left and is not saved
+/// elsewhere yet, whatever their sizes.
+pub const PARTS: u8 = 16;
 /// So many bytes of messages are in one of them, which holds a mebibyte.
 const PART_BYTES: usize = 700 << 10;
 
@@ -42,9 +43,21 @@ impl Parts {
         let size = item.bytes();
         let fits = |part: &u8| self.bytes[usize::from(*part)] + size <= PART_BYTES;
         let part = (0..PARTS).find(fits).unwrap_or(PARTS - 1);
-        self.bytes[usize::from(part)] += size;
-        self.of.insert(id(item), part);
+        self.pin(item, part);
         part
+    }
+
+    /// Gives a message the place that it was saved in.
+    pub fn pin(&mut self, item: &Item, part: u8) {
+        self.bytes[usize::from(part)] += item.bytes();
+        self.of.insert(id(item), part);
+    }
+
+    /// Takes all places away from these; what they were put together of.
+    pub fn clear<'a>(&mut self, items: impl Iterator<Item = &'a Arc<Item>>) -> Vec<Arc<Item>> {
+        self.of.clear();
+        self.bytes = Default::default();
+        items.flat_map(|item| self.saved_as(item)).cloned().collect()
     }
 
     /// Notes what a message was put together of, which have their places.
@@ -72,19 +85,23 @@ impl Parts {
         self.bytes.iter().sum()
     }
 
+    /// How much is saved of one.
+    pub fn bytes_of(&self, item: &Arc<Item>) -> usize {
+        self.saved_as(item).iter().map(|item| item.bytes()).sum()
+    }
+
+    /// What a message is saved as: what it was put together of, or itself.
+    fn saved_as<'a>(&'a self, item: &'a Arc<Item>) -> &'a [Arc<Item>] {
+        let members = self.members.get(&id(item));
+        members.map_or(std::slice::from_ref(item), Vec::as_slice)
+    }
+
     /// What is saved of these in a part.
     pub fn saved<'a>(&self, items: impl Iterator<Item = &'a Arc<Item>>, part: u8) -> Vec<Arc<Item>> {
-        let mut saved = Vec::new();
-        for item in items {
-            let members = self.members.get(&id(item));
-            let items = members.map_or(std::slice::from_ref(item), Vec::as_slice);
-            saved.extend(
-                items
-                    .iter()
-                    .filter(|item| self.of.get(&id(item)) == Some(&part))
-                    .cloned(),
-            );
-        }
-        saved
+        items
+            .flat_map(|item| self.saved_as(item))
+            .filter(|item| self.of.get(&id(item)) == Some(&part))
+            .cloned()
+            .collect()
     }
 }

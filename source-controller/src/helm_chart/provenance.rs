@@ -3,7 +3,7 @@
 use super::{
     build::{Build, BuildError, Made, Step},
     proof::Proof,
-    repository::{Chosen, Repository},
+    repository::{Chosen, Repository, last},
 };
 use crate::{
     lock::lock,
@@ -44,6 +44,8 @@ enum Unproven {
 pub struct Case<'a> {
     /// Where the chart is.
     pub repository: &'a Repository,
+    /// What was asked for: an index may give a chart of another name for it.
+    pub name: &'a str,
     /// The chart.
     pub chosen: &'a Chosen,
     /// Whose word counts.
@@ -97,7 +99,7 @@ impl Case<'_> {
         let text = text.map_err(|(problem, delay)| Unproven::Away(problem, delay))?;
         let (file, name, version) = (
             self.chosen.file(),
-            self.chosen.base_name(),
+            last(self.name).to_owned(),
             self.chosen.version.clone(),
         );
         let keys = self.keys.clone();

@@ -130,6 +130,7 @@ async fn pull(
     let case = match wanted {
         Wanted::Provenance(keys) => Some(Case {
             repository,
+            name: &object.spec.chart,
             chosen: &chosen,
             keys,
         }),

@@ -210,32 +210,45 @@ impl Repository {
         name: &str,
         wanted: &str,
     ) -> Result<Listed, Missing> {
-        let (job, name, wanted) = (context.clone(), name.to_owned(), wanted.to_owned());
-        let found = match stored.cloned() {
-            Some(stored) => {
-                let choose = move || {
-                    let open = || job.open(&stored);
-                    job.indexes.choose(&stored, open, &name, &wanted)
-                };
-                blocking(choose).await
+        let Some(stored) = stored.cloned() else {
+            return match self.fetched(context, remote, name, wanted).await? {
+                // A newer index has taken its place before it was read.
+                Err(TableError::Disk(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    self.fetched(context, remote, name, wanted).await?
+                }
+                found => found,
             }
-            None => {
-                let fetched = context.indexes.fetch(remote, self.timeout, false).await;
-                let fetched = fetched.map_err(|error| {
-                    let delay = match &error {
-                        Failed::Remote(error) => error.retry_after(),
-                        Failed::Index(_) | Failed::Disk(_) | Failed::Busy(_) => None,
-                    };
-                    Missing::External(format!("failed to cache index: {}", chain(&error)), delay)
-                })?;
-                blocking(move || job.indexes.choose_in(&fetched, &name, &wanted)).await
-            }
+            .map_err(not_listed);
         };
+        let (job, name, wanted) = (context.clone(), name.to_owned(), wanted.to_owned());
+        let choose = move || {
+            let open = || job.open(&stored);
+            job.indexes.choose(&stored, open, &name, &wanted)
+        };
+        let found = blocking(choose).await;
         let found = found.map_err(|failure| Missing::External(failure.message, None))?;
-        found.map_err(|error| match error {
-            TableError::Choose(ChooseError::None(problem)) => Missing::Reference(problem),
-            error => Missing::External(format!("failed to load index: {}", chain(&error)), None),
-        })
+        found.map_err(not_listed)
+    }
+
+    /// The version that is meant, in the index as the server has it.
+    async fn fetched(
+        &self,
+        context: &Arc<Context>,
+        remote: &(Id, Arc<Remote>),
+        name: &str,
+        wanted: &str,
+    ) -> Result<Result<Listed, TableError>, Missing> {
+        let fetched = context.indexes.fetch(remote, self.timeout, false).await;
+        let fetched = fetched.map_err(|error| {
+            let delay = match &error {
+                Failed::Remote(error) => error.retry_after(),
+                Failed::Index(_) | Failed::Disk(_) | Failed::Busy(_) => None,
+            };
+            Missing::External(format!("failed to cache index: {}", chain(&error)), delay)
+        })?;
+        let (job, name, wanted) = (context.clone(), name.to_owned(), wanted.to_owned());
+        let found = blocking(move || job.indexes.choose_in(&fetched, &name, &wanted)).await;
+        found.map_err(|failure| Missing::External(failure.message, None))
     }
 
     fn late(&self) -> String {
@@ -294,13 +307,8 @@ impl Chosen {
             From::Url(url, _) => percent_decode_str(last(url.path()))
                 .decode_utf8_lossy()
                 .into_owned(),
-            From::Registry(..) | From::Nowhere => format!("{}-{}.tgz", self.base_name(), self.version),
+            From::Registry(..) | From::Nowhere => format!("{}-{}.tgz", last(&self.name), self.version),
         }
-    }
-
-    /// Its name without the folders that it may be in.
-    pub fn base_name(&self) -> String {
-        last(&self.name).to_owned()
     }
 
     fn nowhere(&self) -> String {
@@ -324,6 +332,13 @@ impl Chosen {
         let verdict = verify::verify(registry, place, &digest, policy, jiff::Timestamp::now()).await?;
         *reference = Reference::Digest(digest);
         Ok(verdict)
+    }
+}
+
+fn not_listed(error: TableError) -> Missing {
+    match error {
+        TableError::Choose(ChooseError::None(problem)) => Missing::Reference(problem),
+        error => Missing::External(format!("failed to load index: {}", chain(&error)), None),
     }
 }
 
@@ -353,7 +368,7 @@ fn helm_url(url: &str) -> Result<Url, Unusable> {
     helm_remote::normalized(url).map_err(|error| Unusable::Url(format!("parse {:?}: {error}", shown(url))))
 }
 
-/// What stands behind the last slash.
-fn last(path: &str) -> &str {
+/// What stands behind the last slash: the name of a chart without the folders that it is in.
+pub fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }

@@ -116,6 +116,13 @@ impl Storage {
         wait(remote.remove(folder)).map_err(StorageError::Remote)
     }
 
+    /// An artifact was found to be damaged here: what was fetched of it may be the same file.
+    pub(super) fn distrust(&self, artifact: &Artifact) {
+        if let Some(remote) = &self.0.remote {
+            remote.distrust(&artifact.path);
+        }
+    }
+
     /// Brings an artifact back from the object store, if that has exactly what the status names. Where it has not, the
     /// artifact is made anew of its source.
     pub(super) fn restore(&self, artifact: &Artifact) -> bool {
@@ -186,13 +193,11 @@ fn links(path: &Path) -> io::Result<Vec<String>> {
 fn place(from: &Path, to: &Path) -> io::Result<()> {
     let dir = to.parent().unwrap_or(to);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let new = dir.join(".restored");
-    match fs::remove_file(&new) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
+    match fs::hard_link(from, to) {
+        // Somebody else was faster, whose file is as good or newer.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
     }
-    fs::hard_link(from, &new)?;
-    fs::rename(new, to)
 }
 
 /// Waits on a thread that may: all work on the shelf is on one of those.

@@ -158,6 +158,11 @@ impl Remote {
         .await
     }
 
+    /// A file that was fetched is not to be used any more: the store is asked anew.
+    pub(super) fn distrust(&self, path: &str) {
+        lock(&self.fetched).remove(path);
+    }
+
     /// Removes files that were fetched so long ago; they are fetched again if somebody wants them. Blocks on the disk.
     pub fn prune(&self, age: Duration) {
         let mut fetched = lock(&self.fetched);

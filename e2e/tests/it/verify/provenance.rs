@@ -302,6 +302,36 @@ async fn over_http_it_is_as_helm_decides() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_index_cannot_give_another_chart_that_was_signed() -> Result<()> {
+    let space = World::shared().await?.space("provenance-name").await?;
+    let server = HelmServer::start().await?;
+    server.guard(true);
+    login(&space).await?;
+    let right = Signer::new()?;
+    trust(&space, "keys", &[&right]).await?;
+    let other = right.package(&chart("other", "1.0.0")).await?;
+    serve(&server, &[&other]);
+    // All of it is right, but that the index has it among those of another name.
+    let digest = hex::encode(Sha256::digest(&other.archive));
+    let entry = format!(
+        "{{apiVersion: v2, name: other, version: 1.0.0, urls: ['{}'], digest: {digest}}}",
+        other.file
+    );
+    let lies = format!("apiVersion: v1\nentries:\n  web:\n  - {entry}\n");
+    server.put("/index.yaml", Page::Known(lies.into_bytes()));
+    space.apply(repository(&server.url(""), &json!({}))).await?;
+    space.apply(helm_chart("web", "keys", "1.0.0")).await?;
+    let object = judged(
+        &space,
+        "web",
+        Err("the provenance file is of the chart other 1.0.0"),
+    )
+    .await?;
+    ensure!(object["status"]["artifact"].is_null(), "{object}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_provenance_file_that_is_away_or_without_end_says_so() -> Result<()> {
     let space = World::shared().await?.space("provenance-away").await?;
     let (server, elsewhere) = (HelmServer::start().await?, HelmServer::start().await?);
