@@ -39,7 +39,9 @@ const OF_ONE: usize = 8;
 const PAGE: u32 = 50;
 /// So many pages are held at once, of all requests together: from before they are asked for until their objects are chosen.
 const PAGES: usize = 8;
-/// So many of them for Receivers of one namespace.
+/// So many more of entries without a filter: these are held for a moment only, and do not wait until others are judged.
+const PLAIN_PAGES: usize = 4;
+/// So many of either for Receivers of one namespace.
 const PAGES_OF_ONE: usize = 2;
 
 /// Asks for reconciliations.
@@ -49,6 +51,7 @@ pub struct Effect {
     access: Access,
     places: Arc<Fair>,
     pages: Arc<Fair>,
+    plain_pages: Arc<Fair>,
     judges: Judges,
     begin: Instant,
 }
@@ -148,6 +151,7 @@ impl Effect {
             access,
             places: Arc::new(Fair::new(AT_ONCE, OF_ONE)),
             pages: Arc::new(Fair::new(PAGES, PAGES_OF_ONE)),
+            plain_pages: Arc::new(Fair::new(PLAIN_PAGES, PAGES_OF_ONE)),
             judges: Judges::default(),
             begin: Instant::now(),
         }
@@ -195,11 +199,16 @@ impl Effect {
     }
 
     async fn entry(&self, n: usize, target: &Target, call: &Call<'_>) -> Vec<EffectError> {
-        let filters = &call.case.asked.validated.filters;
+        let is_filtered = call.case.asked.validated.filters.any_for(n);
+        let pages = if is_filtered {
+            &self.pages
+        } else {
+            &self.plain_pages
+        };
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &target.namespace, &target.resource);
         match &target.which {
-            Which::Named(name) if !filters.any_for(n) => self
+            Which::Named(name) if !is_filtered => self
                 .annotate(&api, target, name, call)
                 .await
                 .err()
@@ -210,7 +219,7 @@ impl Effect {
                     what: what(target, name),
                     source,
                 };
-                let place = self.pages.take(call.namespace).await;
+                let place = pages.take(call.namespace).await;
                 match api.get_metadata(name).await.map_err(read) {
                     Ok(object) => {
                         let objects = vec![object];
@@ -223,7 +232,7 @@ impl Effect {
                 let mut params = ListParams::default().labels(selector).limit(PAGE);
                 let (mut errors, mut found) = (Vec::new(), 0);
                 loop {
-                    let place = self.pages.take(call.namespace).await;
+                    let place = pages.take(call.namespace).await;
                     let list = match api.list_metadata(&params).await {
                         Ok(list) => list,
                         Err(source) => {

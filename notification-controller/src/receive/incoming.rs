@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 /// The largest body, in bytes (Flux).
 pub const LARGEST: usize = 3 << 20;
@@ -22,28 +22,38 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 const BODIES: usize = 32;
 /// So many of them are for Receivers of one namespace: none can keep the others out.
 const OF_ONE: usize = 8;
+/// So many requests are acted on at once by Receivers with filters: these may take their time, and hold a body meanwhile.
+const FILTERED: usize = 8;
+/// So many of them are for Receivers of one namespace.
+const FILTERED_OF_ONE: usize = 2;
+/// So long a Receiver with filters waits for its place when another at the address has the body already.
+const BODY_WAITS: Duration = Duration::from_secs(1);
 
 /// The places that bodies have.
 #[derive(Debug)]
-pub struct Places(Fair);
+pub struct Places {
+    bodies: Fair,
+    filtered: Fair,
+}
 
 impl Default for Places {
     fn default() -> Self {
-        Self(Fair::new(BODIES, OF_ONE))
+        Self {
+            bodies: Fair::new(BODIES, OF_ONE),
+            filtered: Fair::new(FILTERED, FILTERED_OF_ONE),
+        }
     }
 }
 
-impl Places {
-    async fn take(&self, receiver: &Key) -> Result<Place, End> {
-        let place = tokio::time::timeout(ARRIVAL, self.0.take(&receiver.namespace)).await;
-        let none = || {
-            End(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many requests at once".into(),
-            )
-        };
-        place.ok().flatten().ok_or_else(none)
-    }
+/// A place, if it is to be had in time.
+async fn within(time: Duration, place: impl Future<Output = Option<Place>>) -> Result<Place, End> {
+    let place = tokio::time::timeout(time, place).await;
+    place.ok().flatten().ok_or_else(too_many)
+}
+
+fn too_many() -> End {
+    let problem = "too many requests at once";
+    End(StatusCode::SERVICE_UNAVAILABLE, problem.into())
 }
 
 /// The body of a request, and the place that each namespace has for it.
@@ -53,6 +63,8 @@ pub struct Incoming<'a> {
     body: Mutex<Option<Body>>,
     read: OnceCell<Result<Bytes, End>>,
     held: Mutex<HashMap<String, Place>>,
+    /// Whether a place is held for the body.
+    has_place: watch::Sender<bool>,
 }
 
 impl<'a> Incoming<'a> {
@@ -63,6 +75,25 @@ impl<'a> Incoming<'a> {
             body: Mutex::new(Some(body)),
             read: OnceCell::new(),
             held: Mutex::default(),
+            has_place: watch::Sender::new(false),
+        }
+    }
+
+    /// A place for a Receiver whose filters are to judge; taken before the body, so that no body waits for filters of others.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn filtered(&self, receiver: &Key) -> Result<Place, End> {
+        let mut has_place = self.has_place.subscribe();
+        let body_waits = async {
+            // The sender of it is there as long as we are.
+            let _ = has_place.wait_for(|has_place| *has_place).await;
+            tokio::time::sleep(BODY_WAITS).await;
+        };
+        tokio::select! {
+            biased;
+            place = within(ARRIVAL, self.places.filtered.take(&receiver.namespace)) => place,
+            () = body_waits => Err(too_many()),
         }
     }
 
@@ -72,8 +103,9 @@ impl<'a> Incoming<'a> {
     /// When it is too large, too slow, or has no place.
     pub async fn read(&self, receiver: &Key) -> Result<Bytes, End> {
         if !lock(&self.held).contains_key(&receiver.namespace) {
-            let place = self.places.take(receiver).await?;
+            let place = within(ARRIVAL, self.places.bodies.take(&receiver.namespace)).await?;
             lock(&self.held).insert(receiver.namespace.clone(), place);
+            self.has_place.send_replace(true);
         }
         let read = || async {
             let body = lock(&self.body).take().unwrap_or_default();
@@ -96,14 +128,45 @@ mod tests {
     async fn one_namespace_does_not_keep_the_others_out() {
         let (places, busy, other) = (Places::default(), Key::new("a", "busy"), Key::new("b", "other"));
         let mut held = Vec::new();
-        for n in 0..OF_ONE {
-            held.push(places.take(&Key::new("a", format!("busy-{n}"))).await.unwrap());
+        for _ in 0..OF_ONE {
+            held.push(places.bodies.take("a").await.unwrap());
         }
-        let refused = places.take(&busy).await;
+        let read = async |receiver: &Key| Incoming::new(&places, Body::empty()).read(receiver).await;
+        let refused = read(&busy).await;
         assert!(refused.is_err_and(|End(status, _)| status == StatusCode::SERVICE_UNAVAILABLE));
-        assert!(places.take(&other).await.is_ok());
+        assert!(read(&other).await.is_ok());
         held.pop();
-        assert!(places.take(&busy).await.is_ok());
+        assert!(read(&busy).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_does_not_wait_for_filters() {
+        let (places, filtered, plain) = (
+            Places::default(),
+            Key::new("a", "filtered"),
+            Key::new("b", "plain"),
+        );
+        let mut held = Vec::new();
+        for _ in 0..FILTERED_OF_ONE {
+            held.push(places.filtered.take("a").await.unwrap());
+        }
+        let begin = tokio::time::Instant::now();
+        // By itself it may wait as long as a body may.
+        let incoming = Incoming::new(&places, Body::from("text"));
+        assert!(incoming.filtered(&filtered).await.is_err());
+        assert_eq!(begin.elapsed(), ARRIVAL);
+        // When another Receiver comes to have the body, it has to be soon.
+        let begin = tokio::time::Instant::now();
+        let later = Duration::from_secs(5);
+        let (refused, body) = tokio::join!(incoming.filtered(&filtered), async {
+            tokio::time::sleep(later).await;
+            incoming.read(&plain).await
+        });
+        assert_eq!((refused.is_err(), body.unwrap()), (true, Bytes::from("text")));
+        assert_eq!(begin.elapsed(), later + BODY_WAITS);
+        // A place that is free is had, whoever has the body.
+        held.pop();
+        assert!(incoming.filtered(&filtered).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -111,7 +174,7 @@ mod tests {
         let (places, busy, other) = (Places::default(), Key::new("a", "busy"), Key::new("b", "other"));
         let mut held = Vec::new();
         for _ in 0..OF_ONE {
-            held.push(places.take(&busy).await.unwrap());
+            held.push(places.bodies.take("a").await.unwrap());
         }
         let incoming = Incoming::new(&places, Body::from("text"));
         // One has no place for as long as that may take; the other has the body at once.

@@ -13,6 +13,7 @@ use super::{
     sender::{self, Accepted, By, Refused, Request},
     validate::{Validated, Version},
 };
+use crate::fair::Place;
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     http::{HeaderMap, StatusCode, Uri, header},
@@ -54,6 +55,8 @@ pub struct Port {
 struct Admitted {
     delivery: Option<Delivery>,
     asked: Asked,
+    /// Held until all is done, if filters judge.
+    _place: Option<Place>,
 }
 
 impl Port {
@@ -214,6 +217,10 @@ impl Port {
             ReceiverType::GenericOidc => Some(checked(&Bytes::new()).await?),
             _ => None,
         };
+        let place = match validated.filters.any() {
+            true => Some(incoming.filtered(key).await?),
+            false => None,
+        };
         let body = incoming.read(key).await?;
         let accepted = match early {
             Some(accepted) => accepted,
@@ -234,6 +241,7 @@ impl Port {
                 validated,
                 told: Told { req, claims },
             },
+            _place: place,
         })
     }
 
@@ -249,7 +257,11 @@ impl Port {
 
     /// Has all reconciled that a request is about.
     async fn act(&self, receiver: &Receiver, key: &Key, admitted: Admitted) -> Result<(), End> {
-        let Admitted { delivery, asked } = admitted;
+        let Admitted {
+            delivery,
+            asked,
+            _place,
+        } = admitted;
         if delivery.is_some_and(|delivery| self.deliveries.knows(&key.namespace, &delivery, Instant::now())) {
             info!(
                 namespace = key.namespace,
@@ -351,3 +363,6 @@ fn ready(receiver: &Receiver) -> Result<(), End> {
 fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()
 }
+
+#[cfg(test)]
+mod tests;

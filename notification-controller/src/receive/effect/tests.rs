@@ -185,6 +185,34 @@ async fn no_page_is_asked_for_before_it_has_a_place() {
 }
 
 #[tokio::test]
+async fn entries_without_a_filter_do_not_wait_until_others_are_judged() {
+    let (_server, effect, mut seen) = Server::start().await;
+    // The judges are at work for long.
+    let busy = ["busy-1", "busy-2"].map(|namespace| {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let judges = effect.judges().clone();
+        tokio::spawn(async move { judges.at_work(namespace, move || ended.recv()).await });
+        end
+    });
+    let filtered = ["a", "b", "c", "d"].map(|namespace| {
+        let effect = effect.clone();
+        let entries = vec![labelled("x", Some("false")), labelled("y", Some("false"))];
+        tokio::spawn(async move { request(&effect, namespace, entries).await })
+    });
+    for _ in 0..PAGES {
+        assert!(seen.recv().await.unwrap().ends_with(" 0"));
+    }
+    let plain = request(&effect, "plain", vec![labelled("x", None)]);
+    let errors = tokio::time::timeout(Duration::from_secs(30), plain).await;
+    assert_eq!(errors.unwrap(), ["failed to annotate GitRepository/bad.plain"]);
+    assert!(filtered.iter().all(|request| !request.is_finished()));
+    drop(busy);
+    for request in filtered {
+        assert!(request.await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn what_took_too_long_is_said_once_for_all_pages() {
     let (_server, effect, mut seen) = Server::start().await;
     let (receiver, asked) = receiver("team", vec![labelled("a", Some("true"))]);
