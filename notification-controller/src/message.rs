@@ -136,11 +136,17 @@ pub async fn deliver(service: &Service, letter: Letter<'_>) -> Result<Sent, Deli
         event: event.as_ref().unwrap_or(letter.event),
         ..letter
     };
-    match tokio::time::timeout(service.timeout, told(service, letter)).await {
-        Ok(outcome) => outcome.map_err(|error| DeliveryError {
-            message: service.mask.apply(&error.message),
-            again: error.again,
-        }),
+    let masked = |error: DeliveryError| DeliveryError {
+        message: service.mask.apply(&error.message),
+        again: error.again,
+    };
+    // Whoever names a status may have to wait for others who do: the service is not to blame.
+    let id = match is_commit_status(service.kind) {
+        true => status::id(service, letter).await.map_err(masked)?,
+        false => String::new(),
+    };
+    match tokio::time::timeout(service.timeout, told(service, letter, id)).await {
+        Ok(outcome) => outcome.map_err(masked),
         Err(_) => Err(DeliveryError::later(format!(
             "the service did not answer within {}s",
             service.timeout.as_secs_f64()
@@ -159,7 +165,8 @@ fn plain(kind: ProviderType, letter: Letter<'_>) -> Option<Event> {
     })
 }
 
-async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryError> {
+/// `id` is what a commit's status is named.
+async fn told(service: &Service, letter: Letter<'_>, id: String) -> Result<Sent, DeliveryError> {
     let request = match service.kind {
         ProviderType::Alertmanager => alertmanager::request(service, letter)?,
         ProviderType::AzureEventHub => {
@@ -178,14 +185,14 @@ async fn told(service: &Service, letter: Letter<'_>) -> Result<Sent, DeliveryErr
             let token = git_token(service).await?.token;
             github_api::dispatch(service, &token, letter)?
         }
-        ProviderType::GitHub => return status::tell(service, letter, &status::GITHUB).await,
-        ProviderType::GitLab => return status::tell(service, letter, &status::GITLAB).await,
-        ProviderType::Gitea => return status::tell(service, letter, &status::GITEA).await,
-        ProviderType::Bitbucket => return status::tell(service, letter, &status::BITBUCKET).await,
+        ProviderType::GitHub => return status::tell(service, letter, id, &status::GITHUB).await,
+        ProviderType::GitLab => return status::tell(service, letter, id, &status::GITLAB).await,
+        ProviderType::Gitea => return status::tell(service, letter, id, &status::GITEA).await,
+        ProviderType::Bitbucket => return status::tell(service, letter, id, &status::BITBUCKET).await,
         ProviderType::BitbucketServer => {
-            return status::tell(service, letter, &status::BITBUCKET_SERVER).await;
+            return status::tell(service, letter, id, &status::BITBUCKET_SERVER).await;
         }
-        ProviderType::AzureDevOps => return status::tell(service, letter, &status::AZURE_DEVOPS).await,
+        ProviderType::AzureDevOps => return status::tell(service, letter, id, &status::AZURE_DEVOPS).await,
         ProviderType::GitHubPullRequestComment => {
             return comment::tell(service, letter, comment::Host::GitHub).await;
         }

@@ -79,12 +79,17 @@ pub struct Host {
     misses_commits: bool,
 }
 
-/// Sets the status that an event means, unless the commit has it already.
+/// Sets the status of this name that an event means, unless the commit has it already.
 ///
 /// # Errors
 /// What failed, and whether to try again.
-pub async fn tell(service: &Service, letter: Letter<'_>, host: &Host) -> Result<Sent, DeliveryError> {
-    let status = status(letter.event, id(service, letter).await?)?;
+pub async fn tell(
+    service: &Service,
+    letter: Letter<'_>,
+    id: String,
+    host: &Host,
+) -> Result<Sent, DeliveryError> {
+    let status = status(letter.event, id)?;
     let token = git_token(service).await?.token;
     let list = (host.list)(service, &token, &status)?;
     let answer = send_up_to(service, &list, LIST).await?;
@@ -133,8 +138,11 @@ fn status(event: &Event, id: String) -> Result<Status, DeliveryError> {
     })
 }
 
-/// `kind/name/` and the first part of the Provider's uid, or what the Provider's expression yields.
-async fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
+/// What tells a status from others: `kind/name/` and the first part of the Provider's uid, or what the Provider's expression yields.
+///
+/// # Errors
+/// When the expression has no value, and whether to try again.
+pub async fn id(service: &Service, letter: Letter<'_>) -> Result<String, DeliveryError> {
     let Some(expression) = service.commit_status.clone() else {
         let uid = service.uid.split('-').next().unwrap_or_default();
         let event = letter.event;
@@ -200,11 +208,13 @@ pub(super) fn everything(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Marks;
     use crate::message::{
-        Again,
-        example::{event, provider, service_of, with_letter},
+        Again, deliver,
+        example::{alert, event, provider, service_of, with_letter},
     };
     use crds::notification::ProviderType;
+    use futures::FutureExt as _;
 
     #[test]
     fn what_an_event_means() {
@@ -290,5 +300,40 @@ mod tests {
                 (found, _) => panic!("{expression}: {found:?}"),
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_to_name_a_status_uses_up_no_time_of_the_service() {
+        let mut provider = provider(ProviderType::GitHub, "http://127.0.0.1:1/acme/web");
+        provider.spec.commit_status_expr = Some("'name'".into());
+        let service = service_of(&provider, &[("token", "t")]).unwrap();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let judges = service.peers.judges.clone();
+        let other = move || {
+            let _ = begin.send(());
+            ended.recv()
+        };
+        tokio::spawn(async move { judges.at_work("apps", other).await });
+        begun.await.unwrap();
+        let (event, alert) = (event(Severity::Error), alert());
+        let letter = Letter {
+            event: &event,
+            alert: &alert,
+            idempotency_key: "key",
+            ends_failure: false,
+            marks: Marks::default(),
+        };
+        let mut delivery = Box::pin(deliver(&service, letter));
+        assert!(delivery.as_mut().now_or_never().is_none());
+        tokio::time::advance(service.timeout * 10).await;
+        assert!(
+            delivery.as_mut().now_or_never().is_none(),
+            "the time of the service has not begun"
+        );
+        tokio::time::resume();
+        drop(end);
+        let refused = delivery.await.unwrap_err();
+        assert!(refused.message.contains("failed to send"), "{refused}");
     }
 }
