@@ -1,22 +1,24 @@
 //! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
 
+mod choose;
 mod lane;
 mod pace;
 mod summary;
 
 use crate::{
     digests::Digests,
-    event::{Event, Marks},
+    event::Marks,
+    judges::Judges,
     message::{is_comment, is_commit_status, is_incident, wants},
     outbox::{Item, Outbox, Posted},
     provider::Peers,
-    route::{self, Route, Routes},
+    route::{self, Route, Table},
     standing::Standing,
     transition::Happened,
 };
-use crds::notification::{Alert, ObjectSelector, Provider, ProviderType, reason};
+use crds::notification::{Alert, Provider, ProviderType, reason};
 use jiff::Timestamp;
-use kube::{Client, api::DynamicObject};
+use kube::Client;
 use lane::Known;
 use pace::Paces;
 use prometheus_client::metrics::counter::Counter;
@@ -29,16 +31,13 @@ use runtime::{
     watch::{Change, Store},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    collections::HashMap,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use summary::left;
 use tokio::{sync::Notify, time::Instant};
 use tracing::debug;
-
-/// For so long those wait for an object's labels who want the event whatever they are.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// Routes events and sends what comes of them.
 pub struct Dispatch {
@@ -47,7 +46,7 @@ pub struct Dispatch {
     deadline: Duration,
     alerts: Arc<Store<Alert>>,
     providers: Arc<Store<Provider>>,
-    routes: RwLock<Routes>,
+    routes: Table,
     services: Mutex<HashMap<Key, Known>>,
     paces: Paces,
     peers: Arc<Peers>,
@@ -55,6 +54,9 @@ pub struct Dispatch {
     digests: Arc<Digests>,
     standing: Arc<Standing>,
     counts: Counts,
+    /// Who meets patterns that take long, and who does for events of third parties, of which anybody may bring as many as he likes.
+    judges: Judges,
+    judges_of_strangers: Judges,
     /// A Provider has changed: what failed may work now.
     repaired: Notify,
     /// An alert has changed: what is gathered for it may end.
@@ -98,7 +100,7 @@ impl Dispatch {
             deadline,
             alerts,
             providers: Arc::default(),
-            routes: RwLock::default(),
+            routes: Table::default(),
             services: Mutex::default(),
             paces: Paces::default(),
             peers: Arc::new(peers),
@@ -106,6 +108,8 @@ impl Dispatch {
             digests,
             standing,
             counts,
+            judges: Judges::default(),
+            judges_of_strangers: Judges::default(),
             repaired: Notify::new(),
             rerouted: Notify::new(),
         })
@@ -132,8 +136,11 @@ impl Dispatch {
             Some(alert) => Route::of(alert, self.access),
             None => (None, Vec::new()),
         };
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        if !routes.set(&change.key, route) {
+        let compiled = |key: &Key| {
+            let alert = self.alerts.get(key);
+            alert.and_then(|alert| Route::of(&alert, self.access).0)
+        };
+        if !self.routes.set(&change.key, route, compiled) {
             let text = format!(
                 "the patterns of all Alerts of the namespace take more than {} bytes when they are compiled, or those of all namespaces too \
                  many; nothing is told",
@@ -141,15 +148,6 @@ impl Dispatch {
             );
             complaints.push((reason::INVALID_CONFIG, text));
         }
-        // What made room lets others in.
-        while let Some(key) = routes.next_with_room() {
-            let alert = self.alerts.get(&key);
-            let route = alert.and_then(|alert| Route::of(&alert, self.access).0);
-            if !routes.set(&key, route) {
-                break;
-            }
-        }
-        drop(routes);
         self.rerouted.notify_waiters();
         self.provider_left(change);
         if let Some(alert) = &change.new {
@@ -175,83 +173,6 @@ impl Dispatch {
     /// Takes in that a Provider is another now.
     pub fn provider_changed(&self) {
         self.repaired.notify_waiters();
-    }
-
-    /// Has all told who want to know of an event about an object with these labels.
-    pub fn tell(self: &Arc<Self>, happened: &Happened, labels: &BTreeMap<String, String>) {
-        let wanting = self.routes(|route| {
-            let wanted = route::labelled(route.candidates(&happened.event), labels);
-            wanted.then_some(())
-        });
-        for (route, ()) in wanting {
-            self.post(&route, happened);
-        }
-    }
-
-    /// As [`Self::tell`], where the object's labels have to be asked for.
-    pub async fn tell_asking(self: &Arc<Self>, happened: &Happened) {
-        let candidates = self.routes(|route| {
-            let selectors = route.candidates(&happened.event);
-            let selectors: Vec<ObjectSelector> = selectors.into_iter().cloned().collect();
-            (!selectors.is_empty()).then_some(selectors)
-        });
-        let unconditional = |selectors: &[ObjectSelector]| route::labelled(selectors, &BTreeMap::new());
-        // Asked once, however many want to know, and before anybody is told: nothing of an event is told if this is not.
-        let asked = match candidates.iter().all(|(_, selectors)| unconditional(selectors)) {
-            true => Ok(None),
-            false => self.labels(&happened.event).await,
-        };
-        for (route, selectors) in candidates {
-            let wanted = match &asked {
-                _ if unconditional(&selectors) => true,
-                Ok(labels) => labels
-                    .as_ref()
-                    .is_some_and(|labels| route::labelled(&selectors, labels)),
-                Err(error) => {
-                    self.cannot_see(&route, &happened.event, error);
-                    false
-                }
-            };
-            if wanted {
-                self.post(&route, happened);
-            }
-        }
-    }
-
-    /// The routes of which something is so, and what. It may take its time: nobody waits for the table meanwhile.
-    fn routes<T>(&self, so: impl Fn(&Route) -> Option<T>) -> Vec<(Arc<Route>, T)> {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner).all();
-        let chosen = routes.into_iter().filter_map(|route| {
-            let what = so(&route)?;
-            Some((route, what))
-        });
-        chosen.collect()
-    }
-
-    /// The labels that an event's object has now; none of what nobody can ask for.
-    async fn labels(&self, event: &Event) -> Result<Option<BTreeMap<String, String>>, String> {
-        let Some(kind) = crate::watched::Kind::named(event.kind()) else {
-            return Ok(None);
-        };
-        let api: kube::Api<DynamicObject> =
-            kube::Api::namespaced_with(self.client.clone(), event.namespace(), &kind.resource());
-        let asked = tokio::time::timeout(ANSWER, api.get_metadata(event.name())).await;
-        let object = asked.map_err(|_| format!("no answer within {ANSWER:?}"))?;
-        let object = object.map_err(|error| error.to_string())?;
-        Ok(Some(object.metadata.labels.unwrap_or_default()))
-    }
-
-    fn cannot_see(&self, route: &Route, event: &Event, error: &str) {
-        if let Some(alert) = self.alerts.get(&route.alert) {
-            let text = format!(
-                "error getting source {}/{}/{}: {error}",
-                event.kind(),
-                event.namespace(),
-                event.name()
-            );
-            let event = events::Event::warning(reason::SOURCE_FETCH_FAILED, text);
-            self.standing.complain(&alert, event);
-        }
     }
 
     fn post(self: &Arc<Self>, route: &Route, happened: &Happened) {

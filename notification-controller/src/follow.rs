@@ -69,16 +69,16 @@ impl Follow {
                 Ok(Event::Init) => listed.clear(),
                 Ok(Event::InitApply(object)) => {
                     listed.extend(object.metadata.uid.clone());
-                    self.seen(kind, &object, keeps_messages);
+                    self.seen(kind, &object, keeps_messages).await;
                 }
                 Ok(Event::InitDone) => {
                     self.memory.retain(kind.kind.as_str(), &listed);
                     listed = HashSet::new();
                 }
-                Ok(Event::Apply(object)) => self.seen(kind, &object, keeps_messages),
+                Ok(Event::Apply(object)) => self.seen(kind, &object, keeps_messages).await,
                 Ok(Event::Delete(object)) => {
                     // The last words may come with the end.
-                    self.seen(kind, &object, keeps_messages);
+                    self.seen(kind, &object, keeps_messages).await;
                     self.memory
                         .forget(object.metadata.uid.as_deref().unwrap_or_default());
                 }
@@ -121,7 +121,7 @@ impl Follow {
     }
 
     /// The order counts: what there is to tell is in the outbox before the cursor says that it was told.
-    fn seen(&self, kind: &'static Kind, object: &Reported, keeps_messages: bool) {
+    async fn seen(&self, kind: &'static Kind, object: &Reported, keeps_messages: bool) {
         let Some(uid) = object.metadata.uid.as_deref() else {
             return;
         };
@@ -147,7 +147,7 @@ impl Follow {
         }
         let labels = object.metadata.labels.clone().unwrap_or_default();
         for happened in &news.events {
-            self.dispatch.tell(happened, &labels);
+            self.dispatch.tell(happened, &labels).await;
         }
         self.memory.note(uid, name, news.cursor);
     }

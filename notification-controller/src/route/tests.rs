@@ -86,8 +86,8 @@ fn alerts_want_what_they_name() {
         (with(json!({"exclusionList": ["("]})), Info, "(", true),
     ];
     for (spec, severity, message, expected) in cases {
-        let (route, _) = route(spec.clone());
-        let wanted = !route.unwrap().candidates(&event(severity, message)).is_empty();
+        let (route, event) = (route(spec.clone()).0.unwrap(), event(severity, message));
+        let wanted = !route.candidates(&event).is_empty() && route.passes(&event.message);
         assert_eq!(wanted, expected, "{spec} {message}");
     }
     assert!(route(with(json!({"suspend": true}))).0.is_none());
