@@ -23,19 +23,26 @@ const PAUSE: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How large an answer may be, in bytes.
 const LARGEST: usize = 512 << 10;
-/// So many issuers are remembered.
+/// So many issuers are remembered,
 const REMEMBERED: usize = 256;
+/// but those of a namespace that has no more than this: what others have does not keep it out.
+const FEW: usize = 8;
 
-/// The issuers whose keys are known.
+/// The issuers whose keys are known, whoever names them.
 #[derive(Debug)]
 pub struct Issuers {
     http: Client,
     google: String,
-    known: Mutex<HashMap<Option<String>, Arc<Issuer>>>,
+    known: Mutex<Known>,
 }
+
+/// Issuers by name; Google has none.
+type Known = HashMap<Option<String>, Arc<Issuer>>;
 
 #[derive(Debug)]
 struct Issuer {
+    /// Of the Receiver that named it first.
+    namespace: String,
     used: Mutex<Instant>,
     state: Mutex<State>,
     /// Held while it is asked, so that it is asked once.
@@ -67,6 +74,9 @@ pub enum IssuerError {
         /// Who it says it is.
         found: String,
     },
+    /// So many were asked lately that none can be forgotten.
+    #[error("too many issuers are asked at once")]
+    TooMany,
     /// Its keys are where nobody can be sure whose they are.
     #[error("the keys are at {0:?}, which is no address to trust")]
     Address(String),
@@ -99,12 +109,17 @@ impl Issuers {
         })
     }
 
-    /// The keys of a signer, with the one of this id among them if there is one.
+    /// The keys of a signer whom a Receiver of this namespace names, with the one of this id among them if there is one.
     ///
     /// # Errors
     /// When there are none to be had.
-    pub async fn keys(&self, signer: &Signer, id: Option<&str>) -> Result<Arc<Keys>, IssuerError> {
-        let issuer = self.issuer(signer);
+    pub async fn keys(
+        &self,
+        namespace: &str,
+        signer: &Signer,
+        id: Option<&str>,
+    ) -> Result<Arc<Keys>, IssuerError> {
+        let issuer = self.issuer(namespace, signer)?;
         if let Some(keys) = issuer.known(id, FRESH) {
             return Ok(keys);
         }
@@ -125,30 +140,26 @@ impl Issuers {
         issuer.answered(self.fetch(signer).await)
     }
 
-    fn issuer(&self, signer: &Signer) -> Arc<Issuer> {
+    fn issuer(&self, namespace: &str, signer: &Signer) -> Result<Arc<Issuer>, IssuerError> {
         let name = match signer {
             Signer::Google => None,
             Signer::Issuer(url) => Some(url.clone()),
         };
         let now = Instant::now();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains_key(&name) && known.len() >= REMEMBERED {
-            let used = |issuer: &Issuer| *issuer.used.lock().unwrap_or_else(PoisonError::into_inner);
-            let oldest = known
-                .iter()
-                .min_by_key(|(_, issuer)| used(issuer))
-                .map(|(name, _)| name.clone());
-            oldest.map(|name| known.remove(&name));
+        if !known.contains_key(&name) && !has_room(&mut known, namespace) {
+            return Err(IssuerError::TooMany);
         }
         let issuer = known.entry(name).or_insert_with(|| {
             Arc::new(Issuer {
+                namespace: namespace.to_owned(),
                 used: Mutex::new(now),
                 state: Mutex::default(),
                 asking: tokio::sync::Mutex::default(),
             })
         });
         *issuer.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        issuer.clone()
+        Ok(issuer.clone())
     }
 
     async fn fetch(&self, signer: &Signer) -> Result<Keys, IssuerError> {
@@ -218,7 +229,45 @@ impl Issuers {
     }
 }
 
+/// Whether there is room for one more of a namespace. If there is none, those are forgotten that were not used for the longest time,
+/// of the namespace that has most; but none that was asked a moment ago: it would be asked again in a hurry.
+fn has_room(known: &mut Known, namespace: &str) -> bool {
+    while known.len() >= REMEMBERED {
+        let mut of: HashMap<&str, usize> = HashMap::new();
+        for issuer in known.values() {
+            *of.entry(&issuer.namespace).or_default() += 1;
+        }
+        let own = of.get(namespace).copied().unwrap_or_default();
+        let most = of.values().copied().max().unwrap_or_default();
+        let leaves = |issuer: &Arc<Issuer>| of[&*issuer.namespace] == most && issuer.is_at_rest();
+        let oldest = known
+            .iter()
+            .filter(|(_, issuer)| leaves(issuer))
+            .min_by_key(|(_, issuer)| issuer.used())
+            .map(|(name, _)| name.clone());
+        match oldest {
+            Some(name) => known.remove(&name),
+            None => return own < FEW,
+        };
+    }
+    true
+}
+
 impl Issuer {
+    fn used(&self) -> Instant {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody asks it, and nobody did a moment ago.
+    fn is_at_rest(self: &Arc<Self>) -> bool {
+        let lately = self
+            .state()
+            .asked
+            .as_ref()
+            .is_some_and(|(when, _)| when.elapsed() < PAUSE);
+        !lately && Arc::strong_count(self) == 1
+    }
+
     /// The keys that are known, if they are not older than this and the one of this id is among them.
     fn known(&self, id: Option<&str>, age: Duration) -> Option<Arc<Keys>> {
         let state = self.state();

@@ -303,7 +303,11 @@ impl Port {
         let keys = match &token {
             None => None,
             Some(token) => {
-                let keys = self.issuers.keys(&token.signer, token.token.key()).await;
+                let namespace = &Key::of(&**receiver).namespace;
+                let keys = self
+                    .issuers
+                    .keys(namespace, &token.signer, token.token.key())
+                    .await;
                 // The sender is not at fault, and may try again.
                 Some(keys.map_err(|error| End(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?)
             }

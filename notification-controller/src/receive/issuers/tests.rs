@@ -60,7 +60,7 @@ async fn keys_are_asked_for_once_and_never_in_a_hurry() {
     // Many at once: one asks.
     let all = (0..20).map(|_| {
         let (issuers, signer) = (issuers.clone(), signer.clone());
-        tokio::spawn(async move { issuers.keys(&signer, Some("k1")).await.unwrap().has("k1") })
+        tokio::spawn(async move { issuers.keys("team", &signer, Some("k1")).await.unwrap().has("k1") })
     });
     for one in all.collect::<Vec<_>>() {
         assert!(one.await.unwrap());
@@ -69,7 +69,7 @@ async fn keys_are_asked_for_once_and_never_in_a_hurry() {
     // Whatever ids tokens come up with.
     for n in 0..50 {
         let keys = issuers
-            .keys(&signer, Some(&format!("made-up-{n}")))
+            .keys("team", &signer, Some(&format!("made-up-{n}")))
             .await
             .unwrap();
         assert!(keys.has("k1"));
@@ -80,7 +80,13 @@ async fn keys_are_asked_for_once_and_never_in_a_hurry() {
         "not again within the pause"
     );
     // Google's are at their own address.
-    assert!(issuers.keys(&Signer::Google, Some("k1")).await.unwrap().has("k1"));
+    assert!(
+        issuers
+            .keys("team", &Signer::Google, Some("k1"))
+            .await
+            .unwrap()
+            .has("k1")
+    );
     assert_eq!(played.asked.load(Ordering::Relaxed), 2);
 }
 
@@ -91,16 +97,16 @@ async fn a_new_key_is_asked_for_after_the_pause() {
     let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
     let signer = Signer::Issuer(url);
     *played.keys.lock().unwrap() = b"{\"keys\":[]}".to_vec();
-    assert!(!issuers.keys(&signer, Some("k1")).await.unwrap().has("k1"));
+    assert!(!issuers.keys("team", &signer, Some("k1")).await.unwrap().has("k1"));
     *played.keys.lock().unwrap() = tokens::published().to_string().into_bytes();
     // The pause is over, as the clock of this issuer has it.
-    let issuer = issuers.issuer(&signer);
+    let issuer = issuers.issuer("team", &signer).unwrap();
     issuer.state().asked = None;
-    assert!(issuers.keys(&signer, Some("k1")).await.unwrap().has("k1"));
+    assert!(issuers.keys("team", &signer, Some("k1")).await.unwrap().has("k1"));
     // When it is away, what was known is good for a while.
     issuer.state().asked = None;
     *played.keys.lock().unwrap() = b"away".to_vec();
-    assert!(issuers.keys(&signer, Some("k2")).await.unwrap().has("k1"));
+    assert!(issuers.keys("team", &signer, Some("k2")).await.unwrap().has("k1"));
 }
 
 #[tokio::test]
@@ -111,16 +117,16 @@ async fn who_names_a_known_key_waits_for_nobody() {
         Arc::new(Issuers::new("http://127.0.0.1:1/").unwrap()),
         Signer::Issuer(url),
     );
-    assert!(issuers.keys(&signer, Some("k1")).await.unwrap().has("k1"));
-    let issuer = issuers.issuer(&signer);
+    assert!(issuers.keys("team", &signer, Some("k1")).await.unwrap().has("k1"));
+    let issuer = issuers.issuer("team", &signer).unwrap();
     issuer.state().asked = None;
     let thinking = played.thinking.lock().await;
     let (asking, unknown) = (issuers.clone(), signer.clone());
-    let stranger = tokio::spawn(async move { asking.keys(&unknown, Some("made-up")).await });
+    let stranger = tokio::spawn(async move { asking.keys("team", &unknown, Some("made-up")).await });
     while played.asked.load(Ordering::Relaxed) < 2 {
         tokio::task::yield_now().await;
     }
-    let now = |id| issuers.keys(&signer, Some(id)).now_or_never();
+    let now = |id| issuers.keys("team", &signer, Some(id)).now_or_never();
     assert!(now("k1").unwrap().unwrap().has("k1"));
     // Neither does it when the keys are not so new any more.
     let hours_ago = Instant::now().checked_sub(FRESH).unwrap();
@@ -142,7 +148,7 @@ async fn hostile_issuers_get_nothing_done() {
         }
         let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
         issuers
-            .keys(&Signer::Issuer(url), None)
+            .keys("team", &Signer::Issuer(url), None)
             .await
             .map(|_| String::new())
             .unwrap_or_else(|e| e.to_string())
@@ -171,23 +177,66 @@ async fn hostile_issuers_get_nothing_done() {
     );
     assert!(problem(own, Some(b"junk".to_vec())).await.contains("no JSON"));
     let gone = Issuers::new("http://127.0.0.1:1/").unwrap();
-    assert!(gone.keys(&Signer::Google, None).await.is_err());
+    assert!(gone.keys("team", &Signer::Google, None).await.is_err());
 }
 
-#[tokio::test]
-async fn the_number_of_issuers_is_bounded() {
+fn named(issuers: &Issuers, namespace: &str, n: usize) -> Result<Arc<Issuer>, IssuerError> {
+    issuers.issuer(
+        namespace,
+        &Signer::Issuer(format!("https://{namespace}-{n}.example")),
+    )
+}
+
+fn knows(issuers: &Issuers, namespace: &str, n: usize) -> bool {
+    let name = Some(format!("https://{namespace}-{n}.example"));
+    issuers.known.lock().unwrap().contains_key(&name)
+}
+
+#[test]
+fn who_names_many_issuers_has_his_own_forgotten() {
     let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
+    named(&issuers, "team", 0).unwrap();
     for n in 0..REMEMBERED + 50 {
-        issuers.issuer(&Signer::Issuer(format!("https://{n}.example")));
+        named(&issuers, "greedy", n).unwrap();
     }
     assert_eq!(issuers.known.lock().unwrap().len(), REMEMBERED);
     assert!(
-        issuers
-            .known
-            .lock()
-            .unwrap()
-            .contains_key(&Some(format!("https://{}.example", REMEMBERED + 49)))
+        knows(&issuers, "team", 0),
+        "though it was not used for the longest time"
     );
+    assert!(knows(&issuers, "greedy", REMEMBERED + 49) && !knows(&issuers, "greedy", 50));
+    named(&issuers, "other", 0).unwrap();
+    assert!(knows(&issuers, "team", 0) && !knows(&issuers, "greedy", 51));
+}
+
+#[test]
+fn an_issuer_that_was_asked_a_moment_ago_is_not_forgotten() {
+    let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
+    for n in 0..REMEMBERED {
+        let issuer = named(&issuers, "greedy", n).unwrap();
+        let _ = issuer.answered(Ok(Keys::default()));
+    }
+    // It could be asked again at once, as often as somebody names others.
+    assert_eq!(
+        named(&issuers, "greedy", REMEMBERED).err(),
+        Some(IssuerError::TooMany)
+    );
+    assert!((0..REMEMBERED).all(|n| knows(&issuers, "greedy", n)));
+    // Who has few has room all the same.
+    for n in 0..FEW {
+        named(&issuers, "team", n)
+            .unwrap()
+            .answered(Ok(Keys::default()))
+            .unwrap();
+    }
+    assert_eq!(named(&issuers, "team", FEW).err(), Some(IssuerError::TooMany));
+    // When the pauses are over, what is too much goes.
+    for issuer in issuers.known.lock().unwrap().values() {
+        issuer.state().asked = None;
+    }
+    named(&issuers, "team", FEW).unwrap();
+    assert_eq!(issuers.known.lock().unwrap().len(), REMEMBERED);
+    assert!((0..=FEW).all(|n| knows(&issuers, "team", n)));
 }
 
 #[tokio::test]
@@ -204,7 +253,7 @@ async fn no_metadata_service_is_asked() {
         "http://2852039166",
     ] {
         let signer = Signer::Issuer(issuer.to_owned());
-        let error = issuers.keys(&signer, None).await.unwrap_err().to_string();
+        let error = issuers.keys("team", &signer, None).await.unwrap_err().to_string();
         assert!(error.contains("are not asked"), "{issuer}: {error}");
     }
 }
