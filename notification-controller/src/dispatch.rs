@@ -1,5 +1,6 @@
 //! From an event to messages that have arrived: one lane a Provider, tried again until they have, or it is too late.
 
+mod apart;
 mod choose;
 mod lane;
 mod pace;

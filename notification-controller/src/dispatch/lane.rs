@@ -1,7 +1,7 @@
 //! A lane at work: what waits for a Provider is sent, one message after the other, and tried again until it has arrived or it is too
 //! late.
 
-use super::{Dispatch, pace::Pace};
+use super::{Dispatch, apart::apart, pace::Pace};
 use crate::{
     message::{self, Again, DeliveryError, Letter, Sent, is_commit_status, wants},
     outbox::{Item, Next},
@@ -60,7 +60,8 @@ impl Dispatch {
                 }
                 Next::Nothing => return,
             };
-            let error = match self.attempt(provider, &item).await {
+            let (this, key, sent) = (self.clone(), provider.clone(), item.clone());
+            let error = match apart(async move { this.attempt(&key, &sent).await }).await {
                 Ok(()) => None,
                 Err(error) if error.again != Again::Never && !self.too_late(&item) => Some(error),
                 Err(error) => {
