@@ -14,6 +14,8 @@ mod json;
 mod judges;
 mod memory;
 pub mod message;
+#[cfg(test)]
+mod mutate;
 mod outbox;
 pub mod provider;
 mod receive;

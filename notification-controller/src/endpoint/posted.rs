@@ -65,7 +65,10 @@ fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserialize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mutate::mutate;
+    use golden::Random;
     use serde_json::json;
+    use std::time::{Duration, Instant};
 
     fn read(body: &Value) -> Option<Event> {
         let now = Time("2026-01-02T03:04:05Z".parse().unwrap());
@@ -83,6 +86,33 @@ mod tests {
     #[test]
     fn a_whole_event_is_read_as_it_is() {
         assert_eq!(serde_json::to_value(read(&full()).unwrap()).unwrap(), full());
+    }
+
+    /// `FUZZ_SECONDS=3600 cargo test --release -p notification-controller fuzz` looks longer.
+    #[test]
+    fn fuzz_posted_events() {
+        let now = Time("2026-01-02T03:04:05Z".parse().unwrap());
+        let until = golden::seconds().map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        let (mut random, mut read, mut tried) = (Random::begin(), 0, 0);
+        while until.map_or(tried < 6000, |until| Instant::now() < until) {
+            tried += 1;
+            let body = mutate(&mut random, full().to_string().as_bytes());
+            let begin = Instant::now();
+            let found = event(&body, now.clone());
+            assert!(
+                begin.elapsed() < Duration::from_secs(5),
+                "{}",
+                String::from_utf8_lossy(&body)
+            );
+            // What was read says what it is: who reads it again reads the same.
+            let Some(found) = found else { continue };
+            read += 1;
+            let said = serde_json::to_value(&found).unwrap();
+            let again = event(said.to_string().as_bytes(), now.clone())
+                .map(|event| serde_json::to_value(event).unwrap());
+            assert_eq!(again, Some(said), "{}", String::from_utf8_lossy(&body));
+        }
+        assert!(read > tried / 50 && read < tried, "{read} of {tried}");
     }
 
     #[test]

@@ -55,8 +55,53 @@ mod tests {
         message::example::{body, event, service, with_letter},
     };
     use crds::notification::ProviderType;
+    use serde_json::json;
 
     type Room = fn(&Service, Letter<'_>) -> Result<Request, DeliveryError>;
+
+    #[test]
+    fn the_whole_message() {
+        let attachment = |colour: &str, text: &str| {
+            let first = text.lines().next().unwrap_or_default();
+            json!({
+                "fallback": format!("kustomization/web.apps: {first}"),
+                "color": colour,
+                "author_name": "kustomization/web.apps",
+                "text": text,
+                "mrkdwn_in": ["text"],
+                "fields": [
+                    {"title": "revision", "value": "main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35", "short": false},
+                    {"title": "summary", "value": "prod & more", "short": false},
+                ],
+            })
+        };
+        let failed = "Health check failed: Deployment/apps/web <not> ready & late";
+        let applied = "Applied revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\nsecond *line*";
+        let rooms: [(_, Room, _, _); 2] = [
+            (ProviderType::Discord, super::discord, None, ["good", "danger"]),
+            (
+                ProviderType::Rocket,
+                super::rocket,
+                Some("room"),
+                ["#0076D7", "#FF0000"],
+            ),
+        ];
+        for (kind, room, channel, [good, bad]) in rooms {
+            for (severity, colour, text) in [(Severity::Info, good, applied), (Severity::Error, bad, failed)]
+            {
+                let service = service(kind, "https://chat.example/x", "room", &[]);
+                let request = with_letter(&event(severity), |letter| room(&service, letter)).unwrap();
+                let mut expected =
+                    json!({"username": "kustomize-controller", "attachments": [attachment(colour, text)]});
+                if let Some(channel) = channel {
+                    expected["channel"] = channel.into();
+                }
+                assert_eq!(body(&request), expected);
+                let headers: Vec<_> = request.headers.iter().collect();
+                assert_eq!((request.method, headers.len()), (Method::POST, 1));
+            }
+        }
+    }
 
     #[test]
     fn an_embed_is_taken_whole() {

@@ -12,7 +12,7 @@ use crate::{
 };
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 /// The longest comment, in characters: GitHub takes 65,536.
@@ -37,7 +37,7 @@ pub enum Host {
 /// What failed, and whether to try again.
 pub async fn tell(service: &Service, letter: Letter<'_>, host: Host) -> Result<Sent, DeliveryError> {
     let marker = marker(host, service, letter);
-    let body = json!({"body": format!("{marker}\n\n{}", markdown::post(letter.event, MOST))});
+    let body = body(&marker, letter);
     let place = Place::of(host, service, letter)?;
     let access = git_token(service).await?;
     let user = match access.user {
@@ -71,6 +71,11 @@ pub async fn tell(service: &Service, letter: Letter<'_>, host: Host) -> Result<S
         true => Ok(Sent::Delivered),
         false => Err(answer.refused_for_good(service, &write)),
     }
+}
+
+/// PURE: a comment that bears this mark.
+fn body(marker: &str, letter: Letter<'_>) -> Value {
+    json!({"body": format!("{marker}\n\n{}", markdown::post(letter.event, MOST))})
 }
 
 /// Where comments are.
@@ -240,6 +245,19 @@ mod tests {
         let expected =
             "<!-- flux-mr-comment-key:0c9c2e41-d2f9-4f9b-9c41-bebc1984d67a/Kustomization/apps/web -->";
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_whole_comment() {
+        let mut event = event(Severity::Error);
+        event.metadata.insert(CHANGE_REQUEST.into(), "12".into());
+        let text = "<!-- m -->\n\n## Flux Status\n\n⚠️ Kustomization/apps/web\n\n```text\n\
+                    Health check failed: Deployment/apps/web <not> ready & late\n```\n\n\
+                    Metadata:\n* `revision`: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\n* `summary`: prod & more\n";
+        assert_eq!(
+            with_letter(&event, |letter| body("<!-- m -->", letter)),
+            json!({"body": text})
+        );
     }
 
     #[test]

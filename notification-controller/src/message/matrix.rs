@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::{
         event::Severity,
-        message::example::{event, service, with_letter},
+        message::example::{body as body_of, event, service, with_letter},
     };
     use crds::notification::ProviderType;
 
@@ -79,14 +79,17 @@ mod tests {
         let path = "https://matrix.example/_matrix/client/r0/rooms/%21r%3Ax/send/m.room.message/";
         assert!(first.url.as_str().starts_with(path), "{}", first.url);
         assert_eq!(
-            (first.method, &first.headers["authorization"]),
+            (first.method.clone(), &first.headers["authorization"]),
             (Method::PUT, &"Bearer t".parse().unwrap())
         );
-        let body: Value = serde_json::from_slice(&first.body).unwrap();
+        let text = "💫 kustomization/web.apps\nApplied revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\n\
+                    second *line*\n- revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\n- summary: prod & more\n";
+        assert_eq!(body_of(&first), json!({"msgtype": "m.text", "body": text}));
+        let text = "🚨 kustomization/web.apps\nHealth check failed: Deployment/apps/web <not> ready & late\n\
+                    - revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\n- summary: prod & more\n";
         assert_eq!(
-            body["body"],
-            "💫 kustomization/web.apps\nApplied revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\n\
-             second *line*\n- revision: main@sha1:221a93568e4c3e453a2bbde6b488ce3606e39b35\n- summary: prod & more\n"
+            body_of(&of(Severity::Error)),
+            json!({"msgtype": "m.text", "body": text})
         );
     }
 }

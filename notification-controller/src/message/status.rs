@@ -206,6 +206,9 @@ pub(super) fn everything(
 }
 
 #[cfg(test)]
+mod hosts;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::Marks;

@@ -59,7 +59,18 @@ async fn deliver(service: &Service, server: &Server, letter: Letter<'_>) -> Resu
         .await
         .map_err(broken)?;
     let tcp = TcpStream::connect(&addresses[..]).await.map_err(broken)?;
-    let mut plain: BufReader<Box<dyn Stream>> = BufReader::new(Box::new(tcp));
+    converse(service, server, letter, BufReader::new(Box::new(tcp))).await
+}
+
+/// What is said to a server that is connected, and what it has to answer.
+async fn converse(
+    service: &Service,
+    server: &Server,
+    letter: Letter<'_>,
+    mut plain: BufReader<Box<dyn Stream>>,
+) -> Result<(), DeliveryError> {
+    let place = format!("the NATS server {}:{}", server.host, server.port);
+    let broken = |error: std::io::Error| DeliveryError::later(format!("{place}: {error}"));
     let info = line(&mut plain).await.map_err(broken)?;
     let no_nats = || DeliveryError::later(format!("{place} does not speak NATS"));
     let info = info.strip_prefix("INFO ").ok_or_else(no_nats)?;
@@ -160,6 +171,82 @@ fn roots(pem: &[u8]) -> Option<RootCertStore> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        event::{Marks, Severity},
+        message::example::{alert, event, service},
+        mutate::mutate,
+    };
+    use crds::notification::ProviderType;
+    use golden::Random;
+    use std::time::{Duration, Instant};
+
+    /// What a server says, once a client has connected, said who it is, and sent a message.
+    const SAID: &str = "INFO {\"server_id\":\"NA\",\"version\":\"2.11.0\",\"headers\":true,\"max_payload\":1048576,\"nonce\":\"n\"}\r\n\
+                        PONG\r\n+OK\r\nPING\r\nPONG\r\n";
+
+    /// What comes of a server that says this and ends the connection, and what it was told.
+    async fn told(said: &[u8]) -> (Result<(), DeliveryError>, String) {
+        let service = service(ProviderType::Nats, "nats://me:pw@a", "s", &[]);
+        let server = servers(&service).unwrap().remove(0);
+        let (event, alert) = (event(Severity::Info), alert());
+        let letter = Letter {
+            event: &event,
+            alert: &alert,
+            idempotency_key: "key",
+            ends_failure: false,
+            marks: Marks::default(),
+        };
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let (mut read, mut write) = tokio::io::split(theirs);
+        write.write_all(said).await.unwrap();
+        write.shutdown().await.unwrap();
+        let outcome = converse(&service, &server, letter, BufReader::new(Box::new(ours))).await;
+        let mut heard = String::new();
+        read.read_to_string(&mut heard).await.unwrap();
+        (outcome, heard)
+    }
+
+    /// `FUZZ_SECONDS=3600 cargo test --release -p notification-controller fuzz` looks longer.
+    #[tokio::test]
+    async fn fuzz_what_servers_say() {
+        let (taken, heard) = told(SAID.as_bytes()).await;
+        assert_eq!(taken, Ok(()));
+        assert!(
+            heard.contains("\r\nHPUB s ") && heard.ends_with("\r\nPING\r\nPONG\r\n"),
+            "{heard}"
+        );
+        let until = golden::seconds().map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        let (mut random, mut tried, mut refused) = (Random::begin(), 0, 0);
+        while until.map_or(tried < 3000, |until| Instant::now() < until) {
+            tried += 1;
+            let said = mutate(&mut random, SAID.as_bytes());
+            let text = String::from_utf8_lossy(&said).into_owned();
+            let begin = Instant::now();
+            let (outcome, heard) = told(&said).await;
+            assert!(begin.elapsed() < Duration::from_secs(5), "{text}");
+            refused += usize::from(outcome.is_err());
+            // Nothing is taken that a server has not said to have taken, and no other server is told who we are.
+            let pongs = text
+                .lines()
+                .filter(|line| line.trim().split(' ').next() == Some("PONG"))
+                .count();
+            assert!(outcome.is_err() || pongs >= 2, "{text}");
+            assert!(
+                heard.is_empty() || text.trim_start().starts_with("INFO "),
+                "{text}"
+            );
+            // Whatever it says, it is told of one message at the most.
+            let messages = heard
+                .lines()
+                .filter(|line| line.starts_with("PUB ") || line.starts_with("HPUB "))
+                .count();
+            assert!(
+                messages <= 1 && (messages == 1 || outcome.is_err()),
+                "{text}: {heard}"
+            );
+        }
+        assert!(refused > tried / 20 && refused < tried, "{refused} of {tried}");
+    }
 
     #[test]
     fn a_ca_of_ones_own_is_trusted_alone() {

@@ -26,6 +26,19 @@ fn foreign_key() -> EncodingKey {
     EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).unwrap()
 }
 
+/// A token with these claims that somebody else has signed in the name of the known key.
+pub fn signed_by_another(claims: &Value) -> String {
+    let mut header = Header::new(Algorithm::ES256);
+    header.kid = Some("k1".into());
+    jsonwebtoken::encode(&header, claims, &foreign_key()).unwrap()
+}
+
+/// A token with these claims that nobody has signed.
+pub fn unsigned(claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.", part(&json!({"alg": "none", "kid": "k1"})), part(claims))
+}
+
 /// The set of keys that [`signed`] signs with one of.
 pub fn keys() -> Keys {
     let (_, jwk) = key();
@@ -183,13 +196,7 @@ fn what_is_signed_is_what_was_signed() {
     says(&format!("{}.{}", parts[0], parts[1]), "no signed JSON web token");
     says(&format!("{token}.{}", parts[2]), "no signed JSON web token");
     // Signed with somebody's key, of the same name.
-    let foreign = foreign_key();
-    let mut header = Header::new(Algorithm::ES256);
-    header.kid = Some("k1".into());
-    says(
-        &jsonwebtoken::encode(&header, &claims(), &foreign).unwrap(),
-        "none of its issuer's keys",
-    );
+    says(&signed_by_another(&claims()), "none of its issuer's keys");
     says(&"a".repeat(LENGTH + 1), "too long");
 }
 

@@ -102,6 +102,18 @@ fn google_has_to_sign_for_this_account_and_audience() {
         let refused = by_token(&receiver, &secret, &claims(change), &body).expect_err(part);
         assert!(refused.0.contains(part), "{refused} does not say {part}");
     }
+    let claimed = json!({
+        "iss": "https://accounts.google.com", "aud": "https://hooks.example/a", "exp": tokens::NOW + 600,
+        "email": "push@p.iam.gserviceaccount.com", "email_verified": true,
+    });
+    assert!(by_token(&receiver, &secret, &tokens::signed(&claimed), &body).is_ok());
+    for (token, part) in [
+        (tokens::signed_by_another(&claimed), "none of its issuer's keys"),
+        (tokens::unsigned(&claimed), "no signed JSON web token"),
+    ] {
+        let refused = by_token(&receiver, &secret, &token, &body).expect_err(part);
+        assert!(refused.0.contains(part), "{refused} does not say {part}");
+    }
     for missing in ["email", "audience"] {
         let part: Vec<_> = secret.into_iter().filter(|(key, _)| *key != missing).collect();
         assert!(

@@ -32,6 +32,7 @@ fn gitlab_and_harbor() {
                 "none of spec.events",
             ),
             ("no token", vec![("x-gitlab-event", "Push Hook")], "", "missing"),
+            ("no text", vec![("x-gitlab-token", "\u{e9}")], "", "no text"),
             (
                 "a part of it",
                 vec![("x-gitlab-token", "s3cr3"), ("x-gitlab-event", "Push Hook")],
@@ -64,6 +65,7 @@ fn gitlab_and_harbor() {
             ),
             ("none", vec![], "", "missing"),
             ("empty", vec![("authorization", "")], "", "missing"),
+            ("no text", vec![("authorization", "\u{e9}")], "", "no text"),
         ],
     );
     for type_ in [ReceiverType::GitLab, ReceiverType::Harbor] {

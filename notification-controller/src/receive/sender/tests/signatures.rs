@@ -163,6 +163,34 @@ fn github_and_bitbucket() {
                 ),
                 ("unsigned", vec![json, (event, "push")], body, "missing"),
                 (
+                    "no digits",
+                    vec![json, ("x-hub-signature-256", "sha256=zz"), (event, "push")],
+                    body,
+                    "not hexadecimal",
+                ),
+                (
+                    "cut",
+                    vec![
+                        json,
+                        ("x-hub-signature-256", &new[..new.len() - 2]),
+                        (event, "push"),
+                    ],
+                    body,
+                    "does not sign",
+                ),
+                (
+                    "no algorithm",
+                    vec![json, ("x-hub-signature-256", &new[7..]), (event, "push")],
+                    body,
+                    "names no algorithm",
+                ),
+                (
+                    "malformed as long ago",
+                    vec![json, ("x-hub-signature", "sha1="), (event, "push")],
+                    body,
+                    "does not sign",
+                ),
+                (
                     "wrong",
                     vec![json, ("x-hub-signature-256", &wrong), (event, "push")],
                     body,
@@ -229,7 +257,7 @@ fn nexus() {
         sign("sha1", TOKEN, body),
         format!("sha1={}", sign("sha1", TOKEN, body)),
     );
-    let junk = sign("sha1", TOKEN, "junk");
+    let (junk, wrong) = (sign("sha1", TOKEN, "junk"), sign("sha1", "other", body));
     rows(
         &receiver(ReceiverType::Nexus, &[]),
         &[
@@ -239,6 +267,18 @@ fn nexus() {
                 "other body",
                 vec![("x-nexus-webhook-signature", &signed)],
                 "{}",
+                "does not sign",
+            ),
+            (
+                "other token",
+                vec![("x-nexus-webhook-signature", &wrong)],
+                body,
+                "does not sign",
+            ),
+            (
+                "cut",
+                vec![("x-nexus-webhook-signature", &signed[..signed.len() - 2])],
+                body,
                 "does not sign",
             ),
             (
