@@ -23,6 +23,7 @@ mod known_hosts;
 mod listing;
 mod mirror;
 mod mirrors;
+mod pack;
 mod recent;
 mod reference;
 mod remote;
@@ -45,6 +46,7 @@ pub use error::{CheckoutError, GitError, MirrorError, RemoteError, TokenError, U
 pub use known_hosts::HostKeyError;
 pub use listing::{Listing, ListingEntries};
 pub use mirrors::{Limits, Mirrors};
+pub use pack::PackError;
 pub use reference::{Reference, ReferenceSpec, revision, same_revision};
 pub use resolve::Resolved;
 pub use ssh::SshError;

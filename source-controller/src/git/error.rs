@@ -180,6 +180,9 @@ pub enum RemoteError {
     /// More bytes than any repository needs.
     #[error("the remote sent more than {0} bytes")]
     TooLarge(u64),
+    /// A pack that would need more memory than any repository does, or is none.
+    #[error(transparent)]
+    Pack(#[from] super::pack::PackError),
     /// The reference is not advertised.
     #[error("couldn't find remote ref \"{0}\"")]
     NoReference(String),

@@ -141,6 +141,7 @@ fn may_be_stale(error: &RemoteError) -> bool {
         | RemoteError::Slow(_)
         | RemoteError::TooLarge(_)
         | RemoteError::Client(_)
+        | RemoteError::Pack(_)
         | RemoteError::Ssh(_) => false,
     }
 }

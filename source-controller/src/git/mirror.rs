@@ -13,11 +13,10 @@ use sha2::{Digest, Sha256};
 use super::error::{GitError, MirrorError, RemoteError};
 use super::gate::Gate;
 use super::greeting::Meeting;
+use super::pack::MAX_OBJECT;
 use super::remote::{Advertised, Call, RemoteFailure, cause, transport};
 use crate::lock::lock;
 
-/// No single object may need more memory than this while it is decoded.
-const MAX_OBJECT: &str = "gitoxide.objects.allocLimit=536870912";
 /// Fetched references are kept under names of our own: a remote's names may contradict each other over time.
 const HELD: &str = "refs/held";
 
@@ -150,7 +149,7 @@ impl Generation {
         let options = open::Options::isolated()
             .with(gix::sec::Trust::Full)
             .strict_config(true)
-            .config_overrides([MAX_OBJECT]);
+            .config_overrides([format!("gitoxide.objects.allocLimit={MAX_OBJECT}")]);
         gix::open_opts(&self.dir, options).map_err(MirrorError::Open)
     }
 

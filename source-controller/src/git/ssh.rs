@@ -20,6 +20,7 @@ use super::deadline::{Deadline, runtime};
 use super::error::RemoteError;
 use super::http::Failure;
 use super::known_hosts::{HostKeyError, KnownHosts};
+use super::pack::{Most, Scale};
 use super::remote::{BoxedTransport, Call};
 use crate::lock::lock;
 
@@ -93,6 +94,7 @@ pub(super) fn connect(
         at: 0,
         received: 0,
         pace: Pace::of_work(),
+        scale: Scale::new(Most::default()),
         limit: call.limit,
         complaint: Vec::new(),
     };
@@ -258,6 +260,7 @@ struct Reader {
     at: usize,
     received: u64,
     pace: Pace,
+    scale: Scale,
     limit: u64,
     /// Standard error of the other side.
     complaint: Vec<u8>,
@@ -275,7 +278,12 @@ impl Reader {
                 continue;
             };
             match message {
-                Some(ChannelMsg::Data { data }) => return self.counted(data.to_vec()),
+                Some(ChannelMsg::Data { data }) => {
+                    let piece = self.counted(data.to_vec())?;
+                    let weighed = self.scale.weigh(&piece);
+                    weighed.map_err(|heavy| self.line.fail(heavy.into()))?;
+                    return Ok(piece);
+                }
                 Some(ChannelMsg::ExtendedData { data, .. }) => {
                     let room = MAX_COMPLAINT.saturating_sub(self.complaint.len());
                     self.complaint.extend_from_slice(&data[..data.len().min(room)]);

@@ -8,6 +8,7 @@ use reqwest::{Method, Response};
 
 use super::line::Line;
 use crate::git::error::RemoteError;
+use crate::git::pack::{Most, Scale};
 use crate::lock::lock;
 use peer::http::{Pace, bare};
 
@@ -32,6 +33,7 @@ pub(in crate::git) struct Exchange {
     at: usize,
     received: u64,
     pace: Pace,
+    scale: Scale,
     part: Part,
 }
 
@@ -73,6 +75,7 @@ impl Exchange {
             at: 0,
             received: 0,
             pace: Pace::of_work(),
+            scale: Scale::new(Most::default()),
             part,
         }
     }
@@ -170,6 +173,8 @@ impl Exchange {
         if self.received > self.line.limit {
             return Err(self.line.fail(RemoteError::TooLarge(self.line.limit)));
         }
+        let weighed = self.scale.weigh(&piece);
+        weighed.map_err(|heavy| self.line.fail(heavy.into()))?;
         Ok(piece.into())
     }
 }

@@ -1,0 +1,246 @@
+use std::io::Write;
+
+use flate2::{Compression, write::ZlibEncoder};
+use sha1::{Digest, Sha1};
+
+use super::*;
+
+const BLOB: u8 = 3;
+const MOST: Most = Most {
+    object: 1000,
+    bases: 3000,
+};
+
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A number in groups of seven bits.
+fn number(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 127 {
+        bytes.push((number & 127) as u8 | 128);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn head(kind: u8, size: u64) -> Vec<u8> {
+    let low = (kind << 4) | (size & 15) as u8;
+    match size >> 4 {
+        0 => vec![low],
+        more => [vec![low | 128], number(more)].concat(),
+    }
+}
+
+/// A pack that is being written.
+struct Pack {
+    bytes: Vec<u8>,
+    objects: u32,
+}
+
+impl Pack {
+    fn new() -> Pack {
+        let bytes = b"PACK\0\0\0\x02\0\0\0\0".to_vec();
+        Pack { bytes, objects: 0 }
+    }
+
+    /// Adds an entry; gives where it is.
+    fn add(&mut self, parts: &[Vec<u8>]) -> u64 {
+        let at = self.bytes.len() as u64;
+        self.bytes.extend(parts.concat());
+        self.objects += 1;
+        at
+    }
+
+    fn blob(&mut self, size: u64) -> u64 {
+        self.add(&[head(BLOB, size), deflated(&vec![0; size as usize])])
+    }
+
+    /// What makes an object of one before it, both of this size.
+    fn made_of(&mut self, base: u64, size: u64) -> u64 {
+        let distance = self.bytes.len() as u64 - base;
+        // One byte says up to 127, two more.
+        let distance = match distance {
+            0..128 => vec![distance as u8],
+            _ => vec![((distance - 128) >> 7) as u8 | 128, (distance & 127) as u8],
+        };
+        let delta = [number(size), number(size)].concat();
+        self.add(&[head(6, delta.len() as u64), distance, deflated(&delta)])
+    }
+
+    fn made_of_named(&mut self, name: u8, size: u64) -> u64 {
+        let delta = [number(size), number(size)].concat();
+        self.add(&[head(7, delta.len() as u64), vec![name; 20], deflated(&delta)])
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.bytes[8..12].copy_from_slice(&self.objects.to_be_bytes());
+        let sum = Sha1::digest(&self.bytes);
+        self.bytes.extend(sum);
+        self.bytes
+    }
+}
+
+/// An answer with a pack in it, in packets of so many bytes.
+fn answer(pack: &[u8], each: usize) -> Vec<u8> {
+    let packet = |band: &[u8], bytes: &[u8]| {
+        let length = format!("{:04x}", 4 + band.len() + bytes.len());
+        [length.as_bytes(), band, bytes].concat()
+    };
+    let mut answer = [packet(b"", b"packfile\n"), packet(&[2], b"Pondering\n")].concat();
+    for piece in pack.chunks(each) {
+        answer.extend(packet(&[1], piece));
+    }
+    answer.extend(b"0000");
+    answer
+}
+
+fn weigh(answer: &[u8], each: usize) -> Result<(), PackError> {
+    let mut scale = Scale::new(MOST);
+    answer.chunks(each).try_for_each(|bytes| scale.weigh(bytes))
+}
+
+/// However the bytes arrive, the verdict is the same.
+#[track_caller]
+fn check(pack: Vec<u8>, expected: Result<(), PackError>) {
+    for (packets, pieces) in [(60_000, 100_000), (1, 1), (7, 5), (1000, 1)] {
+        assert_eq!(
+            weigh(&answer(&pack, packets), pieces),
+            expected,
+            "in {packets} and {pieces}"
+        );
+    }
+}
+
+#[test]
+fn honest_packs_are_taken() {
+    let mut pack = Pack::new();
+    let first = pack.blob(1000);
+    let second = pack.made_of(first, 1000);
+    pack.made_of(second, 500);
+    pack.blob(0);
+    pack.made_of_named(1, 700);
+    pack.made_of_named(2, 700);
+    check(pack.finish(), Ok(()));
+    check(Pack::new().finish(), Ok(()));
+    // What is no pack is no concern of ours; a list of references is none.
+    assert_eq!(weigh(b"zzzz\x01\x02\xff0000PACK", 3), Ok(()));
+    let listing = "003d1111111111111111111111111111111111111111 refs/heads/main\n0000";
+    assert_eq!(weigh(listing.as_bytes(), 10), Ok(()));
+}
+
+#[test]
+fn objects_are_what_they_say_and_no_larger_than_allowed() {
+    let too_large = |size| Err(PackError::Object { size, most: 1000 });
+    let one = |parts: &[Vec<u8>]| {
+        let mut pack = Pack::new();
+        pack.add(parts);
+        pack.finish()
+    };
+    // Nothing of it is inflated.
+    check(one(&[head(BLOB, 1001), vec![0xff; 9]]), too_large(1001));
+    check(one(&[head(BLOB, 1 << 40)]), too_large(1 << 40));
+    check(one(&[vec![0xbf], vec![0xff; 20], vec![1]]), too_large(u64::MAX));
+    let bomb = deflated(&vec![0; 1 << 20]);
+    check(one(&[head(BLOB, 10), bomb]), Err(PackError::Larger(10)));
+    // Blocks without content, for ever.
+    let padding = [vec![0x78, 0x01], [0, 0, 0, 0xff, 0xff].repeat(20_000)].concat();
+    check(one(&[head(BLOB, 10), padding]), Err(PackError::Larger(10)));
+    // A delta of a few bytes that makes a large object, or is of one.
+    let delta = [number(10), number(1001)].concat();
+    check(one(&[head(7, 3), vec![1; 20], deflated(&delta)]), too_large(1001));
+    let delta = [number(5000), number(10)].concat();
+    check(one(&[head(7, 3), vec![1; 20], deflated(&delta)]), too_large(5000));
+}
+
+#[test]
+fn what_is_damaged_says_so() {
+    let one = |parts: &[Vec<u8>]| {
+        let mut pack = Pack::new();
+        pack.add(parts);
+        pack.finish()
+    };
+    let damaged = |text| Err(PackError::Damaged(text));
+    check(
+        b"PICK\0\0\0\x02\0\0\0\x01".to_vec(),
+        damaged("it does not begin as one"),
+    );
+    check(one(&[vec![0x05]]), damaged("an object is of no kind"));
+    check(
+        one(&[vec![0xb5], vec![0xff; 60]]),
+        damaged("an object says nothing of itself"),
+    );
+    check(
+        one(&[head(BLOB, 5), vec![7; 50]]),
+        damaged("an object cannot be inflated"),
+    );
+    let long = damaged("an object has a size of too many bytes");
+    check(one(&[vec![0xb5, 0x00], deflated(b"12345")]), long);
+    let before = "an object is made of one that is not before it";
+    check(one(&[head(6, 3), vec![100]]), damaged(before));
+    check(one(&[head(6, 3), vec![0]]), damaged(before));
+    check(
+        one(&[head(7, 0), vec![1; 20], deflated(b"")]),
+        damaged("a delta has no sizes"),
+    );
+}
+
+/// Each object is small; to make the last, all that it comes from and that has other children has to be kept.
+#[test]
+fn what_has_to_be_kept_at_one_time_is_bounded() {
+    let line = |length: usize, siblings: bool| {
+        let mut pack = Pack::new();
+        let mut last = pack.blob(1000);
+        for _ in 0..length {
+            if siblings {
+                pack.made_of(last, 1000);
+            }
+            last = pack.made_of(last, 1000);
+        }
+        pack.finish()
+    };
+    let refused = Err(PackError::Bases(3000));
+    check(line(100, false), Ok(()));
+    check(line(3, true), Ok(()));
+    check(line(4, true), refused.clone());
+
+    // Beside each other they do not add up.
+    let mut pack = Pack::new();
+    for _ in 0..10 {
+        let base = pack.blob(1000);
+        pack.made_of(base, 1000);
+        pack.made_of(base, 1000);
+    }
+    check(pack.finish(), Ok(()));
+
+    // By their names: nobody knows which of them are in the pack.
+    let named = |each: &dyn Fn(&mut Pack, u8)| {
+        let mut pack = Pack::new();
+        (0..4).for_each(|name| each(&mut pack, name));
+        pack.finish()
+    };
+    let apart = named(&|pack, name| {
+        pack.made_of_named(name, 1000);
+    });
+    check(apart, Ok(()));
+    let twice = named(&|pack, name| {
+        pack.made_of_named(name, 1000);
+        pack.made_of_named(name, 1000);
+    });
+    check(twice, refused.clone());
+    let once_each_way = named(&|pack, name| {
+        let base = pack.made_of_named(name, 1000);
+        pack.made_of(base, 1000);
+    });
+    check(once_each_way, refused.clone());
+    let families = named(&|pack, name| {
+        let base = pack.made_of_named(name, 1000);
+        pack.made_of(base, 10);
+        pack.made_of(base, 10);
+    });
+    check(families, refused);
+}
