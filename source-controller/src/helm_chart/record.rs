@@ -121,3 +121,69 @@ pub fn outcome(
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::conditions::find;
+    use serde_json::json;
+
+    /// Whether a chart that was verified still is after a pass that came to this.
+    fn verified(verify: serde_json::Value, end: Result<Option<Proof>, Failure>) -> Option<String> {
+        let object: HelmChart = serde_json::from_value(json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmChart", "metadata": {"name": "a", "generation": 1},
+            "spec": {
+                "interval": "1m", "chart": "web", "verify": verify,
+                "sourceRef": {"kind": "HelmRepository", "name": "r"},
+            },
+            "status": {"conditions": [{
+                "type": SOURCE_VERIFIED, "status": "True", "reason": "Succeeded", "message": "of another",
+                "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1,
+            }]},
+        }))
+        .unwrap();
+        let came = |proof| End::UpToDate {
+            urls: Urls {
+                artifact: "http://s/a".to_owned(),
+                latest: "http://s/latest".to_owned(),
+            },
+            made: Made {
+                name: "web".to_owned(),
+                version: "1.0.0".to_owned(),
+                values_files: Vec::new(),
+                packaged: false,
+                dependencies: 0,
+                proof,
+            },
+        };
+        let pass = Pass {
+            observed: Some("r1".to_owned()),
+            end: end.map(came),
+        };
+        let outcome = outcome(&object, pass, runtime::conditions::now(), Duration::ZERO);
+        let conditions = outcome.status.conditions;
+        find(&conditions, SOURCE_VERIFIED).map(|told| format!("{} {}", told.status, told.message))
+    }
+
+    #[test]
+    fn nothing_is_verified_but_what_was_proven_in_this_pass() {
+        let wanted = || json!({"provider": "cosign"});
+        let proven = verified(wanted(), Ok(Some(Proof::Signature)));
+        assert_eq!(
+            proven.as_deref(),
+            Some("True verified signature of version 1.0.0")
+        );
+        // Another source, of which nothing can be proven, or whose policy lets pass what is not.
+        assert_eq!(verified(wanted(), Ok(None)), None);
+        assert_eq!(verified(wanted(), Ok(Some(Proof::Ignored))), None);
+        // Nobody wants it any longer, whatever became of the pass.
+        assert_eq!(verified(json!(null), Ok(None)), None);
+        let away = || Failure::fetch("ChartPullError", "away");
+        assert_eq!(verified(json!(null), Err(away())), None);
+        // What fails before its proof has not lost the last one.
+        assert_eq!(
+            verified(wanted(), Err(away())).as_deref(),
+            Some("True of another")
+        );
+    }
+}
