@@ -16,17 +16,20 @@ pub(super) struct Most {
     pub(super) object: u64,
     /// Of objects that others are made of, all together at one time.
     pub(super) bases: u64,
+    /// Objects: whoever puts them together keeps some hundred bytes of each.
+    pub(super) objects: u32,
 }
 
 /// The most bytes that an object may have.
 pub(super) const MAX_OBJECT: u64 = 512 << 20;
 
 impl Default for Most {
-    /// An object of 512 MiB, and four times that of those that others are made of.
+    /// An object of 512 MiB, four times that of those that others are made of, and five million of all.
     fn default() -> Self {
         Most {
             object: MAX_OBJECT,
             bases: 4 * MAX_OBJECT,
+            objects: 5_000_000,
         }
     }
 }
@@ -45,6 +48,14 @@ pub enum PackError {
     /// More comes out of an object, or went into it, than it says of itself.
     #[error("the remote sent an object that is larger than the {0} bytes it says it has")]
     Larger(u64),
+    /// There are too many objects.
+    #[error("the remote sent {objects} objects, where {most} are allowed")]
+    Objects {
+        /// What it says of its pack.
+        objects: u32,
+        /// What is allowed.
+        most: u32,
+    },
     /// Objects are made of each other in a way that needs much memory.
     #[error("the remote sent objects that need more than {0} bytes of memory to be put together")]
     Bases(u64),
@@ -63,6 +74,8 @@ pub(super) struct Scale {
     band: Option<u8>,
     /// The pack, once it has begun.
     entries: Option<Entries>,
+    /// Whether the pack is all that still comes, as from a server that knows no bands.
+    is_bare: bool,
     most: Most,
 }
 
@@ -76,6 +89,7 @@ impl Scale {
             left: 0,
             band: None,
             entries: None,
+            is_bare: false,
             most,
         }
     }
@@ -86,10 +100,16 @@ impl Scale {
     /// When they are of a pack that is not taken.
     pub(super) fn weigh(&mut self, mut answer: &[u8]) -> Result<(), PackError> {
         while let Some(first) = answer.first() {
+            if self.is_bare {
+                return self.pack(answer);
+            }
             if self.left == 0 {
                 self.length.push(*first);
                 answer = &answer[1..];
-                if self.length.len() == 4 {
+                if self.length == *b"PACK" {
+                    self.is_bare = true;
+                    self.pack(b"PACK")?;
+                } else if self.length.len() == 4 {
                     // What is no length ends the conversation; whoever reads it says so.
                     let length = std::str::from_utf8(&self.length).ok();
                     let length = length.and_then(|digits| usize::from_str_radix(digits, 16).ok());
@@ -110,15 +130,19 @@ impl Scale {
             answer = rest;
             if self.band == Some(PACK_BAND) {
                 // Where everything is in bands, lines come before the pack. None begins as a pack does.
-                if self.entries.is_none() && packet.first() == Some(&b'P') {
-                    self.entries = Some(Entries::new(self.most));
-                }
-                if let Some(entries) = &mut self.entries {
-                    entries.weigh(packet)?;
+                if self.entries.is_some() || packet.first() == Some(&b'P') {
+                    self.pack(packet)?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn pack(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        let most = self.most;
+        self.entries
+            .get_or_insert_with(|| Entries::new(most))
+            .weigh(bytes)
     }
 }
 

@@ -87,6 +87,10 @@ impl Entries {
             }
             let number = self.head.last_chunk().copied().unwrap_or_default();
             self.objects = u32::from_be_bytes(number);
+            let (objects, most) = (self.objects, self.most.objects);
+            if objects > most {
+                return Err(PackError::Objects { objects, most });
+            }
             self.head.clear();
             self.next = match self.objects {
                 0 => Next::End,

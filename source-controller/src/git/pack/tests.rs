@@ -9,6 +9,7 @@ const BLOB: u8 = 3;
 const MOST: Most = Most {
     object: 1000,
     bases: 3000,
+    objects: 201,
 };
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
@@ -107,6 +108,11 @@ fn weigh(answer: &[u8], each: usize) -> Result<(), PackError> {
 /// However the bytes arrive, the verdict is the same.
 #[track_caller]
 fn check(pack: Vec<u8>, expected: Result<(), PackError>) {
+    // A server of the old protocol that knows no bands.
+    let bare = [b"0008NAK\n".to_vec(), pack.clone()].concat();
+    for pieces in [100_000, 1, 5] {
+        assert_eq!(weigh(&bare, pieces), expected, "bare in {pieces}");
+    }
     for (packets, pieces) in [(60_000, 100_000), (1, 1), (7, 5), (1000, 1)] {
         assert_eq!(
             weigh(&answer(&pack, packets), pieces),
@@ -165,10 +171,8 @@ fn what_is_damaged_says_so() {
         pack.finish()
     };
     let damaged = |text| Err(PackError::Damaged(text));
-    check(
-        b"PICK\0\0\0\x02\0\0\0\x01".to_vec(),
-        damaged("it does not begin as one"),
-    );
+    let other = answer(b"PICK\0\0\0\x02\0\0\0\x01", 5);
+    assert_eq!(weigh(&other, 7), damaged("it does not begin as one"));
     check(one(&[vec![0x05]]), damaged("an object is of no kind"));
     check(
         one(&[vec![0xb5], vec![0xff; 60]]),
@@ -243,4 +247,30 @@ fn what_has_to_be_kept_at_one_time_is_bounded() {
         pack.made_of(base, 10);
     });
     check(families, refused);
+}
+
+#[test]
+fn a_pack_of_too_many_objects_is_refused_before_the_first() {
+    let pack = |objects| {
+        let mut pack = Pack::new();
+        for _ in 0..objects {
+            pack.blob(1);
+        }
+        pack.finish()
+    };
+    check(pack(201), Ok(()));
+    check(
+        pack(51),
+        Err(PackError::Objects {
+            objects: 51,
+            most: 50,
+        }),
+    );
+    check(
+        b"PACK\0\0\0\x02\xff\xff\xff\xff".to_vec(),
+        Err(PackError::Objects {
+            objects: u32::MAX,
+            most,
+        }),
+    );
 }
