@@ -1,6 +1,7 @@
 //! HelmChart: charts that the real Helm made, from repositories, registries and Git; and each failure told on the object.
 
 mod bucket;
+mod dependencies;
 mod failures;
 mod git;
 mod hostile;

@@ -1,6 +1,6 @@
 //! What others need is found in the store, and what takes its time there is not late.
 
-use super::{BUCKET, GIT, OCI, kept_at};
+use super::{BUCKET, GIT, OCI, kept_at, key};
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     app, expect,
@@ -61,6 +61,39 @@ async fn whoever_needs_an_artifact_of_others_finds_it_in_the_store() -> Result<(
     let archive = reqwest::get(url).await?.error_for_status()?.bytes().await?;
     let tree = artifact::unpack(&archive[..], &artifact::Limits::default())?;
     ensure!(tree.files().any(|(path, _)| path == "app/a.yaml"), "{all}");
+    Ok(())
+}
+
+/// Neither here nor in the store: its owner, which nobody asks and whose interval is long, makes it anew for whoever needs it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_nowhere_is_made_anew_for_whoever_needs_it() -> Result<()> {
+    let store = S3Server::start(None).await?;
+    store.create(BUCKET).await?;
+    let world = World::start(&kept_at(&store.endpoint())).await?;
+    let space = world.space("store-nowhere").await?;
+    let chart = "apiVersion: v2\nname: web\nversion: 0.1.0\n";
+    space.repo.commit(&[("web/Chart.yaml", chart)])?;
+    space.git_repository(json!({})).await?;
+    let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+    let source = space.holds("ready", SOURCE, GIT, "app", ready).await?;
+    let artifact = &source["status"]["artifact"];
+    let path = artifact["path"].as_str().context("a path")?;
+    std::fs::remove_file(world.suite.storage().join(path))?;
+    store.delete(BUCKET, &key(artifact)?).await?;
+
+    space
+        .apply(json!({
+            "apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": "web"},
+            "spec": {"interval": "1h", "chart": "web", "sourceRef": {"kind": GIT, "name": "app"}},
+        }))
+        .await?;
+    space.holds("ready", SOURCE, "HelmChart", "web", ready).await?;
+    let after = space.get(SOURCE, GIT, "app").await?.context("it is there")?;
+    ensure!(
+        after["status"]["artifact"]["digest"] == artifact["digest"]
+            && world.suite.storage().join(path).exists(),
+        "its owner has it again: {after}"
+    );
     Ok(())
 }
 
