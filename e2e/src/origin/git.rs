@@ -33,8 +33,8 @@ pub struct GitServer {
     address: SocketAddr,
     scheme: &'static str,
     shared: Arc<Shared>,
-    /// Whether requests are held up; the server ends when this is gone.
-    held: watch::Sender<bool>,
+    /// What is held up; the server ends when this is gone.
+    held: watch::Sender<Held>,
 }
 
 /// What a client has to show before it is served.
@@ -76,6 +76,8 @@ pub struct Counts {
     pub other: usize,
     /// Of all these, those that were refused for want of credentials.
     pub refused: usize,
+    /// Of the requests for objects, those of whose answer half was sent before it was held up.
+    pub halves: usize,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,17 @@ struct Shared {
     root: PathBuf,
     behaviour: Mutex<Behaviour>,
     counters: Counters,
-    held: watch::Receiver<bool>,
+    held: watch::Receiver<Held>,
+}
+
+/// What is held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    /// All answers, before they begin.
+    Answers,
+    /// Answers with objects, when half of them is sent.
+    Packs,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -100,6 +112,7 @@ struct Counters {
     fetch: AtomicUsize,
     other: AtomicUsize,
     refused: AtomicUsize,
+    halves: AtomicUsize,
 }
 
 impl GitServer {
@@ -147,12 +160,17 @@ impl GitServer {
 
     /// Takes requests without answering them, until [`GitServer::release`]; they are counted.
     pub fn hang(&self) {
-        self.held.send_replace(true);
+        self.held.send_replace(Held::Answers);
+    }
+
+    /// Sends half of each answer with objects, and the rest after [`GitServer::release`].
+    pub fn hang_in_packs(&self) {
+        self.held.send_replace(Held::Packs);
     }
 
     /// Answers the requests that hang, and all that come.
     pub fn release(&self) {
-        self.held.send_replace(false);
+        self.held.send_replace(Held::Nothing);
     }
 
     /// What was asked for since the server started.
@@ -164,11 +182,12 @@ impl GitServer {
             fetch: counters.fetch.load(Ordering::SeqCst),
             other: counters.other.load(Ordering::SeqCst),
             refused: counters.refused.load(Ordering::SeqCst),
+            halves: counters.halves.load(Ordering::SeqCst),
         }
     }
 
     async fn serve(root: &Path, tls: Option<&Tls>) -> Result<Self> {
-        let (held, hold) = watch::channel(false);
+        let (held, hold) = watch::channel(Held::Nothing);
         let shared = Arc::new(Shared {
             root: root
                 .canonicalize()
@@ -224,9 +243,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let counter = shared.counters.of(parts.uri.path(), &parts.headers, &body);
     counter.fetch_add(1, Ordering::SeqCst);
+    let objects = std::ptr::eq(counter, &shared.counters.fetch);
     let mut held = shared.held.clone();
     // Whoever could release us is gone when this fails, and so is the server.
-    let _ = held.wait_for(|held| !held).await;
+    let _ = held.wait_for(|held| *held != Held::Answers).await;
     let Behaviour { auth, delay, status } = shared.behaviour().clone();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -243,9 +263,29 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             .into_response();
     }
     match backend(&shared.root, &parts, &body).await {
+        Ok(response) if objects && *held.borrow() == Held::Packs => half(shared.clone(), response).await,
         Ok(response) => response,
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
+}
+
+/// Half of an answer, and the other half when it is released.
+async fn half(shared: Arc<Shared>, response: Response) -> Response {
+    use futures::StreamExt as _;
+    let (head, body) = response.into_parts();
+    let Ok(whole) = to_bytes(body, BODY_LIMIT).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut rest = whole;
+    let begin = rest.split_to(rest.len() / 2);
+    let rest = futures::stream::once(async move {
+        shared.counters.halves.fetch_add(1, Ordering::SeqCst);
+        let mut held = shared.held.clone();
+        let _ = held.wait_for(|held| *held != Held::Packs).await;
+        Ok(rest)
+    });
+    let begin = futures::stream::iter([Ok::<_, std::io::Error>(begin)]);
+    Response::from_parts(head, Body::from_stream(begin.chain(rest)))
 }
 
 impl Counters {

@@ -1,6 +1,7 @@
 //! A controller that is killed in mid-work loses nothing, and one that starts again writes nothing it need not.
 
 mod download;
+mod pack;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
