@@ -259,18 +259,7 @@ fn a_pack_of_too_many_objects_is_refused_before_the_first() {
         pack.finish()
     };
     check(pack(201), Ok(()));
-    check(
-        pack(51),
-        Err(PackError::Objects {
-            objects: 51,
-            most: 50,
-        }),
-    );
-    check(
-        b"PACK\0\0\0\x02\xff\xff\xff\xff".to_vec(),
-        Err(PackError::Objects {
-            objects: u32::MAX,
-            most,
-        }),
-    );
+    let too_many = |objects| Err(PackError::Objects { objects, most: 201 });
+    check(pack(202), too_many(202));
+    check(b"PACK\0\0\0\x02\xff\xff\xff\xff".to_vec(), too_many(u32::MAX));
 }
