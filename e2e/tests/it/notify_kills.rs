@@ -46,6 +46,12 @@ pub async fn waiting(space: &Space<'_>) -> Result<Vec<Value>> {
     Ok(waiting)
 }
 
+/// Whether the messages of a commit that wait are saved.
+async fn waits(space: &Space<'_>, commit: &str) -> Result<bool> {
+    let of = |item: &Value| item["event"]["metadata"]["revision"] == format!("main@sha1:{commit}").as_str();
+    Ok(waiting(space).await?.iter().any(of))
+}
+
 /// A world of its own with one object that was told of, and a sink for what comes next.
 struct Scene<'a> {
     world: &'a World,
@@ -92,13 +98,6 @@ impl<'a> Scene<'a> {
         let last = messages.and_then(|all| all.last()?["sequence"].as_i64());
         let all = format!("GitRepository/{}/", last.unwrap_or_default());
         Ok(last.is_some() && self.cursor().await? == Some(all) && waiting(&self.space).await?.is_empty())
-    }
-
-    /// Whether the messages of a commit that wait are saved.
-    async fn waits(&self, commit: &str) -> Result<bool> {
-        let of =
-            |item: &Value| item["event"]["metadata"]["revision"] == format!("main@sha1:{commit}").as_str();
-        Ok(waiting(&self.space).await?.iter().any(of))
     }
 
     /// Has the API server refuse what the controller saves of a kind, until it is allowed again.
@@ -183,7 +182,7 @@ async fn a_kill_between_what_waits_and_what_was_told() -> Result<()> {
     scene.refuse("told", true).await?;
     scene.sink.down().await;
     let commit = scene.space.push(&[("app/a.yaml", &map("1"))]).await?;
-    let seam = async || Ok(scene.waits(&commit).await?.then_some(()));
+    let seam = async || Ok(waits(&scene.space, &commit).await?.then_some(()));
     scene.space.until("the message is saved", LIMIT, seam).await?;
     scene.world.suite.notification.kill();
     ensure!(scene.cursor().await? == before, "that it was told is not");
@@ -214,7 +213,7 @@ async fn a_kill_between_what_happened_and_what_waits() -> Result<()> {
         .until("the message is taken up and cannot be saved", LIMIT, seam)
         .await?;
     scene.world.suite.notification.kill();
-    ensure!(!scene.waits(&commit).await?, "nothing waits");
+    ensure!(!waits(&scene.space, &commit).await?, "nothing waits");
     ensure!(
         scene.cursor().await? == before,
         "and nothing says that it was told"
@@ -238,7 +237,7 @@ async fn a_kill_between_sending_and_knowing() -> Result<()> {
     let commit = scene.space.push(&[("app/a.yaml", &map("1"))]).await?;
     let seam = async || {
         let sent = scene.sink.letters().len() == 2;
-        Ok((sent && scene.waits(&commit).await? && scene.cursor().await? != before).then_some(()))
+        Ok((sent && waits(&scene.space, &commit).await? && scene.cursor().await? != before).then_some(()))
     };
     scene
         .space
@@ -255,33 +254,46 @@ async fn a_kill_between_sending_and_knowing() -> Result<()> {
 #[tokio::test]
 async fn twenty_kills_lose_nothing() -> Result<()> {
     let world = World::start(&Options::default()).await?;
-    let (space, sink) = (world.space("notify-kills").await?, Sink::start().await?);
+    let (space, mut sink) = (world.space("notify-kills").await?, Sink::start().await?);
     space.apply(provider("sink", &sink.url("/"))).await?;
     space.apply(alert("all", "sink", &["GitRepository"])).await?;
     let mut commits = BTreeSet::new();
     commits.insert(space.repo.commit(&[("app/a.yaml", &map("0"))])?);
     space.git_repository(json!({})).await?;
-    let heard = || -> BTreeSet<String> {
-        let revision = |event: &serde_json::Value| event["metadata"]["revision"].as_str().map(str::to_owned);
-        let revisions = sink.events("/").iter().filter_map(revision).collect::<Vec<_>>();
-        revisions
-            .iter()
-            .filter_map(|r| r.strip_prefix("main@sha1:").map(str::to_owned))
-            .collect()
-    };
     space
         .until("the first is told", LIMIT, async || {
-            Ok((heard() == commits).then_some(()))
+            Ok((heard(&sink) == commits).then_some(()))
         })
         .await?;
     let controller = &world.suite.notification;
+    // What kills have found: nothing yet, a message that waits, one that was sent.
+    let mut found = [0; 3];
     for n in 1..=20_u64 {
+        // The service is away each fourth time: only then a message that was read is sure not to be sent yet.
+        let is_away = n % 4 == 0;
+        if is_away {
+            sink.down().await;
+        }
         let commit = space.push(&[("app/a.yaml", &map(&n.to_string()))]).await?;
         commits.insert(commit.clone());
-        // Between now and when the news has been sent; chosen by the commit, which nobody chooses.
-        let moment = u64::from_str_radix(&commit[..4], 16)? % 120;
-        tokio::time::sleep(Duration::from_millis(moment)).await;
+        if is_away {
+            let seam = async || Ok(waits(&space, &commit).await?.then_some(()));
+            space.until("the message is saved", LIMIT, seam).await?;
+        } else {
+            // Between now and when the news has been sent; chosen by the commit, which nobody chooses.
+            let moment = u64::from_str_radix(&commit[..4], 16)? % 120;
+            tokio::time::sleep(Duration::from_millis(moment)).await;
+        }
         controller.kill();
+        let is_sent = heard(&sink).contains(&commit);
+        found[match waits(&space, &commit).await? {
+            _ if is_sent => 2,
+            true => 1,
+            false => 0,
+        }] += 1;
+        if is_away {
+            sink.up().await?;
+        }
         space.fetched(&commit).await?;
         controller.start()?;
         // Every other time it is killed again before it has come far.
@@ -289,15 +301,27 @@ async fn twenty_kills_lose_nothing() -> Result<()> {
             controller.ready().await?;
         }
     }
+    ensure!(found[1] >= 5, "between reading and sending: {found:?}");
     controller.ready().await?;
-    let complete = async || Ok(commits.is_subset(&heard()).then_some(()));
+    let complete = async || Ok(commits.is_subset(&heard(&sink)).then_some(()));
     space.until("every commit was told of", LIMIT, complete).await?;
     let told = sink.events("/").len();
+    let [nothing, waiting, sent] = found;
     println!(
-        "21 transitions, 20 kills: none lost, {} told again",
+        "21 transitions, 20 kills ({nothing} before anything was saved, {waiting} before what was saved was sent, {sent} after): none lost, \
+         {} told again",
         told - commits.len()
     );
     Ok(())
+}
+
+/// The commits that a sink was told of.
+fn heard(sink: &Sink) -> BTreeSet<String> {
+    let commit = |event: &Value| {
+        let revision = event["metadata"]["revision"].as_str()?;
+        revision.strip_prefix("main@sha1:").map(str::to_owned)
+    };
+    sink.events("/").iter().filter_map(commit).collect()
 }
 
 /// A storm of more than one ConfigMap holds, for a service that is away for a minute, while the controller is killed.

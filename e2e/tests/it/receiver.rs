@@ -16,7 +16,7 @@ use e2e::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// From a signed push to the cluster, at the longest: once in ten, for the machine may be busy with other tests.
+/// From a signed push to the cluster, at the longest: three times in ten, for the machine may be busy with other tests.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// The token of Receivers, and the Secret it is in.
 const TOKEN: &str = "s3cr3t-t0ken";
@@ -123,6 +123,8 @@ async fn a_push_is_in_the_cluster_at_once() -> Result<()> {
 
     // The interval is an hour: whatever is there at once is there by the push.
     // A busy machine has more chances; what takes a second each time has none.
+    const OFTEN: usize = 3;
+    let at_once = |times: &[Duration]| times.iter().filter(|time| **time < AT_ONCE).count();
     let mut times = Vec::new();
     for n in 2..12 {
         let value = n.to_string();
@@ -145,11 +147,11 @@ async fn a_push_is_in_the_cluster_at_once() -> Result<()> {
             applied.as_millis()
         );
         space.synced("app", &commit).await?;
-        if applied < AT_ONCE {
+        if at_once(&times) >= OFTEN {
             break;
         }
     }
-    ensure!(times.iter().min() < Some(&AT_ONCE), "none was at once: {times:?}");
+    ensure!(at_once(&times) >= OFTEN, "too few were at once: {times:?}");
 
     // The annotation is as Flux writes it, in its name, and nothing else of the object is.
     let source = space

@@ -46,6 +46,7 @@ async fn senders_have_to_prove_themselves() -> Result<()> {
         prefixed("sha512", sign(HMAC_SHA512, TOKEN, body)),
     );
     let wrong = prefixed("sha256", sign(HMAC_SHA256, "other", body));
+    let wrong_sha1 = sign(SHA1, "other", body);
     let (old, json_type) = (
         prefixed("sha1", sha1.clone()),
         ("content-type", "application/json"),
@@ -95,6 +96,16 @@ async fn senders_have_to_prove_themselves() -> Result<()> {
                 },
                 case("unsigned", &[json_type, ("x-github-event", "push")], body, 400),
                 case(
+                    "malformed",
+                    &[
+                        json_type,
+                        ("x-github-event", "push"),
+                        ("x-hub-signature-256", "sha256=zz"),
+                    ],
+                    body,
+                    400,
+                ),
+                case(
                     "as text",
                     &[
                         ("content-type", "text/plain"),
@@ -139,6 +150,12 @@ async fn senders_have_to_prove_themselves() -> Result<()> {
                     400,
                 ),
                 case("missing", &[("x-gitlab-event", "Push Hook")], body, 400),
+                case(
+                    "malformed",
+                    &[("x-gitlab-token", "\u{e9}"), ("x-gitlab-event", "Push Hook")],
+                    body,
+                    400,
+                ),
             ],
         ),
         (
@@ -177,6 +194,16 @@ async fn senders_have_to_prove_themselves() -> Result<()> {
                     body,
                     400,
                 ),
+                case(
+                    "malformed",
+                    &[
+                        json_type,
+                        ("x-hub-signature", "sha1"),
+                        ("x-event-key", "repo:refs_changed"),
+                    ],
+                    body,
+                    400,
+                ),
             ],
         ),
         (
@@ -185,6 +212,12 @@ async fn senders_have_to_prove_themselves() -> Result<()> {
             vec![
                 case("the token", &[("authorization", TOKEN)], body, 200),
                 case("wrong", &[("authorization", "other")], body, 400),
+                case(
+                    "malformed",
+                    &[("authorization", &format!("Bearer {TOKEN}"))],
+                    body,
+                    400,
+                ),
                 case("missing", &[], body, 400),
             ],
         ),
@@ -220,7 +253,9 @@ async fn senders_have_to_prove_themselves() -> Result<()> {
             &[],
             vec![
                 case("signed", &[("x-nexus-webhook-signature", &sha1)], body, 200),
-                case("wrong", &[("x-nexus-webhook-signature", &wrong)], body, 400),
+                case("wrong", &[("x-nexus-webhook-signature", &wrong_sha1)], body, 400),
+                case("malformed", &[("x-nexus-webhook-signature", &wrong)], body, 400),
+                case("cut", &[("x-nexus-webhook-signature", &sha1[..38])], body, 400),
                 case("missing", &[], body, 400),
             ],
         ),
@@ -256,6 +291,26 @@ async fn senders_have_to_prove_themselves() -> Result<()> {
             ensure!(answered == status, "{kind}, {what}: {answered}, not {status}");
             let moved = requested(&space, SOURCE, "GitRepository", "app").await? != before;
             ensure!(moved == (status == 200), "{kind}, {what}: asked is {moved}");
+        }
+    }
+    // The address is all that these are known by: another, however like it, is nobody's.
+    for (kind, headers, body) in [
+        ("generic", vec![], ""),
+        ("dockerhub", vec![], body),
+        ("quay", vec![], body),
+        ("acr", vec![], body),
+        ("cdevents", vec![merged], &event),
+    ] {
+        let url = ready(&space, kind).await?;
+        let (rest, last) = url.split_at(url.len() - 1);
+        let other = if last == "0" { "1" } else { "0" };
+        for wrong in [format!("{rest}{other}"), format!("{url}0"), rest.to_owned()] {
+            let case = case("wrong address", &headers, body, 404);
+            let before = requested(&space, SOURCE, "GitRepository", "app").await?;
+            let answered = send(&wrong, &case.headers, case.body).await?;
+            ensure!(answered == case.status, "{kind}, {wrong}: {answered}");
+            let after = requested(&space, SOURCE, "GitRepository", "app").await?;
+            ensure!(after == before, "{kind}, {wrong}: it was asked");
         }
     }
     // What was delivered once has had its effect, as often as it is sent again.
