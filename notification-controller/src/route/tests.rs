@@ -94,6 +94,20 @@ fn alerts_want_what_they_name() {
 }
 
 #[test]
+fn patterns_see_the_beginning_of_a_text() {
+    let mut spec = sources(&json!({"kind": "GitRepository", "name": "*"}));
+    spec["exclusionList"] = json!(["end$", "late"]);
+    let route = route(spec).0.unwrap();
+    let long = |end: &str| format!("{}{end}", "é".repeat(SEEN / 2));
+    assert!(!route.passes("it is late") && !route.passes("the end"));
+    assert!(route.passes(&long(" late")), "it comes after what is seen");
+    assert!(
+        route.passes(&format!("x{}", long(""))),
+        "a letter is not cut in two"
+    );
+}
+
+#[test]
 fn what_is_wrong_with_an_alert_is_said() {
     let mut spec = sources(&json!({"kind": "GitRepository", "name": "*"}));
     spec["inclusionList"] = json!(["a(b"]);
