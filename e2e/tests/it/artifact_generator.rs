@@ -1,6 +1,7 @@
 //! ArtifactGenerator: parts of a repository become artifacts of their own, and only those that changed are made anew.
 
 mod large;
+mod peers;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
