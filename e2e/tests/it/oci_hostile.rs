@@ -16,7 +16,7 @@ use e2e::{
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::io::Write as _;
+use std::{io::Write as _, sync::LazyLock};
 
 const KIND: &str = "OCIRepository";
 const LAYER: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
@@ -62,8 +62,18 @@ fn drip() -> Body {
     Body::from_stream(futures::stream::repeat_with(drop).then(|drop| drop))
 }
 
-/// What the layer of a scenario really has.
+/// What the layer of a scenario really has. A large one takes a while to make, which is nobody's answer to wait for: it is made once.
 fn layer(scenario: &str) -> Vec<u8> {
+    static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| packed("bomb"));
+    static DEEP: LazyLock<Vec<u8>> = LazyLock::new(|| packed("deep"));
+    match scenario {
+        "bomb" => BOMB.clone(),
+        "deep" => DEEP.clone(),
+        other => packed(other),
+    }
+}
+
+fn packed(scenario: &str) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let mut write = |bytes: &[u8]| gzip.write_all(bytes).is_ok();
     let mut header = |name: &str, size: u64| {
@@ -154,6 +164,9 @@ async fn ready(space: &Space<'_>) -> Result<Value> {
 #[tokio::test]
 async fn registries_are_bounded() -> Result<()> {
     let space = World::shared().await?.space("oci-hostile").await?;
+    for scenario in ["bomb", "deep"] {
+        tokio::task::spawn_blocking(move || layer(scenario)).await?;
+    }
     let other = Scripted::start(|asked| match asked.path.as_str() {
         path if path.starts_with("/v2/moved/") => answer(
             401,

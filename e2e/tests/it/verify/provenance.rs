@@ -324,7 +324,7 @@ async fn an_index_cannot_give_another_chart_that_was_signed() -> Result<()> {
     let object = judged(
         &space,
         "web",
-        Err("the provenance file is of the chart other 1.0.0"),
+        Err("the provenance file is of the chart 'other 1.0.0', not of 'web 1.0.0'"),
     )
     .await?;
     ensure!(object["status"]["artifact"].is_null(), "{object}");
