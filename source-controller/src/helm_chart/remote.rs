@@ -26,15 +26,15 @@ use std::sync::Arc;
 pub const MODIFIED: u64 = 315_532_800;
 
 /// What a failure says if the login or the certificates are at fault, as Flux tells it.
-const UNAUTHENTICATED: [&str; 7] = [
+const UNAUTHENTICATED: [&str; 5] = [
     "failed to get credential",
-    "401",
     "unauthorized",
     "authentication required",
-    "tls",
     "unknown certificate authority",
     "invalid peer certificate",
 ];
+/// The same, as whole words: the digest of an artifact may have these letters, too.
+const UNAUTHENTICATED_WORDS: [&str; 2] = ["401", "tls"];
 
 /// The chart that the object wants of a repository.
 pub async fn build(
@@ -60,8 +60,7 @@ pub async fn build(
     let built = pull(context, object, &opened, (&wanted, proven), options).await;
     built.map_err(|(error, new)| {
         let message = error.message();
-        let failure = if error.may_be_of_access() && UNAUTHENTICATED.iter().any(|word| message.contains(word))
-        {
+        let failure = if error.may_be_of_access() && is_unauthenticated(&message) {
             let text = format!("failed to authenticate with the Helm repository: {message}");
             Failure::fetch(reason::AUTHENTICATION_FAILED, text).not_before(error.retry_after())
         } else {
@@ -181,6 +180,13 @@ async fn signature(chosen: &mut Chosen, wanted: &Wanted, now: bool) -> Result<Op
     Ok(Some(verdict.into()))
 }
 
+/// Whether a failure is of the login or the certificates.
+fn is_unauthenticated(message: &str) -> bool {
+    let mut words = message.split(|c: char| !c.is_ascii_alphanumeric());
+    UNAUTHENTICATED.iter().any(|part| message.contains(part))
+        || words.any(|word| UNAUTHENTICATED_WORDS.contains(&word))
+}
+
 /// Names may have folders, and nothing else that leads elsewhere.
 fn valid_name(name: &str) -> Result<(), BuildError> {
     let refused = |text: String| Err(BuildError::new(Step::Reference, text));
@@ -233,6 +239,22 @@ fn finish(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_is_no_status() {
+        for (message, expected) in [
+            ("GET http://a/v2/: unexpected status code 401 Unauthorized", true),
+            ("error sending request: tls: bad certificate", true),
+            ("failed to get credentials from 'a'", true),
+            (
+                "no matching signatures were found for 'a/web@sha256:68f6384aced2c5b0ebab8975ba86dc401cba'",
+                false,
+            ),
+            ("no chart version found for 'gettls'", false),
+        ] {
+            assert_eq!(is_unauthenticated(message), expected, "{message}");
+        }
+    }
 
     #[test]
     fn names_lead_nowhere_else() {
