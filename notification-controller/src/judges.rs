@@ -37,6 +37,23 @@ impl Judges {
 }
 
 #[cfg(test)]
+impl Judges {
+    /// Has one at work for a namespace until what this gives is dropped.
+    pub async fn engage(&self, namespace: &'static str) -> std::sync::mpsc::Sender<()> {
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel();
+        let work = move || {
+            let _ = begin.send(());
+            let _ = ended.recv();
+        };
+        let judges = self.clone();
+        tokio::spawn(async move { judges.at_work(namespace, work).await });
+        begun.await.unwrap();
+        end
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use futures::FutureExt as _;

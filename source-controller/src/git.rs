@@ -19,6 +19,7 @@ mod github_app;
 mod greeting;
 mod http;
 mod identity;
+mod intake;
 mod known_hosts;
 mod listing;
 mod mirror;

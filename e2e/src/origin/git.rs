@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +20,11 @@ use tokio::sync::watch;
 use tokio_util::io::ReaderStream;
 
 use super::{Identity, repository};
+pub use counts::Counts;
+use counts::{Asked, Counters};
 use tls::TlsListener;
 
+mod counts;
 pub(super) mod tls;
 
 /// The most bytes of a request: what a client has and wants, or pushes.
@@ -63,23 +66,6 @@ pub struct Tls {
     pub client_authority: Option<String>,
 }
 
-/// How many requests of each kind were answered or are being answered. Those without credentials count too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// First requests of an operation: what does the server offer?
-    pub info_refs: usize,
-    /// Listings of references, in protocol version 2.
-    pub ls_refs: usize,
-    /// Requests for objects. One fetch may need several.
-    pub fetch: usize,
-    /// Everything else, such as pushes.
-    pub other: usize,
-    /// Of all these, those that were refused for want of credentials.
-    pub refused: usize,
-    /// Of the requests for objects, those of whose answer half was sent before it was held up.
-    pub halves: usize,
-}
-
 #[derive(Debug)]
 struct Shared {
     root: PathBuf,
@@ -103,16 +89,6 @@ struct Behaviour {
     auth: Auth,
     delay: Duration,
     status: Option<StatusCode>,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    info_refs: AtomicUsize,
-    ls_refs: AtomicUsize,
-    fetch: AtomicUsize,
-    other: AtomicUsize,
-    refused: AtomicUsize,
-    halves: AtomicUsize,
 }
 
 impl GitServer {
@@ -175,15 +151,7 @@ impl GitServer {
 
     /// What was asked for since the server started.
     pub fn counts(&self) -> Counts {
-        let counters = &self.shared.counters;
-        Counts {
-            info_refs: counters.info_refs.load(Ordering::SeqCst),
-            ls_refs: counters.ls_refs.load(Ordering::SeqCst),
-            fetch: counters.fetch.load(Ordering::SeqCst),
-            other: counters.other.load(Ordering::SeqCst),
-            refused: counters.refused.load(Ordering::SeqCst),
-            halves: counters.halves.load(Ordering::SeqCst),
-        }
+        self.shared.counters.now()
     }
 
     async fn serve(root: &Path, tls: Option<&Tls>) -> Result<Self> {
@@ -241,9 +209,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let counter = shared.counters.of(parts.uri.path(), &parts.headers, &body);
-    counter.fetch_add(1, Ordering::SeqCst);
-    let objects = std::ptr::eq(counter, &shared.counters.fetch);
+    let asked = Asked::of(parts.uri.path(), &parts.headers, &body);
+    shared.counters.count(asked);
     let mut held = shared.held.clone();
     // Whoever could release us is gone when this fails, and so is the server.
     let _ = held.wait_for(|held| *held != Held::Answers).await;
@@ -263,7 +230,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             .into_response();
     }
     match backend(&shared.root, &parts, &body).await {
-        Ok(response) if objects && *held.borrow() == Held::Packs => half(shared.clone(), response).await,
+        Ok(response) if asked == Asked::Objects && *held.borrow() == Held::Packs => {
+            half(shared.clone(), response).await
+        }
         Ok(response) => response,
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
@@ -286,27 +255,6 @@ async fn half(shared: Arc<Shared>, response: Response) -> Response {
     });
     let begin = futures::stream::iter([Ok::<_, std::io::Error>(begin)]);
     Response::from_parts(head, Body::from_stream(begin.chain(rest)))
-}
-
-impl Counters {
-    /// The counter for a request of Git's smart protocol over HTTP (gitprotocol-http and gitprotocol-v2).
-    fn of(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> &AtomicUsize {
-        let zipped = headers.contains_key(header::CONTENT_ENCODING);
-        if path.ends_with("/info/refs") {
-            &self.info_refs
-        } else if !path.ends_with("/git-upload-pack") {
-            &self.other
-        } else if !zipped
-            && body
-                .get(4..)
-                .is_some_and(|line| line.starts_with(b"command=ls-refs"))
-        {
-            &self.ls_refs
-        } else {
-            // What a client zips is a long list of what it has and wants.
-            &self.fetch
-        }
-    }
 }
 
 impl Auth {

@@ -310,15 +310,7 @@ mod tests {
         let mut provider = provider(ProviderType::GitHub, "http://127.0.0.1:1/acme/web");
         provider.spec.commit_status_expr = Some("'name'".into());
         let service = service_of(&provider, &[("token", "t")]).unwrap();
-        let (begin, begun) = tokio::sync::oneshot::channel();
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let judges = service.peers.judges.clone();
-        let other = move || {
-            let _ = begin.send(());
-            ended.recv()
-        };
-        tokio::spawn(async move { judges.at_work("apps", other).await });
-        begun.await.unwrap();
+        let end = service.peers.judges.engage("apps").await;
         let (event, alert) = (event(Severity::Error), alert());
         let letter = Letter {
             event: &event,

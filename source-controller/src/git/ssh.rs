@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
-use peer::http::Pace;
 use percent_encoding::percent_decode_str;
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
@@ -19,8 +18,8 @@ use super::auth::SshAuth;
 use super::deadline::{Deadline, runtime};
 use super::error::RemoteError;
 use super::http::Failure;
+use super::intake::Intake;
 use super::known_hosts::{HostKeyError, KnownHosts};
-use super::pack::{Most, Scale};
 use super::remote::{BoxedTransport, Call};
 use crate::lock::lock;
 
@@ -92,10 +91,7 @@ pub(super) fn connect(
         channel: read,
         buffer: Vec::new(),
         at: 0,
-        received: 0,
-        pace: Pace::of_work(),
-        scale: Scale::new(Most::default()),
-        limit: call.limit,
+        intake: Intake::new(call.limit),
         complaint: Vec::new(),
     };
     let path = path(call.url).ok_or(ssh(SshError::Url))?;
@@ -258,10 +254,7 @@ struct Reader {
     channel: ChannelReadHalf,
     buffer: Vec<u8>,
     at: usize,
-    received: u64,
-    pace: Pace,
-    scale: Scale,
-    limit: u64,
+    intake: Intake,
     /// Standard error of the other side.
     complaint: Vec<u8>,
 }
@@ -270,24 +263,25 @@ impl Reader {
     /// The next piece; empty at the end.
     fn piece(&mut self) -> io::Result<Vec<u8>> {
         loop {
-            let heard = async { tokio::time::timeout(self.pace.left(), self.channel.wait()).await };
+            let heard = async { tokio::time::timeout(self.intake.patience(), self.channel.wait()).await };
             let message = self.line.deadline.wait(&self.line.runtime, heard);
             let message = message.map_err(|elapsed| self.line.fail(RemoteError::Timeout(elapsed.0)))?;
             let Ok(message) = message else {
-                self.counted(Vec::new())?;
+                let nothing = self.intake.count(0);
+                nothing.map_err(|error| self.line.fail(error))?;
                 continue;
             };
             match message {
                 Some(ChannelMsg::Data { data }) => {
-                    let piece = self.counted(data.to_vec())?;
-                    let weighed = self.scale.weigh(&piece);
-                    weighed.map_err(|heavy| self.line.fail(heavy.into()))?;
-                    return Ok(piece);
+                    let taken = self.intake.take(&data);
+                    taken.map_err(|error| self.line.fail(error))?;
+                    return Ok(data.to_vec());
                 }
                 Some(ChannelMsg::ExtendedData { data, .. }) => {
                     let room = MAX_COMPLAINT.saturating_sub(self.complaint.len());
                     self.complaint.extend_from_slice(&data[..data.len().min(room)]);
-                    self.counted(data.to_vec())?;
+                    let counted = self.intake.count(data.len());
+                    counted.map_err(|error| self.line.fail(error))?;
                 }
                 Some(ChannelMsg::ExitStatus { exit_status }) if exit_status != 0 => {
                     return Err(self.complained());
@@ -296,16 +290,6 @@ impl Reader {
                 Some(ChannelMsg::Close) | None => return Ok(Vec::new()),
                 Some(_) => {}
             }
-        }
-    }
-
-    fn counted(&mut self, piece: Vec<u8>) -> io::Result<Vec<u8>> {
-        let kept = self.pace.keeps(piece.len());
-        kept.map_err(|slow| self.line.fail(slow.into()))?;
-        self.received += piece.len() as u64;
-        match self.received > self.limit {
-            true => Err(self.line.fail(RemoteError::TooLarge(self.limit))),
-            false => Ok(piece),
         }
     }
 

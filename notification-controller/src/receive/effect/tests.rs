@@ -188,12 +188,8 @@ async fn no_page_is_asked_for_before_it_has_a_place() {
 async fn entries_without_a_filter_do_not_wait_until_others_are_judged() {
     let (_server, effect, mut seen) = Server::start().await;
     // The judges are at work for long.
-    let busy = ["busy-1", "busy-2"].map(|namespace| {
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let judges = effect.judges().clone();
-        tokio::spawn(async move { judges.at_work(namespace, move || ended.recv()).await });
-        end
-    });
+    let judges = effect.judges();
+    let busy = [judges.engage("busy-1").await, judges.engage("busy-2").await];
     let filtered = ["a", "b", "c", "d"].map(|namespace| {
         let effect = effect.clone();
         let entries = vec![labelled("x", Some("false")), labelled("y", Some("false"))];

@@ -103,14 +103,7 @@ fn receiver(
 async fn who_has_no_filters_does_not_wait_for_those_of_others() {
     let (port, judges, mut secrets) = start().await;
     // The judges are at work for long.
-    let busy: Vec<_> = ["busy-1", "busy-2"]
-        .map(|namespace| {
-            let (end, ended) = std::sync::mpsc::channel::<()>();
-            let judges = judges.clone();
-            tokio::spawn(async move { judges.at_work(namespace, move || ended.recv()).await });
-            end
-        })
-        .into();
+    let busy = [judges.engage("busy-1").await, judges.engage("busy-2").await];
     let mut waiting = Vec::new();
     for _ in 0..8 {
         for namespace in ["a", "b", "c", "d"] {

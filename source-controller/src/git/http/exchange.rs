@@ -8,9 +8,9 @@ use reqwest::{Method, Response};
 
 use super::line::Line;
 use crate::git::error::RemoteError;
-use crate::git::pack::{Most, Scale};
+use crate::git::intake::Intake;
 use crate::lock::lock;
-use peer::http::{Pace, bare};
+use peer::http::bare;
 
 /// One request and its answer. The answer is fetched when someone first reads it, because only then is the request complete.
 enum State {
@@ -31,9 +31,7 @@ pub(in crate::git) struct Exchange {
     /// The part that is being read.
     buffer: Vec<u8>,
     at: usize,
-    received: u64,
-    pace: Pace,
-    scale: Scale,
+    intake: Intake,
     part: Part,
 }
 
@@ -69,13 +67,11 @@ impl Exchange {
 
     fn of(line: Arc<Line>, state: Arc<Mutex<State>>, part: Part) -> Exchange {
         Exchange {
+            intake: Intake::new(line.limit),
             line,
             state,
             buffer: Vec::new(),
             at: 0,
-            received: 0,
-            pace: Pace::of_work(),
-            scale: Scale::new(Most::default()),
             part,
         }
     }
@@ -167,14 +163,8 @@ impl Exchange {
                 }));
             }
         };
-        let kept = self.pace.keeps(piece.len());
-        kept.map_err(|slow| self.line.fail(slow.into()))?;
-        self.received += piece.len() as u64;
-        if self.received > self.line.limit {
-            return Err(self.line.fail(RemoteError::TooLarge(self.line.limit)));
-        }
-        let weighed = self.scale.weigh(&piece);
-        weighed.map_err(|heavy| self.line.fail(heavy.into()))?;
+        let taken = self.intake.take(&piece);
+        taken.map_err(|error| self.line.fail(error))?;
         Ok(piece.into())
     }
 }

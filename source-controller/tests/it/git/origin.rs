@@ -59,6 +59,15 @@ impl Origin {
         }
     }
 
+    /// Mirrors of their own, in the folder `small`, whose answers may have no more bytes than this.
+    pub fn bounded(&self, answer_bytes: u64) -> Mirrors {
+        let limits = Limits {
+            answer_bytes,
+            ..Limits::default()
+        };
+        Mirrors::new(self.dir.path().join("small"), limits).unwrap()
+    }
+
     /// A bare repository, and the work tree from which it is pushed to.
     pub fn repository(&self, name: &str) -> Work {
         let bare = self.dir.path().join("repositories").join(format!("{name}.git"));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use source_controller::git::{Limits, Mirrors, Request};
+use source_controller::git::Request;
 
 use super::super::origin::{Origin, respond, serve};
 use super::{ADVERTISEMENT, RESULT, capabilities, errors, message, packet, request};
@@ -67,14 +67,7 @@ fn no_end() {
             while stream.write_all(&line.repeat(100)).is_ok() {}
         })
     };
-    let mirrors = Mirrors::new(
-        origin.dir.path().join("small"),
-        Limits {
-            answer_bytes: 1 << 20,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    let mirrors = origin.bounded(1 << 20);
     for advertisement in [true, false] {
         let address = flood(advertisement);
         let error = mirrors

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flate2::{Compression, write::ZlibEncoder};
 use sha1::{Digest, Sha1};
-use source_controller::git::{Limits, Mirrors, Request};
+use source_controller::git::Request;
 
 use super::super::origin::{Asked, Origin, chain, respond, serve};
 use super::{ADVERTISEMENT, RESULT, capabilities, files, is_listing, message, one_branch, packet, request};
@@ -307,14 +307,7 @@ fn a_pack_has_an_end() {
     let origin = Origin::new();
     let commit = origin.repository("r").commit(&[("a", "1")]);
     let server = Turncoat::start(&origin);
-    let mirrors = Mirrors::new(
-        origin.dir.path().join("small"),
-        Limits {
-            answer_bytes: 2 << 20,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    let mirrors = origin.bounded(2 << 20);
     // The bound on bytes is what ends it, and not that on time.
     let request = Request {
         timeout: Duration::from_secs(60),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use source_controller::git::{Auth, Credentials, Limits, Mirrors, Provider, Reference, Request, parse_url};
+use source_controller::git::{Auth, Credentials, Provider, Reference, Request, parse_url};
 
 use super::super::hostile::packs::{MIB, banded, begin, blob, line};
 use super::super::hostile::{capabilities, packet};
@@ -39,14 +39,7 @@ fn hostile_servers_are_bounded() {
         timeout: Duration::from_secs(seconds),
         ..origin.request("x", Reference::Branch("main".to_owned()))
     };
-    let mirrors = Mirrors::new(
-        origin.dir.path().join("small"),
-        Limits {
-            answer_bytes: 2 << 20,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    let mirrors = origin.bounded(2 << 20);
     let file = |name: &str, bytes: &[u8]| {
         let path = origin.dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
