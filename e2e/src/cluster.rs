@@ -114,7 +114,7 @@ impl Cluster {
     /// Applies definitions and waits until their kinds are served.
     ///
     /// # Errors
-    /// When one is refused, or not served after two minutes.
+    /// When one is refused, or not served after five minutes.
     pub async fn define(&self, definitions: &[Value]) -> Result<()> {
         for definition in definitions {
             self.apply(definition).await?;
@@ -127,7 +127,7 @@ impl Cluster {
             for version in versions.filter(|version| version["served"] == true) {
                 let api_version = format!("{group}/{}", text(&version["name"]));
                 let what = format!("{plural} of {api_version} are served");
-                eventually(&what, Duration::from_secs(120), async || {
+                eventually(&what, Duration::from_secs(300), async || {
                     let served = self.client.list_api_group_resources(&api_version).await?;
                     Ok(served
                         .resources

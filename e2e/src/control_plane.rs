@@ -42,7 +42,7 @@ struct Ports {
     kubelet: u16,
 }
 
-const START: Duration = Duration::from_secs(240);
+const START: Duration = Duration::from_secs(300);
 
 impl ControlPlane {
     /// Starts all five programs on free ports and waits until the API server and one node are ready.

@@ -15,6 +15,7 @@ pub mod sources;
 pub mod space;
 pub mod suite;
 pub mod tools;
+pub mod webhook;
 pub mod world;
 
 /// Tells a measurement, also where the output of tests that pass is not shown.

@@ -7,10 +7,7 @@ use kube::{
     api::{DynamicObject, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 use super::{CONCURRENCY, LIMIT, round};
 use crate::{
@@ -19,6 +16,7 @@ use crate::{
     origin::Sink,
     space::Space,
     suite::Options,
+    webhook::{Pushes, http, ready},
     world::World,
 };
 
@@ -26,8 +24,10 @@ use crate::{
 const ALERTS: usize = 50;
 /// So many transitions are timed one by one.
 const TIMED: usize = 300;
-/// So many requests come to a webhook, so many at once.
+/// So many requests come to a webhook.
 const REQUESTS: usize = 2000;
+/// So many pushes are followed into the cluster.
+const PUSHES: usize = 20;
 
 /// Measures everything with `count` objects and gives one JSON object.
 ///
@@ -51,12 +51,6 @@ pub async fn measure(count: usize) -> Result<Value> {
         let at = arrival(&sink, &text).await?;
         latencies.push(at.saturating_duration_since(begin).as_secs_f64() * 1e3);
     }
-    latencies.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let index = ((latencies.len() as f64 - 1.0) * share).round();
-        round(latencies.get(index as usize).copied().unwrap_or_default())
-    };
-
     eprintln!("measuring: a transition of all {count} at once …");
     let begin = Instant::now();
     let writes = stream::iter(0..count)
@@ -79,13 +73,16 @@ pub async fn measure(count: usize) -> Result<Value> {
     let told = begin.elapsed();
 
     eprintln!("measuring: {REQUESTS} requests to a webhook …");
-    let webhooks = webhooks(&world, &space).await?;
+    let webhooks = webhooks(&space).await?;
     let memory = controller.peak_memory();
+
+    eprintln!("measuring: {PUSHES} pushes, one after the other …");
+    let pushes = pushes(&world).await?;
     Ok(json!({
         "objects": count,
         "alerts": ALERTS,
         "profile": if cfg!(debug_assertions) { "dev" } else { "release" },
-        "statusToSinkMilliseconds": {"p50": at(0.5), "p99": at(0.99), "max": at(1.0)},
+        "statusToSinkMilliseconds": spread(latencies),
         "atOnce": {
             "writtenSeconds": round(written.as_secs_f64()),
             "toldSeconds": round(told.as_secs_f64()),
@@ -93,8 +90,19 @@ pub async fn measure(count: usize) -> Result<Value> {
             "ratioToWrites": round(told.as_secs_f64() / written.as_secs_f64()),
         },
         "webhooksPerSecond": round(webhooks),
+        "pushToClusterMilliseconds": spread(pushes),
         "peakMiB": memory.map(|bytes| round(bytes as f64 / f64::from(1 << 20))),
     }))
+}
+
+/// PURE: the middle, the ninety-ninth of a hundred and the most of some figures.
+fn spread(mut figures: Vec<f64>) -> Value {
+    figures.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let index = ((figures.len() as f64 - 1.0) * share).round();
+        round(figures.get(index as usize).copied().unwrap_or_default())
+    };
+    json!({"p50": at(0.5), "p99": at(0.99), "max": at(1.0)})
 }
 
 /// Suspended objects: their statuses are written by the benchmark alone.
@@ -167,7 +175,7 @@ fn text_of(body: &Value) -> &str {
 
 /// Requests per second that a signed webhook answers. The object that it names is not there to be annotated by a filter that
 /// is never true: what is measured is the port, the proof and the filter.
-async fn webhooks(world: &World, space: &Space<'_>) -> Result<f64> {
+async fn webhooks(space: &Space<'_>) -> Result<f64> {
     space
         .apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook"}, "stringData": {"token": "t"}}))
         .await?;
@@ -180,27 +188,8 @@ async fn webhooks(world: &World, space: &Space<'_>) -> Result<f64> {
             },
         }))
         .await?;
-    let ready = |o: &Value| o["status"]["webhookPath"].is_string();
-    let receiver = space
-        .holds(
-            "the webhook has an address",
-            NOTIFICATION,
-            "Receiver",
-            "hook",
-            ready,
-        )
-        .await?;
-    let path = receiver["status"]["webhookPath"].as_str().context("a path")?;
-    let url = world.suite.notification.webhook(path)?;
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(30))
-        .build()?;
+    let (url, http) = (ready(space, "hook").await?, http()?);
     let ask = || http.post(&url).json(&json!({"never": false})).send();
-    eventually("the webhook answers", LIMIT, async || {
-        Ok(ask().await?.status().is_success().then_some(()))
-    })
-    .await?;
     let begin = Instant::now();
     let answers = stream::iter(0..REQUESTS)
         .map(|_| ask())
@@ -208,4 +197,15 @@ async fn webhooks(world: &World, space: &Space<'_>) -> Result<f64> {
     let answers = answers.try_collect::<Vec<_>>().await?;
     anyhow::ensure!(answers.iter().all(|answer| answer.status().is_success()));
     Ok(REQUESTS as f64 / begin.elapsed().as_secs_f64())
+}
+
+/// From signed pushes to what they change in the cluster, in milliseconds.
+async fn pushes(world: &World) -> Result<Vec<f64>> {
+    let space = world.space("pushes").await?;
+    let mut pushes = Pushes::start(&space).await?;
+    let mut took = Vec::new();
+    for _ in 0..PUSHES {
+        took.push(pushes.push().await?.applied.as_secs_f64() * 1e3);
+    }
+    Ok(took)
 }

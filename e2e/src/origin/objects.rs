@@ -63,7 +63,7 @@ impl S3Server {
             http: reqwest::Client::builder()
                 .no_proxy()
                 .tls_danger_accept_invalid_certs(true)
-                .timeout(Duration::from_secs(10))
+                .timeout(Duration::from_secs(120))
                 .build()?,
             _folder: folder,
         };
@@ -72,7 +72,7 @@ impl S3Server {
             ensure!(server.process.alive(), "it has ended");
             Ok(server.http.get(&url).send().await.is_ok().then_some(()))
         };
-        eventually("the S3 server answers", Duration::from_secs(60), answers)
+        eventually("the S3 server answers", Duration::from_secs(180), answers)
             .await
             .with_context(|| format!("its log ends so:\n{}", tail(&server.log)))?;
         Ok(server)
@@ -187,7 +187,7 @@ impl GcsServer {
             ensure!(process.alive(), "it has ended");
             Ok(http.get(&url).send().await.is_ok().then_some(()))
         };
-        eventually("the GCS server answers", Duration::from_secs(60), answers)
+        eventually("the GCS server answers", Duration::from_secs(180), answers)
             .await
             .with_context(|| format!("its log ends so:\n{}", tail(&log)))?;
         Ok(Self {
@@ -289,7 +289,7 @@ impl AzureServer {
                 .is_ok()
                 .then_some(()))
         };
-        eventually("the Azure server answers", Duration::from_secs(60), answers)
+        eventually("the Azure server answers", Duration::from_secs(180), answers)
             .await
             .with_context(|| format!("its log ends so:\n{}", tail(&log)))?;
         Ok(server)

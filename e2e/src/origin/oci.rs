@@ -110,7 +110,7 @@ impl Registry {
         let mut http = reqwest::Client::builder()
             .no_proxy()
             .tls_danger_accept_invalid_certs(true)
-            .timeout(Duration::from_secs(10));
+            .timeout(Duration::from_secs(120));
         if let Some(Clients { authority, pusher }) = &guard.clients {
             config["http"]["tls"]["clientcas"] = json!([file("clients.crt", authority)?]);
             let pem = format!("{}{}", pusher.certificate, pusher.key);
@@ -329,7 +329,7 @@ impl Registry {
             let asks = self.tokens.is_some() && status == 401;
             Ok((asks || status.is_success()).then_some(()))
         };
-        crate::expect::eventually("the registry answers", Duration::from_secs(60), answers)
+        crate::expect::eventually("the registry answers", Duration::from_secs(180), answers)
             .await
             .with_context(|| format!("the registry's log ends so:\n{}", tail(&self.log)))
     }

@@ -85,7 +85,7 @@ impl SshServer {
         };
         server.authorize(authorized)?;
         let connect = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-        server.process.wait_until(Duration::from_secs(60), connect)?;
+        server.process.wait_until(Duration::from_secs(180), connect)?;
         Ok(server)
     }
 

@@ -50,7 +50,7 @@ impl TimestampServer {
                 Err(_) => Ok(None),
             }
         };
-        let chain = eventually("the authority of time answers", Duration::from_secs(60), chain)
+        let chain = eventually("the authority of time answers", Duration::from_secs(180), chain)
             .await
             .with_context(|| format!("its log ends so:\n{}", tail(&log)))?;
         Ok(Self {

@@ -37,7 +37,7 @@ struct Ports {
 }
 
 /// How long a controller may take until it is ready, and until it has ended.
-pub(super) const START: Duration = Duration::from_secs(120);
+pub(super) const START: Duration = Duration::from_secs(300);
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Controller {
@@ -238,7 +238,7 @@ pub fn sum(text: &str, name: &str, label: &str) -> f64 {
 fn http() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .no_proxy()
-        .timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(30))
         .build()?)
 }
 

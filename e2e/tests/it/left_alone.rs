@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use axum::{body::Body, http::Response};
 use e2e::{
+    expect,
     flux::{SOURCE, git_repository},
     origin::{Asked, Scripted, helm::index},
     space::{LIMIT, Space},
@@ -50,10 +51,11 @@ async fn left_alone(space: &Space<'_>, object: Value, reason: &str, part: &str, 
     space.apply(object.clone()).await?;
     let told = space.says(SOURCE, kind, name, reason, part).await?;
     ensure!(told.status == "False", "{told:?}");
-    let again = async || {
-        let times = times.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((times.len() > 1).then(|| times[1] - times[0]))
-    };
+    // Until here, news of its source may have had it asked more than once.
+    let asked = || times.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let before = asked().len();
+    ensure!(before > 0, "nobody was asked");
+    let again = async || Ok(asked().get(before).map(|at| *at - asked()[before - 1]));
     let after = space.until("it is asked again", LIMIT, again).await?;
     ensure!(after >= ALONE, "{kind} {name}: asked again after {after:?}");
     space.delete(SOURCE, kind, name).await
@@ -74,6 +76,11 @@ async fn who_wants_to_be_left_alone_is() -> Result<()> {
             "spec": {"interval": "1h", "url": server.url()},
         });
         space.apply(repository).await?;
+        let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
+        let name = format!("repo-{status}");
+        space
+            .holds("it has an index", SOURCE, "HelmRepository", &name, ready)
+            .await?;
         let chart = json!({
             "apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": format!("busy-{status}")},
             "spec": {

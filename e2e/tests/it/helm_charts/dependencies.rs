@@ -69,7 +69,7 @@ async fn dependencies_of_hostile_servers_are_bounded() -> Result<()> {
             "{told:?}"
         );
         ensure!(
-            begin.elapsed() < Duration::from_secs(20),
+            begin.elapsed() < Duration::from_secs(60),
             "{name}: {:?}",
             begin.elapsed()
         );

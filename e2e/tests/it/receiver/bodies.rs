@@ -1,11 +1,17 @@
 //! The same bodies at every type of Receiver, from who can prove himself: whole, in pieces, too large, cut off, no JSON, and of another
 //! type of content.
 
-use super::{TOKEN, addresses, ready, receiver, requested, secret, send, sign, tokens};
+use super::{addresses, requested, tokens};
 use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY as SHA1, HMAC_SHA256};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use e2e::{flux::SOURCE, space::Space, suite::Options, world::World};
+use e2e::{
+    flux::SOURCE,
+    space::Space,
+    suite::Options,
+    webhook::{TOKEN, ready, receiver, secret, send, sign},
+    world::World,
+};
 use serde_json::{Value, json};
 
 type Headers = Vec<(&'static str, String)>;

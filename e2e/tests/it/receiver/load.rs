@@ -1,9 +1,11 @@
 //! Many webhooks at once: all are answered, and how fast is told.
 
-use super::{TOKEN, http, ready, receiver, secret, sign};
 use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::hmac::HMAC_SHA256;
-use e2e::world::World;
+use e2e::{
+    webhook::{TOKEN, http, ready, receiver, secret, sign},
+    world::World,
+};
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 use std::time::{Duration, Instant};

@@ -1,9 +1,13 @@
 //! Every kind of sender that proves itself by a shared secret, or by nothing: right, wrong, missing and malformed.
 
-use super::{TOKEN, github, ready, receiver, requested, secret, send, sign};
+use super::requested;
 use anyhow::{Result, ensure};
 use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY as SHA1, HMAC_SHA256, HMAC_SHA512};
-use e2e::{flux::SOURCE, world::World};
+use e2e::{
+    flux::SOURCE,
+    webhook::{TOKEN, github, ready, receiver, secret, send, sign},
+    world::World,
+};
 use serde_json::json;
 
 /// A request and how it is answered.

@@ -1,6 +1,6 @@
 //! Senders that prove themselves by a token of an issuer; tenants; and a replica that does not lead.
 
-use super::{TOKEN, ready, receiver, requested, secret, send};
+use super::requested;
 use anyhow::{Context as _, Result, ensure};
 use axum::{Router, routing::get};
 use base64::{
@@ -11,6 +11,7 @@ use e2e::{
     flux::{NOTIFICATION, SOURCE},
     space::Space,
     suite::Options,
+    webhook::{TOKEN, ready, receiver, secret, send},
     world::World,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
