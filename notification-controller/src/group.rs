@@ -16,7 +16,8 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Like {
     alert_uid: String,
-    ties: BTreeSet<Tie>,
+    /// How many messages have each.
+    ties: BTreeMap<Tie, usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,18 +58,32 @@ impl Like {
         }
         Self {
             alert_uid: item.alert_uid.clone(),
-            ties,
+            ties: ties.into_iter().map(|tie| (tie, 1)).collect(),
         }
     }
 
-    /// Whether two belong together.
+    /// Whether another, which has few ties, belongs to this.
     pub fn shares(&self, other: &Self) -> bool {
-        self.alert_uid == other.alert_uid && !self.ties.is_disjoint(&other.ties)
+        self.alert_uid == other.alert_uid && other.ties.keys().any(|tie| self.ties.contains_key(tie))
     }
 
     /// Takes in what belongs to this.
     pub fn absorb(&mut self, other: Self) {
-        self.ties.extend(other.ties);
+        for (tie, count) in other.ties {
+            *self.ties.entry(tie).or_default() += count;
+        }
+    }
+
+    /// Forgets what belonged to this, and does not any more.
+    pub fn shed(&mut self, other: &Self) {
+        for (tie, count) in &other.ties {
+            if let Some(own) = self.ties.get_mut(tie) {
+                *own = own.saturating_sub(*count);
+                if *own == 0 {
+                    self.ties.remove(tie);
+                }
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod unsaved;
 
 pub use aside::Refused;
 pub use item::Item;
+use jiff::Timestamp;
 use lane::Lane;
 pub use parts::PARTS;
 use runtime::Key;
@@ -144,7 +145,7 @@ impl Outbox {
         let Some(lane) = inside.lanes.get_mut(provider) else {
             return Next::Nothing;
         };
-        lane.release(now);
+        lane.release(now, Timestamp::now());
         let due = lane.held.iter().map(|held| held.due).min();
         let due = match lane.asides.choose(&lane.waiting, now) {
             Ok(item) => {
@@ -161,15 +162,15 @@ impl Outbox {
         Next::Nothing
     }
 
-    /// Takes out a message that is done with.
-    pub fn done(&self, provider: &Key, key: &str, alert_uid: &str) {
+    /// Takes out a message that is done with; not one like it that has come back meanwhile.
+    pub fn done(&self, provider: &Key, item: &Arc<Item>) {
         let mut guard = self.lock();
         let inside = &mut *guard;
         if let Some(lane) = inside.lanes.get_mut(provider) {
-            let at = lane.waiting.iter().position(|item| item.is(key, alert_uid));
-            if let Some(item) = at.and_then(|at| lane.waiting.remove(at)) {
-                lane.asides.forget(&item);
-                inside.changed.extend(lane.lose(provider, &item));
+            let at = lane.waiting.iter().position(|waiting| Arc::ptr_eq(waiting, item));
+            if at.and_then(|at| lane.waiting.remove(at)).is_some() {
+                lane.asides.forget(item);
+                inside.changed.extend(lane.lose(provider, item));
             }
             lane.under_way = None;
         }

@@ -1,6 +1,6 @@
 //! A service that takes notifications: it keeps what it is sent, and answers as the test wants.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use axum::{
     Router,
     body::Bytes,
@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::task::JoinHandle;
+use tokio::{net::TcpSocket, task::JoinHandle};
 
 /// Takes notifications on a loopback port, until it is dropped.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Sink {
     address: SocketAddr,
     inside: Arc<Mutex<Inside>>,
     server: Option<JoinHandle<()>>,
+    /// Its port, kept from others while nobody listens there.
+    kept: Option<TcpSocket>,
 }
 
 #[derive(Debug, Default)]
@@ -81,18 +83,19 @@ impl Sink {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             inside: Arc::default(),
             server: None,
+            kept: None,
         };
-        sink.up().await?;
+        sink.keep()?;
+        sink.up()?;
         Ok(sink)
     }
 
     /// Listens, on the same port as before.
     ///
     /// # Errors
-    /// When the port is taken.
-    pub async fn up(&mut self) -> Result<()> {
-        let listener = tokio::net::TcpListener::bind(self.address).await?;
-        self.address = listener.local_addr()?;
+    /// When it is up.
+    pub fn up(&mut self) -> Result<()> {
+        let listener = self.kept.take().context("it is up")?.listen(1024)?;
         let router = Router::new().fallback(take).with_state(self.inside.clone());
         self.server = Some(tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
@@ -101,11 +104,27 @@ impl Sink {
     }
 
     /// Listens no more: connections are refused.
-    pub async fn down(&mut self) {
+    ///
+    /// # Errors
+    /// When the port is taken by another in this moment.
+    pub async fn down(&mut self) -> Result<()> {
         if let Some(server) = self.server.take() {
             server.abort();
             let _ = server.await;
+            self.keep()?;
         }
+        Ok(())
+    }
+
+    /// Takes the port, without listening.
+    fn keep(&mut self) -> Result<()> {
+        let socket = TcpSocket::new_v4()?;
+        // Connections that have ended linger.
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        self.address = socket.local_addr()?;
+        self.kept = Some(socket);
+        Ok(())
     }
 
     /// Its address, with a path.

@@ -96,6 +96,7 @@ async fn history_is_as_long_as_asked_for_and_stays_where_it_shall() -> Result<()
         json!({"value": "again"}),
     )
     .await?;
+    space.released("web", 5).await?;
     space
         .holds("installed anew", "v1", "ConfigMap", "web", |o| {
             o["data"]["value"] == "again"

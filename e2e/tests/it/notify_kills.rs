@@ -180,14 +180,14 @@ async fn a_kill_between_what_waits_and_what_was_told() -> Result<()> {
     let mut scene = Scene::of(&world, "kill-cursor").await?;
     let before = scene.cursor().await?;
     scene.refuse("told", true).await?;
-    scene.sink.down().await;
+    scene.sink.down().await?;
     let commit = scene.space.push(&[("app/a.yaml", &map("1"))]).await?;
     let seam = async || Ok(waits(&scene.space, &commit).await?.then_some(()));
     scene.space.until("the message is saved", LIMIT, seam).await?;
     scene.world.suite.notification.kill();
     ensure!(scene.cursor().await? == before, "that it was told is not");
     scene.refuse("told", false).await?;
-    scene.sink.up().await?;
+    scene.sink.up()?;
     scene.world.suite.notification.start()?;
     // It waits, and its object's status says it again: twice at the most.
     scene.told(&commit, 2).await
@@ -199,7 +199,7 @@ async fn a_kill_between_what_happened_and_what_waits() -> Result<()> {
     let mut scene = Scene::of(&world, "kill-outbox").await?;
     let before = scene.cursor().await?;
     scene.refuse("waiting", true).await?;
-    scene.sink.down().await;
+    scene.sink.down().await?;
     let commit = scene.space.push(&[("app/a.yaml", &map("1"))]).await?;
     let log = scene.world.suite.notification.log().to_owned();
     let seam = async || {
@@ -219,7 +219,7 @@ async fn a_kill_between_what_happened_and_what_waits() -> Result<()> {
         "and nothing says that it was told"
     );
     scene.refuse("waiting", false).await?;
-    scene.sink.up().await?;
+    scene.sink.up()?;
     scene.world.suite.notification.start()?;
     scene.told(&commit, 1).await
 }
@@ -272,7 +272,7 @@ async fn twenty_kills_lose_nothing() -> Result<()> {
         // The service is away each fourth time: only then a message that was read is sure not to be sent yet.
         let is_away = n % 4 == 0;
         if is_away {
-            sink.down().await;
+            sink.down().await?;
         }
         let commit = space.push(&[("app/a.yaml", &map(&n.to_string()))]).await?;
         commits.insert(commit.clone());
@@ -292,7 +292,7 @@ async fn twenty_kills_lose_nothing() -> Result<()> {
             false => 0,
         }] += 1;
         if is_away {
-            sink.up().await?;
+            sink.up()?;
         }
         space.fetched(&commit).await?;
         controller.start()?;
@@ -333,7 +333,7 @@ async fn a_storm_while_a_service_is_away_and_a_kill_lose_nothing() -> Result<()>
     let (space, mut sink) = (world.space("notify-flood").await?, Sink::start().await?);
     space.apply(provider("sink", &sink.url("/"))).await?;
     space.apply(alert("all", "sink", &["Kustomization"])).await?;
-    sink.down().await;
+    sink.down().await?;
     let since = std::time::Instant::now();
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata: text\n";
     space.repo.commit(&[("app/a.yaml", bad)])?;
@@ -367,7 +367,7 @@ async fn a_storm_while_a_service_is_away_and_a_kill_lose_nothing() -> Result<()>
     controller.start()?;
     controller.ready().await?;
     tokio::time::sleep(AWAY.saturating_sub(since.elapsed())).await;
-    sink.up().await?;
+    sink.up()?;
     let up = std::time::Instant::now();
     let all = async || Ok((failures(&sink.events("/")).len() == OBJECTS).then_some(()));
     space.until("each failure arrives", LIMIT * 3, all).await?;

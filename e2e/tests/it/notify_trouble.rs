@@ -21,7 +21,7 @@ fn map(value: &str) -> String {
 async fn something_happens_while_away(space: &Space<'_>, sink: &mut Sink) -> Result<()> {
     space.apply(provider("sink", &sink.url("/"))).await?;
     space.apply(alert("all", "sink", &["GitRepository"])).await?;
-    sink.down().await;
+    sink.down().await?;
     space.repo.commit(&[("app/a.yaml", &map("1"))])?;
     space.git_repository(json!({})).await
 }
@@ -54,7 +54,7 @@ async fn a_service_that_is_away_is_told_when_it_is_back() -> Result<()> {
             waits,
         )
         .await?;
-    sink.up().await?;
+    sink.up()?;
     for _ in 0..3 {
         sink.next(Answer::from(500));
     }
@@ -92,7 +92,7 @@ async fn what_an_earlier_process_said_of_an_alert_is_put_right() -> Result<()> {
     something_happens_while_away(&space, &mut sink).await?;
     says_that_one_waits(&space).await?;
     world.suite.notification.kill();
-    sink.up().await?;
+    sink.up()?;
     world.suite.notification.start()?;
     let arrived = async || Ok((!sink.events("/").is_empty()).then_some(()));
     space.until("the message arrives", LIMIT, arrived).await?;
@@ -132,7 +132,7 @@ async fn what_waits_goes_with_its_alert_to_another_provider() -> Result<()> {
     );
     space.apply(provider("revoked", &revoked.url("/"))).await?;
     space.apply(alert("all", "revoked", &["GitRepository"])).await?;
-    revoked.down().await;
+    revoked.down().await?;
     space.repo.commit(&[("app/a.yaml", &map("1"))])?;
     space.git_repository(json!({})).await?;
     says_that_one_waits(&space).await?;
@@ -183,7 +183,7 @@ async fn what_is_too_late_is_given_up_and_counted() -> Result<()> {
         )
         .await?;
     // The next one is none the worse for it.
-    sink.up().await?;
+    sink.up()?;
     space.push(&[("app/a.yaml", &map("2"))]).await?;
     let arrived = async || Ok((sink.events("/").len() == 1).then_some(()));
     space.until("the next one arrives", LIMIT, arrived).await

@@ -206,9 +206,8 @@ fn matches<'c, 'v>(evaluation: &Evaluation, call: &mut FunctionContext<'c, 'v>) 
     if !evaluation.budget.spend(pattern.len().saturating_mul(each)) {
         return Err(spent());
     }
-    let regex = RegexBuilder::new(&re2::translate(pattern))
-        .size_limit(1 << 20)
-        .build();
+    let regex = re2::translate(pattern)
+        .and_then(|translated| RegexBuilder::new(&translated).size_limit(1 << 20).build());
     let regex = regex.map_err(|_| ExecutionError::function_error("matches", "error parsing regexp"))?;
     let outcome = regex.is_match(whole);
     if patterns.len() < PATTERNS {

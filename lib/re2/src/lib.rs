@@ -3,10 +3,16 @@
 //!
 //! Whatever users write for Flux and Helm means here what it means to Go: `\w` is ASCII, and `{` may stand for itself.
 
+mod folds;
+
+pub use folds::folds;
 use regex::{Regex, RegexBuilder};
 
 /// An expression may be so long, in bytes: each letter of it may stand for hundreds of ranges.
 pub const LARGEST: usize = 16 << 10;
+/// So many characters are looked up for their other case, which takes some 60 ms: with `(?i)`, an expression of [`LARGEST`] bytes could
+/// have a thousand classes of all characters, and take seconds before it is known how large it is.
+pub const FOLDS: usize = 10 << 20;
 /// What stands in braces is no longer, in characters: an expression may be all braces.
 const LONGEST: usize = 64;
 
@@ -18,11 +24,22 @@ pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     if pattern.len() > LARGEST {
         return Err(regex::Error::CompiledTooBig(LARGEST));
     }
-    RegexBuilder::new(&translate(pattern)).build()
+    RegexBuilder::new(&translate(pattern)?).build()
 }
 
 /// Go's syntax where the crate's differs: classes and ends of text are ASCII, `{` may stand for itself.
-pub fn translate(pattern: &str) -> String {
+///
+/// # Errors
+/// When it would take too long to understand it.
+pub fn translate(pattern: &str) -> Result<String, regex::Error> {
+    let translated = rewritten(pattern);
+    match folds(&translated) > FOLDS {
+        true => Err(regex::Error::CompiledTooBig(FOLDS)),
+        false => Ok(translated),
+    }
+}
+
+fn rewritten(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let chars: Vec<char> = pattern.chars().collect();
     let mut in_class = false;
@@ -264,8 +281,20 @@ mod tests {
         );
         assert!(compile(r"^[\pL-_]+$").unwrap().is_match("ä-_"));
         // Each of these took the whole rest of the pattern anew.
-        assert!(!translate(&"[:".repeat(500_000)).is_empty());
+        assert!(!rewritten(&"[:".repeat(500_000)).is_empty());
         assert!(compile(&r"\pL".repeat(400_000)).is_err());
         assert!(compile(r"\pL{5000}").is_err(), "what is compiled is bounded");
+    }
+
+    #[test]
+    fn what_takes_long_to_understand_is_refused_before() {
+        for dear in [r"[a-\x{10FFFF}]", r"[\W]", r"[\PL_]", r"[^\n][\D]"] {
+            let many = format!("(?i){}", dear.repeat(800));
+            let error = compile(&many).unwrap_err();
+            assert_eq!(error, regex::Error::CompiledTooBig(FOLDS), "{dear}");
+            assert!(explain("x", &error).contains("expression too large"));
+        }
+        // What people write is far from that.
+        assert!(compile(r"(?i)^[^\s]+[\s\S]*\pL[a-z0-9_-]+$").is_ok());
     }
 }

@@ -70,7 +70,7 @@ impl Dispatch {
                 }
             };
             let Some(error) = error else {
-                self.outbox.done(provider, &item.key, &item.alert_uid);
+                self.outbox.done(provider, &item);
                 let waits_at = self.moved(provider, &item);
                 self.standing
                     .settled(waits_at.as_ref().unwrap_or(provider), &item);

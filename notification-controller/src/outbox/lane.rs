@@ -2,6 +2,7 @@
 
 use super::{Item, LANE_BYTES, aside::Asides, parts::Parts};
 use crate::group;
+use jiff::Timestamp;
 use runtime::Key;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::{sync::Notify, time::Instant};
@@ -25,7 +26,7 @@ pub(super) struct Lane {
     pub(super) bell: Arc<Notify>,
 }
 
-/// Messages that are held back until there are more of their kind, or enough time has passed.
+/// Messages that are held back until there are more of their kind, or enough time has passed; at least one.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) like: group::Like,
@@ -132,8 +133,8 @@ impl Lane {
         self.held.push(group);
     }
 
-    /// What was held back long enough goes out, as one.
-    pub(super) fn release(&mut self, now: Instant) {
+    /// What was held back long enough goes out, as one, which waits from now on.
+    pub(super) fn release(&mut self, now: Instant, since: Timestamp) {
         let (due, held) = std::mem::take(&mut self.held)
             .into_iter()
             .partition(|held| held.due <= now);
@@ -144,6 +145,7 @@ impl Lane {
                 continue;
             };
             item.held = false;
+            item.since = since;
             item.causes = Vec::new();
             self.parts.together(&item, group.items);
             self.waiting.push_back(Arc::new(item));
@@ -157,13 +159,26 @@ impl Lane {
         let oldest = self.waiting.iter().position(is_other);
         let oldest = match oldest.and_then(|at| self.waiting.remove(at)) {
             Some(item) => item,
-            None => match self.held.iter_mut().find(|held| !held.items.is_empty()) {
-                Some(group) => group.items.remove(0),
+            None => match self.let_go() {
+                Some(held) => held,
                 // There are too many lanes with one message each.
                 None => self.waiting.pop_front()?,
             },
         };
         self.asides.forget(&oldest);
         Some(oldest)
+    }
+
+    /// Takes out the first message of the group that is due first, and all that is known of it.
+    fn let_go(&mut self) -> Option<Arc<Item>> {
+        let groups = self.held.iter().enumerate();
+        let (at, _) = groups.min_by_key(|(_, group)| group.due)?;
+        let group = &mut self.held[at];
+        let item = group.items.remove(0);
+        group.like.shed(&group::Like::of(&item));
+        if group.items.is_empty() {
+            self.held.remove(at);
+        }
+        Some(item)
     }
 }

@@ -44,10 +44,10 @@ fn messages_leave_in_order_and_stay_until_they_are_done() {
             .new_lane
     );
     for key in ["1", "2"] {
-        for _ in 0..2 {
-            assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, key);
-        }
-        outbox.done(&sink(), key, "a");
+        let first = sent(outbox.next(&sink(), now)).unwrap();
+        assert_eq!(first.key, key);
+        assert_eq!(sent(outbox.next(&sink(), now)).unwrap(), first);
+        outbox.done(&sink(), &first);
     }
     assert!(matches!(outbox.next(&sink(), now), Next::Nothing));
     let changed = outbox.changed().parts;
@@ -101,7 +101,7 @@ fn what_belongs_together_leaves_as_one() {
         !first.event.metadata.contains_key("name"),
         "they do not agree on it"
     );
-    outbox.done(&sink(), &first.key, "a");
+    outbox.done(&sink(), &first);
     let second = sent(outbox.next(&sink(), later)).unwrap();
     assert_eq!(second.event.message, "timeout", "alone, it is what it was");
 }
@@ -128,12 +128,9 @@ fn what_is_held_back_when_the_process_ends_is_held_back_by_the_next() {
     let items: Vec<Item> = serde_json::from_str(&saved).unwrap();
     let with_rest = items.into_iter().map(|item| (item.held.then_some(rest), item));
     outbox.post(&sink(), with_rest.map(|(rest, item)| (item, rest)), now);
-    assert_eq!(
-        sent(outbox.next(&sink(), now)).unwrap().key,
-        "2",
-        "this one never was"
-    );
-    outbox.done(&sink(), "2", "a");
+    let second = sent(outbox.next(&sink(), now)).unwrap();
+    assert_eq!(second.key, "2", "this one never was");
+    outbox.done(&sink(), &second);
     assert!(matches!(outbox.next(&sink(), now), Next::Wait(due, _) if due == now + rest));
     // What it waits for fails: one cause, one message, and the first one's time counts.
     outbox.post(
@@ -164,6 +161,8 @@ fn what_was_held_back_long_enough_leaves_as_one_at_once() {
     outbox.post(&sink(), items, now);
     let told = sent(outbox.next(&sink(), now)).unwrap();
     assert_eq!(told.event.metadata["count"], "40");
+    let since = item("1", "a", "R", "m").since;
+    assert!(told.since > since, "it waits to be sent from now on");
 }
 
 #[tokio::test]
@@ -192,6 +191,6 @@ fn what_waits_already_does_not_wait_twice() {
     }
     assert_eq!(saved(&outbox).len(), 1);
     let sent = sent(outbox.next(&sink(), now)).unwrap();
-    outbox.done(&sink(), &sent.key, &sent.alert_uid);
+    outbox.done(&sink(), &sent);
     assert!(matches!(outbox.next(&sink(), now), Next::Nothing));
 }

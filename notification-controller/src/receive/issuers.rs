@@ -134,10 +134,10 @@ impl Issuers {
         if let Some(keys) = issuer.known(id, FRESH) {
             return Ok(keys);
         }
-        if let Some(lately) = issuer.lately() {
+        if let Some(lately) = issuer.lately(id) {
             return lately;
         }
-        issuer.answered(self.fetch(signer).await)
+        issuer.answered(id, self.fetch(signer).await)
     }
 
     fn issuer(&self, namespace: &str, signer: &Signer) -> Result<Arc<Issuer>, IssuerError> {
@@ -277,14 +277,18 @@ impl Issuer {
     }
 
     /// What came of asking, if that was a moment ago.
-    fn lately(&self) -> Option<Result<Arc<Keys>, IssuerError>> {
+    fn lately(&self, id: Option<&str>) -> Option<Result<Arc<Keys>, IssuerError>> {
         let state = self.state();
         let (when, problem) = state.asked.as_ref()?;
-        (when.elapsed() < PAUSE).then(|| state.outcome(problem.as_ref()))
+        (when.elapsed() < PAUSE).then(|| state.outcome(id, problem.as_ref()))
     }
 
     /// Takes in what it has answered.
-    fn answered(&self, answer: Result<Keys, IssuerError>) -> Result<Arc<Keys>, IssuerError> {
+    fn answered(
+        &self,
+        id: Option<&str>,
+        answer: Result<Keys, IssuerError>,
+    ) -> Result<Arc<Keys>, IssuerError> {
         let (mut state, now) = (self.state(), Instant::now());
         let problem = match answer {
             Ok(keys) => {
@@ -294,7 +298,7 @@ impl Issuer {
             Err(problem) => Some(problem),
         };
         state.asked = Some((now, problem.clone()));
-        state.outcome(problem.as_ref())
+        state.outcome(id, problem.as_ref())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -303,10 +307,11 @@ impl Issuer {
 }
 
 impl State {
-    /// What is known, new or not so new, or why there is nothing.
-    fn outcome(&self, problem: Option<&IssuerError>) -> Result<Arc<Keys>, IssuerError> {
+    /// What is known, new or not so new, or why there is nothing. What is not so new says nothing of a key that is not in it.
+    fn outcome(&self, id: Option<&str>, problem: Option<&IssuerError>) -> Result<Arc<Keys>, IssuerError> {
+        let has = |keys: &Keys| problem.is_none() || id.is_none_or(|id| keys.has(id));
         match (&self.keys, problem) {
-            (Some((keys, since)), _) if since.elapsed() < STALE => Ok(keys.clone()),
+            (Some((keys, since)), _) if since.elapsed() < STALE && has(keys) => Ok(keys.clone()),
             (_, Some(problem)) => Err(problem.clone()),
             (_, None) => Ok(Arc::default()),
         }

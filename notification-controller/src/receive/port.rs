@@ -13,7 +13,7 @@ use super::{
     sender::{self, Accepted, By, Refused, Request},
     validate::{Validated, Version},
 };
-use crate::fair::Place;
+use crate::{fair::Place, message::cut};
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     http::{HeaderMap, StatusCode, Uri, header},
@@ -38,6 +38,9 @@ use std::{
     time::Instant,
 };
 use tracing::{error, info, warn};
+
+/// So much of a problem is logged, in characters: it may quote a body.
+const TOLD: usize = 500;
 
 /// What is behind the port.
 pub struct Port {
@@ -113,7 +116,8 @@ impl Port {
                     namespace = key.namespace,
                     name = key.name,
                     status = status.as_u16(),
-                    "webhook not acted on: {problem}"
+                    "webhook not acted on: {}",
+                    cut(&problem, TOLD)
                 );
                 status
             }
@@ -203,9 +207,10 @@ impl Port {
             return Err(End(StatusCode::NOT_FOUND, String::new()));
         }
         ready(receiver)?;
+        let (store, own) = (self.store.clone(), key.clone());
         let validated = self
             .compiled
-            .of(receiver, key, || self.store.get(key).is_some())
+            .of(receiver, key, move || store.get(&own).is_some())
             .await
             .map_err(unusable)?;
         let checked = async |body: &Bytes| {
@@ -226,21 +231,26 @@ impl Port {
             Some(accepted) => accepted,
             None => checked(&body).await?,
         };
-        let number = accepted.delivery.as_deref();
-        let delivery = number.map(|number| Delivery::new(key, &Version::of(receiver), number, &body));
-        let req = match accepted.payload {
-            Some(payload) => payload,
-            None if validated.filters.any() => filter::body(content_type(headers), &body)
-                .map_err(|problem| End(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()))?,
-            None => Value::Null,
-        };
-        let claims = Value::Object(accepted.claims);
+        let content_type = content_type(headers).map(str::to_owned);
+        let (version, key) = (Version::of(receiver), key.clone());
+        // A digest of megabytes, and what they say, take the processor.
+        let told = tokio::task::spawn_blocking(move || {
+            let number = accepted.delivery.as_deref();
+            let delivery = number.map(|number| Delivery::new(&key, &version, number, &body));
+            let req = match accepted.payload {
+                Some(payload) => payload,
+                None if validated.filters.any() => filter::body(content_type.as_deref(), &body)
+                    .map_err(|problem| End(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()))?,
+                None => Value::Null,
+            };
+            let claims = Value::Object(accepted.claims);
+            let told = Told { req, claims };
+            Ok((delivery, Asked { validated, told }))
+        });
+        let (delivery, asked) = told.await.map_err(|_| crashed())??;
         Ok(Admitted {
             delivery,
-            asked: Asked {
-                validated,
-                told: Told { req, claims },
-            },
+            asked,
             _place: place,
         })
     }
@@ -334,7 +344,6 @@ impl Port {
             true => self.effect.judges().at_work(&namespace, check).await,
             false => tokio::task::spawn_blocking(check).await.ok(),
         };
-        let crashed = || End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into());
         checked.ok_or_else(crashed)?.map_err(refused)
     }
 }
@@ -342,8 +351,12 @@ impl Port {
 fn unusable(why: Unusable) -> End {
     match why {
         Unusable::Invalid(invalid) => End(StatusCode::SERVICE_UNAVAILABLE, invalid.to_string()),
-        Unusable::Crashed => End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into()),
+        Unusable::Crashed => crashed(),
     }
+}
+
+fn crashed() -> End {
+    End(StatusCode::INTERNAL_SERVER_ERROR, "the check crashed".into())
 }
 
 /// Holds that a Receiver takes requests.

@@ -31,9 +31,16 @@ impl Patterns {
         if patterns.iter().map(String::len).sum::<usize>() > re2::LARGEST {
             return (Err(TooLarge), Vec::new());
         }
-        let (mut parsed, mut malformed) = (Vec::new(), Vec::new());
+        let (mut parsed, mut malformed, mut folds) = (Vec::new(), Vec::new(), 0);
         for pattern in patterns {
-            match Parser::new().parse(&re2::translate(pattern)) {
+            let Ok(translated) = re2::translate(pattern) else {
+                return (Err(TooLarge), malformed);
+            };
+            folds += re2::folds(&translated);
+            if folds > re2::FOLDS {
+                return (Err(TooLarge), malformed);
+            }
+            match Parser::new().parse(&translated) {
                 Ok(hir) => parsed.push(hir),
                 Err(error) => malformed.push((pattern.clone(), last_line(&error))),
             }
@@ -127,6 +134,9 @@ mod tests {
             let many = vec![pattern; 2000];
             assert_eq!(of(&many).0.err(), Some(TooLarge), "{pattern}");
         }
+        // Nor may all together take long to be understood.
+        let many = vec![r"(?i)[a-\x{10FFFF}]"; 10];
+        assert_eq!(of(&many).0.err(), Some(TooLarge));
         // What people write is far from that.
         let words: Vec<String> = (0..40)
             .map(|n| format!("^message number {n}: .*ready$"))

@@ -68,8 +68,8 @@ fn compile(call: &mut Call<'_, '_>) -> Result<Rc<Regex>, Fault> {
         return Ok(regex.clone());
     }
     call.run.step(pattern.len())?;
-    let translated = translate(&pattern);
-    let built = RegexBuilder::new(&translated).size_limit(MAX_SIZE).build();
+    let built = translate(&pattern)
+        .and_then(|translated| RegexBuilder::new(&translated).size_limit(MAX_SIZE).build());
     let regex = Rc::new(built.map_err(|error| Fault::Message(explain(&pattern, &error)))?);
     if call.run.regexes.len() < MAX_KEPT {
         call.run.regexes.insert(pattern, regex.clone());

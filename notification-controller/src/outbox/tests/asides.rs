@@ -21,7 +21,7 @@ fn arrived(posted: &[(&str, &str)], down: usize, refuses: &[&str]) -> (Vec<Strin
             }
             Next::Send(item) => {
                 outbox.arrived(&sink());
-                outbox.done(&sink(), &item.key, &item.alert_uid);
+                outbox.done(&sink(), &item);
                 told.push(item.key.clone());
                 if told.len() + refuses.len() == posted.len() {
                     break;
@@ -91,8 +91,9 @@ fn what_is_refused_for_itself_is_tried_again_and_at_once_by_another_provider() {
         assert_eq!(first.key, "1");
         outbox.refused(&sink(), (&first, false), now, hour);
     }
-    assert_eq!(sent(outbox.next(&sink(), now)).unwrap().key, "2");
-    outbox.done(&sink(), "2", "a");
+    let second = sent(outbox.next(&sink(), now)).unwrap();
+    assert_eq!(second.key, "2");
+    outbox.done(&sink(), &second);
     assert!(matches!(outbox.next(&sink(), now), Next::Wait(until, _) if until == now + hour(0)));
     assert_eq!(saved(&outbox).len(), 1, "it is saved meanwhile");
     outbox.forgive(&sink());

@@ -32,7 +32,7 @@ fn a_storm_of_long_messages_waits_in_several_parts_and_none_moves_to_another() {
     }
     // One message that has arrived changes one part.
     let first = sent(outbox.next(&sink(), now)).unwrap();
-    outbox.done(&sink(), &first.key, "a");
+    outbox.done(&sink(), &first);
     let changed = outbox.changed().parts;
     assert_eq!(changed.len(), 1);
     assert_eq!(changed[0].items.len() + 1, parts[0].items.len());
@@ -77,7 +77,7 @@ fn what_was_put_together_is_saved_as_it_was_until_it_has_arrived() {
     let group = sent(outbox.next(&sink(), now)).unwrap();
     outbox.touch(&before[0]);
     assert_eq!(outbox.changed().parts, before);
-    outbox.done(&sink(), &group.key, "a");
+    outbox.done(&sink(), &group);
     let empty = Part {
         provider: sink(),
         number: 0,
@@ -98,7 +98,7 @@ fn what_moves_is_saved_somewhere_whichever_write_is_the_last() {
     for _ in 0..2 {
         let leaving = sent(outbox.next(&old, now)).unwrap();
         outbox.moved(&old, &new, &leaving, now);
-        outbox.done(&old, &leaving.key, "a");
+        outbox.done(&old, &leaving);
     }
     outbox.post(&old, [(item("4", "4", "R", "m"), None)], now);
     let unsaved = outbox.changed();

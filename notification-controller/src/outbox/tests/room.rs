@@ -1,6 +1,7 @@
 //! Who makes room, and for whom.
 
 use super::{super::item::ITEM_BYTES, *};
+use crate::{event::Severity, group::Like};
 
 #[test]
 fn the_oldest_make_room_and_are_named() {
@@ -32,6 +33,37 @@ fn the_oldest_make_room_and_are_named() {
         .map(|item| serde_json::to_string(item).unwrap().len())
         .sum();
     assert!(bytes < LANE_BYTES, "{bytes}");
+}
+
+#[test]
+fn of_what_made_room_nothing_is_left() {
+    let (outbox, now) = (Outbox::default(), Instant::now());
+    let day = Some(Duration::from_secs(86400));
+    for n in 0..2 * LANE_ITEMS {
+        // Groups of their own, and one of many reasons at one revision.
+        let mut item = item(&n.to_string(), &format!("app{n}"), &format!("R{n}"), "");
+        if n % 2 == 0 {
+            item.event.severity = Severity::Error;
+            item.event.metadata = [("revision".to_owned(), format!("main@sha1:{}", "a".repeat(40)))].into();
+        }
+        outbox.post(&sink(), [(item, day)], now);
+    }
+    let inside = outbox.lock();
+    let held = &inside.lanes[&sink()].held;
+    assert_eq!(
+        held.iter().map(|group| group.items.len()).sum::<usize>(),
+        LANE_ITEMS
+    );
+    for group in held {
+        let mut items = group.items.iter().map(|item| Like::of(item));
+        let mut like = items.next().expect("no group is empty");
+        items.for_each(|other| like.absorb(other));
+        assert!(
+            group.like == like,
+            "{} messages are tied by more",
+            group.items.len()
+        );
+    }
 }
 
 #[test]

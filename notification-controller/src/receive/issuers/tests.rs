@@ -106,7 +106,11 @@ async fn a_new_key_is_asked_for_after_the_pause() {
     // When it is away, what was known is good for a while.
     issuer.state().asked = None;
     *played.keys.lock().unwrap() = b"away".to_vec();
-    assert!(issuers.keys("team", &signer, Some("k2")).await.unwrap().has("k1"));
+    assert!(issuers.keys("team", &signer, None).await.unwrap().has("k1"));
+    // It says nothing of a key that may be new.
+    for _ in 0..2 {
+        assert!(issuers.keys("team", &signer, Some("k2")).await.is_err());
+    }
 }
 
 #[tokio::test]
@@ -214,7 +218,7 @@ fn an_issuer_that_was_asked_a_moment_ago_is_not_forgotten() {
     let issuers = Issuers::new("http://127.0.0.1:1/").unwrap();
     for n in 0..REMEMBERED {
         let issuer = named(&issuers, "greedy", n).unwrap();
-        let _ = issuer.answered(Ok(Keys::default()));
+        let _ = issuer.answered(None, Ok(Keys::default()));
     }
     // It could be asked again at once, as often as somebody names others.
     assert_eq!(
@@ -226,7 +230,7 @@ fn an_issuer_that_was_asked_a_moment_ago_is_not_forgotten() {
     for n in 0..FEW {
         named(&issuers, "team", n)
             .unwrap()
-            .answered(Ok(Keys::default()))
+            .answered(None, Ok(Keys::default()))
             .unwrap();
     }
     assert_eq!(named(&issuers, "team", FEW).err(), Some(IssuerError::TooMany));

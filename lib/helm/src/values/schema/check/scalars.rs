@@ -76,9 +76,8 @@ impl Validator<'_, '_> {
         if let Some(regex) = self.patterns.get(pattern) {
             return Ok(regex.is_match(text));
         }
-        let regex = regex::RegexBuilder::new(&re2::translate(pattern))
-            .size_limit(4 << 20)
-            .build()
+        let regex = re2::translate(pattern)
+            .and_then(|translated| regex::RegexBuilder::new(&translated).size_limit(4 << 20).build())
             .map_err(|_| format!("{} is not valid regex", single(pattern)))?;
         let found = regex.is_match(text);
         self.patterns.insert(pattern.to_string(), regex);
