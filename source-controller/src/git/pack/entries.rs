@@ -2,7 +2,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::families::{Base, Families};
+use super::families::{Base, Delta, Families};
 use super::{Most, PackError};
 
 /// `PACK`, a version and the number of objects.
@@ -171,15 +171,25 @@ impl Entries {
                 None => self.families.root(content.at, content.size),
                 Some(base) => {
                     let sizes = delta(&content.sizes).ok_or(PackError::Damaged("a delta has no sizes"))?;
-                    self.fits(sizes.0)?;
-                    self.fits(sizes.1)?;
-                    self.families.child(content.at, base, sizes);
+                    let (base_size, result) = sizes;
+                    self.fits(base_size)?;
+                    self.fits(result)?;
+                    let delta = Delta {
+                        length: content.size,
+                        base: base_size,
+                        result,
+                    };
+                    self.families.child(content.at, base, delta)?;
                 }
             }
         }
-        match self.objects {
-            0 => self.families.weigh(self.most.bases),
-            _ => Ok(()),
+        if self.objects > 0 {
+            return Ok(());
+        }
+        let most = self.most.bases;
+        match std::mem::take(&mut self.families).need() <= most {
+            true => Ok(()),
+            false => Err(PackError::Bases(most)),
         }
     }
 

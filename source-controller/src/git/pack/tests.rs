@@ -8,7 +8,7 @@ use super::*;
 const BLOB: u8 = 3;
 const MOST: Most = Most {
     object: 1000,
-    bases: 3000,
+    bases: 6500,
     objects: 201,
 };
 
@@ -63,18 +63,27 @@ impl Pack {
 
     /// What makes an object of one before it, both of this size.
     fn made_of(&mut self, base: u64, size: u64) -> u64 {
+        self.makes(base, (size, size))
+    }
+
+    /// What makes an object of one before it; the sizes of both.
+    fn makes(&mut self, base: u64, (from, to): (u64, u64)) -> u64 {
         let distance = self.bytes.len() as u64 - base;
         // One byte says up to 127, two more.
         let distance = match distance {
             0..128 => vec![distance as u8],
             _ => vec![((distance - 128) >> 7) as u8 | 128, (distance & 127) as u8],
         };
-        let delta = [number(size), number(size)].concat();
+        let delta = [number(from), number(to)].concat();
         self.add(&[head(6, delta.len() as u64), distance, deflated(&delta)])
     }
 
     fn made_of_named(&mut self, name: u8, size: u64) -> u64 {
-        let delta = [number(size), number(size)].concat();
+        self.makes_of_named(name, (size, size))
+    }
+
+    fn makes_of_named(&mut self, name: u8, (from, to): (u64, u64)) -> u64 {
+        let delta = [number(from), number(to)].concat();
         self.add(&[head(7, delta.len() as u64), vec![name; 20], deflated(&delta)])
     }
 
@@ -186,6 +195,14 @@ fn what_is_damaged_says_so() {
     check(one(&[vec![0xb5, 0x00], deflated(b"12345")]), long);
     let before = "an object is made of one that is not before it";
     check(one(&[head(6, 3), vec![100]]), damaged(before));
+    // Where no object begins, gix finds another once it has put something between them.
+    let mut inside = Pack::new();
+    let blob = inside.blob(100);
+    inside.made_of(blob + 1, 100);
+    check(
+        inside.finish(),
+        damaged("an object is made of one that does not begin where it should"),
+    );
     check(one(&[head(6, 3), vec![0]]), damaged(before));
     check(
         one(&[head(7, 0), vec![1; 20], deflated(b"")]),
@@ -207,7 +224,7 @@ fn what_has_to_be_kept_at_one_time_is_bounded() {
         }
         pack.finish()
     };
-    let refused = Err(PackError::Bases(3000));
+    let refused = Err(PackError::Bases(6500));
     check(line(100, false), Ok(()));
     check(line(3, true), Ok(()));
     check(line(4, true), refused.clone());
@@ -247,6 +264,33 @@ fn what_has_to_be_kept_at_one_time_is_bounded() {
         pack.made_of(base, 10);
     });
     check(families, refused);
+}
+
+/// A small object that is kept lies in the room of a large one that came before it.
+#[test]
+fn what_is_kept_is_as_large_as_what_was_there_before() {
+    let line = |large: &dyn Fn(&mut Pack, u64, u8)| {
+        let mut pack = Pack::new();
+        let mut last = pack.blob(10);
+        for step in 0..10 {
+            pack.made_of(last, 10);
+            let next = pack.made_of(last, 10);
+            large(&mut pack, last, step);
+            last = next;
+        }
+        pack.finish()
+    };
+    let refused = Err(PackError::Bases(6500));
+    check(line(&|_, _, _| {}), Ok(()));
+    let made = line(&|pack, last, _| {
+        pack.makes(last, (10, 1000));
+    });
+    check(made, refused.clone());
+    // By its name: of which of them it is made nobody knows.
+    let named = line(&|pack, _, step| {
+        pack.makes_of_named(step, (10, 1000));
+    });
+    check(named, refused);
 }
 
 #[test]

@@ -246,6 +246,23 @@ pub fn line(length: u32, mib: usize) -> Vec<u8> {
     pack
 }
 
+/// A line of small objects, each made of the one before; of each one more, and one that is large. Whoever goes from the last to the
+/// first finds room for the small ones in what the large ones leave.
+fn left(length: u32) -> Vec<u8> {
+    let mut pack = begin(3 * length + 1);
+    let mut last = pack.len();
+    pack.extend([head(BLOB, MIB), deflated(&vec![0; MIB])].concat());
+    for _ in 0..length {
+        copies(&mut pack, last, 1, 1);
+        let next = copies(&mut pack, last, 1, 1);
+        copies(&mut pack, last, 1, 512);
+        last = next;
+    }
+    let sum = Sha1::digest(&pack);
+    pack.extend(sum);
+    pack
+}
+
 /// The most memory that this process had since it was asked last, in bytes.
 fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -293,10 +310,10 @@ fn a_pack_stands_for_no_more_than_there_is_room_for() {
     let mut delta = [begin(2), head(BLOB, MIB), deflated(&vec![0; MIB])].concat();
     copies(&mut delta, 12, 1, 1024);
     check(delta, large);
-    check(
-        line(50, 512),
-        "the remote sent objects that need more than 2147483648 bytes of memory to be put together",
-    );
+    let together =
+        "the remote sent objects that need more than 2147483648 bytes of memory to be put together";
+    check(line(50, 512), together);
+    check(left(50), together);
 
     server.behaves();
     assert_eq!(origin.mirrors.fetch(&request).unwrap().commit(), commit);
