@@ -29,6 +29,7 @@ mod recent;
 mod reference;
 mod remote;
 mod resolve;
+mod room;
 mod ssh;
 mod ssh_algorithms;
 mod submodules;

@@ -16,6 +16,7 @@ pub mod ignore;
 mod kind;
 mod kube_secret;
 mod lock;
+mod memory;
 mod objects;
 mod oci;
 mod oci_repository;
@@ -147,7 +148,11 @@ impl Shelves {
 
 async fn work(process: Process, args: Args, shelves: Shelves) -> Result<(), Failure> {
     let storage = shelves.storage.clone();
-    let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), args.git_limits())?;
+    let limits = git::Limits {
+        memory: memory::limit(),
+        ..args.git_limits()
+    };
+    let mirrors = git::Mirrors::new(args.storage_path.join(storage::MIRRORS), limits)?;
     let own = process.tools.clients.of(&Identity::Controller);
     let indexes = storage.root().join(storage::INDEXES);
     let indexes = helm_remote::Indexes::new(indexes, args.index_limits(), storage.algorithm())?;

@@ -67,6 +67,7 @@ impl HttpRemote {
             deadline: call.deadline,
             failure,
             limit: call.limit,
+            room: Arc::clone(call.room),
         };
         Ok(HttpRemote {
             line: Arc::new(line),

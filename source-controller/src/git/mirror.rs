@@ -149,7 +149,11 @@ impl Generation {
         let options = open::Options::isolated()
             .with(gix::sec::Trust::Full)
             .strict_config(true)
-            .config_overrides([format!("gitoxide.objects.allocLimit={MAX_OBJECT}")]);
+            .config_overrides([
+                format!("gitoxide.objects.allocLimit={MAX_OBJECT}"),
+                // A pack is put together by one: it is known how much memory that needs.
+                "pack.threads=1".to_owned(),
+            ]);
         gix::open_opts(&self.dir, options).map_err(MirrorError::Open)
     }
 

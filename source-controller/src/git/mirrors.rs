@@ -18,10 +18,12 @@ use super::error::{CheckoutError, GitError, MirrorError};
 use super::github_app::Tokens;
 use super::greeting::Greetings;
 use super::mirror::{Mirror, Want, fetch};
+use super::pack::Most;
 use super::recent::{self, Recent};
 use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
+use super::room::Room;
 use super::ssh_algorithms::SshAlgorithms;
 use super::submodules::{MAX_NUMBER, Nesting};
 use crate::lock::lock;
@@ -39,6 +41,8 @@ pub struct Limits {
     pub token_life: Duration,
     /// What may be used over ssh.
     pub ssh: SshAlgorithms,
+    /// How much memory this process may have, if that is bounded. Packs may need half of it, all together.
+    pub memory: Option<u64>,
 }
 
 impl Default for Limits {
@@ -50,6 +54,7 @@ impl Default for Limits {
             tokens: 100,
             token_life: Duration::from_secs(3600),
             ssh: SshAlgorithms::default(),
+            memory: None,
         }
     }
 }
@@ -65,6 +70,7 @@ pub struct Mirrors {
     tokens: Tokens,
     greetings: Greetings,
     recent: Recent,
+    room: Arc<Room>,
 }
 
 struct Used {
@@ -89,6 +95,7 @@ impl Mirrors {
         Ok(Mirrors {
             root,
             tokens: Tokens::new(limits.tokens, limits.token_life),
+            room: Room::new(Most::within(limits.memory)),
             limits,
             open: Mutex::default(),
             greetings: Greetings::default(),
@@ -305,6 +312,7 @@ impl Mirrors {
             proxy: request.proxy.as_ref(),
             deadline,
             limit: self.limits.answer_bytes,
+            room: &self.room,
             ssh: &self.limits.ssh,
             greetings: &self.greetings,
         }

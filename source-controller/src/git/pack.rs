@@ -14,22 +14,37 @@ use entries::Entries;
 pub(super) struct Most {
     /// Of one object.
     pub(super) object: u64,
-    /// Of objects that others are made of, all together at one time.
-    pub(super) bases: u64,
-    /// Objects: whoever puts them together keeps some hundred bytes of each.
+    /// Of memory to put all objects together.
+    pub(super) memory: u64,
+    /// Objects.
     pub(super) objects: u32,
+    /// Of memory for each object besides.
+    pub(super) each: u64,
+    /// Of what a remote says that is no pack.
+    pub(super) talk: u64,
 }
 
 /// The most bytes that an object may have.
 pub(super) const MAX_OBJECT: u64 = 512 << 20;
+const MAX_MEMORY: u64 = 4 * MAX_OBJECT;
+const MIN_MEMORY: u64 = MAX_OBJECT / 2;
+const MAX_OBJECTS: u64 = 5_000_000;
+const MAX_TALK: u64 = 128 << 20;
+/// Whoever puts objects together keeps so many bytes of each: where it is, its name, what is made of it; so do we.
+const EACH: u64 = 400;
 
-impl Default for Most {
-    /// An object of 512 MiB, four times that of those that others are made of, and five million of all.
-    fn default() -> Self {
+impl Most {
+    /// What a pack may need of the memory that a process may have, if that is bounded: half of it. What comes is kept in room that is
+    /// doubled as it grows, so that an object may be half of that.
+    pub(super) fn within(limit: Option<u64>) -> Most {
+        let memory = limit.map_or(MAX_MEMORY, |limit| (limit / 2).clamp(MIN_MEMORY, MAX_MEMORY));
+        let objects = (memory / EACH).min(MAX_OBJECTS);
         Most {
-            object: MAX_OBJECT,
-            bases: 4 * MAX_OBJECT,
-            objects: 5_000_000,
+            object: (memory / 2).min(MAX_OBJECT),
+            memory,
+            objects: u32::try_from(objects).unwrap_or(u32::MAX),
+            each: EACH,
+            talk: (memory / 8).min(MAX_TALK),
         }
     }
 }
@@ -56,15 +71,15 @@ pub enum PackError {
         /// What is allowed.
         most: u32,
     },
-    /// Objects are made of each other in a way that needs much memory.
+    /// Objects are so many, or made of each other in such a way, that they need much memory.
     #[error("the remote sent objects that need more than {0} bytes of memory to be put together")]
-    Bases(u64),
+    Memory(u64),
     /// No pack at all.
     #[error("the remote sent a damaged pack: {0}")]
     Damaged(&'static str),
 }
 
-/// Looks at an answer of a remote, and at the pack in it if there is one.
+/// Looks at what a remote says, and at the packs in it.
 pub(super) struct Scale {
     /// The length of a packet as far as it has come.
     length: Vec<u8>,
@@ -76,20 +91,26 @@ pub(super) struct Scale {
     entries: Option<Entries>,
     /// Whether the pack is all that still comes, as from a server that knows no bands.
     is_bare: bool,
+    /// Whether a greeting is still to come, or its end.
+    is_greeting: bool,
     most: Most,
 }
 
 /// Of the bands in which a remote speaks (gitprotocol-pack, "Packfile Data") the one that has the pack.
 const PACK_BAND: u8 = 1;
+/// The shortest packet (gitprotocol-common, "pkt-line Format"). What is shorter ends something: an answer, or a part of one.
+const SHORTEST: usize = 4;
 
 impl Scale {
-    pub(super) fn new(most: Most) -> Scale {
+    /// For an answer, or a greeting and answers.
+    pub(super) fn new(most: Most, greeting: bool) -> Scale {
         Scale {
             length: Vec::with_capacity(4),
             left: 0,
             band: None,
             entries: None,
             is_bare: false,
+            is_greeting: greeting,
             most,
         }
     }
@@ -110,12 +131,7 @@ impl Scale {
                     self.is_bare = true;
                     self.pack(b"PACK")?;
                 } else if self.length.len() == 4 {
-                    // What is no length ends the conversation; whoever reads it says so.
-                    let length = std::str::from_utf8(&self.length).ok();
-                    let length = length.and_then(|digits| usize::from_str_radix(digits, 16).ok());
-                    self.left = length.unwrap_or(0).saturating_sub(4);
-                    self.length.clear();
-                    self.band = None;
+                    self.packet();
                 }
                 continue;
             }
@@ -136,6 +152,33 @@ impl Scale {
             }
         }
         Ok(())
+    }
+
+    /// Whether what comes now is a pack; nobody keeps all of that.
+    pub(super) fn is_in_pack(&self) -> bool {
+        let begun = self.entries.as_ref().is_some_and(|entries| !entries.are_over());
+        begun && !self.is_greeting
+    }
+
+    /// How much memory the pack needs, as soon as all of it has come, and once.
+    pub(super) fn complete(&mut self) -> Option<u64> {
+        self.entries.as_mut()?.complete()
+    }
+
+    /// A packet begins whose length has come.
+    fn packet(&mut self) {
+        // What is no length ends the conversation; whoever reads it says so.
+        let length = std::str::from_utf8(&self.length).ok();
+        let length = length.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let length = length.unwrap_or(0);
+        if length < SHORTEST {
+            // What looked like a pack in what is over was none, or is over, too.
+            self.entries = None;
+            self.is_greeting = false;
+        }
+        self.left = length.saturating_sub(SHORTEST);
+        self.length.clear();
+        self.band = None;
     }
 
     fn pack(&mut self, bytes: &[u8]) -> Result<(), PackError> {

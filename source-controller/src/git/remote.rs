@@ -1,5 +1,7 @@
 //! Speaking to a remote: a transport for its URL, and the list of its references.
 
+use std::sync::Arc;
+
 use gix::ObjectId;
 use gix::bstr::BString;
 use gix::protocol::handshake::Ref;
@@ -15,6 +17,7 @@ use super::deadline::Deadline;
 use super::error::{GitError, RemoteError};
 use super::greeting::{Greetings, Meeting};
 use super::http::{Failure, HttpRemote, HttpSetupError};
+use super::room::Room;
 use super::ssh_algorithms::SshAlgorithms;
 use crate::lock::lock;
 
@@ -43,6 +46,8 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Deadline,
     /// The most bytes in one answer.
     pub(super) limit: u64,
+    /// Room for packs.
+    pub(super) room: &'a Arc<Room>,
     /// What may be used over ssh.
     pub(super) ssh: &'a SshAlgorithms,
     /// What servers said when they were met.

@@ -18,7 +18,7 @@ use super::auth::SshAuth;
 use super::deadline::{Deadline, runtime};
 use super::error::RemoteError;
 use super::http::Failure;
-use super::intake::Intake;
+use super::intake::{Intake, Speech};
 use super::known_hosts::{HostKeyError, KnownHosts};
 use super::remote::{BoxedTransport, Call};
 use crate::lock::lock;
@@ -91,7 +91,12 @@ pub(super) fn connect(
         channel: read,
         buffer: Vec::new(),
         at: 0,
-        intake: Intake::new(call.limit),
+        intake: Intake::new(
+            Speech::Connection,
+            call.limit,
+            Arc::clone(call.room),
+            call.deadline,
+        ),
         complaint: Vec::new(),
     };
     let path = path(call.url).ok_or(ssh(SshError::Url))?;
@@ -262,6 +267,7 @@ struct Reader {
 impl Reader {
     /// The next piece; empty at the end.
     fn piece(&mut self) -> io::Result<Vec<u8>> {
+        self.intake.resume();
         loop {
             let heard = async { tokio::time::timeout(self.intake.patience(), self.channel.wait()).await };
             let message = self.line.deadline.wait(&self.line.runtime, heard);

@@ -8,7 +8,7 @@ use reqwest::{Method, Response};
 
 use super::line::Line;
 use crate::git::error::RemoteError;
-use crate::git::intake::Intake;
+use crate::git::intake::{Intake, Speech};
 use crate::lock::lock;
 use peer::http::bare;
 
@@ -32,6 +32,7 @@ pub(in crate::git) struct Exchange {
     buffer: Vec<u8>,
     at: usize,
     intake: Intake,
+    speech: Speech,
     part: Part,
 }
 
@@ -46,6 +47,10 @@ enum Part {
 impl Exchange {
     /// A request that is not sent yet; reading gives the answer's headers.
     pub(super) fn new(line: Arc<Line>, method: Method, url: String, headers: HeaderMap) -> Exchange {
+        let speech = match method == Method::GET {
+            true => Speech::Greeting,
+            false => Speech::Answer,
+        };
         let body = Vec::new();
         let state = State::Collecting {
             method,
@@ -53,7 +58,7 @@ impl Exchange {
             headers,
             body,
         };
-        Exchange::of(line, Arc::new(Mutex::new(state)), Part::Headers)
+        Exchange::of(line, Arc::new(Mutex::new(state)), speech, Part::Headers)
     }
 
     /// An answer that is had already.
@@ -61,13 +66,14 @@ impl Exchange {
         let state = Arc::new(Mutex::new(State::Over));
         Exchange {
             buffer: bytes,
-            ..Exchange::of(line, state, Part::Done)
+            ..Exchange::of(line, state, Speech::Greeting, Part::Done)
         }
     }
 
-    fn of(line: Arc<Line>, state: Arc<Mutex<State>>, part: Part) -> Exchange {
+    fn of(line: Arc<Line>, state: Arc<Mutex<State>>, speech: Speech, part: Part) -> Exchange {
         Exchange {
-            intake: Intake::new(line.limit),
+            intake: Intake::new(speech, line.limit, Arc::clone(&line.room), line.deadline),
+            speech,
             line,
             state,
             buffer: Vec::new(),
@@ -78,12 +84,22 @@ impl Exchange {
 
     /// A handle on the request's body.
     pub(super) fn request(&self) -> Exchange {
-        Exchange::of(Arc::clone(&self.line), Arc::clone(&self.state), Part::Done)
+        Exchange::of(
+            Arc::clone(&self.line),
+            Arc::clone(&self.state),
+            self.speech,
+            Part::Done,
+        )
     }
 
     /// A handle on the answer's body.
     pub(super) fn body(&self) -> Exchange {
-        Exchange::of(Arc::clone(&self.line), Arc::clone(&self.state), Part::Body)
+        Exchange::of(
+            Arc::clone(&self.line),
+            Arc::clone(&self.state),
+            self.speech,
+            Part::Body,
+        )
     }
 
     /// The URL that answered, once something has.
@@ -147,6 +163,7 @@ impl Exchange {
 
     /// The next piece of the answer's body; empty at its end.
     fn piece(&mut self) -> io::Result<Vec<u8>> {
+        self.intake.resume();
         let mut state = lock(&self.state);
         let State::Answered(response) = &mut *state else {
             return Ok(Vec::new());

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::git::deadline::{Deadline, Elapsed};
 use crate::git::error::RemoteError;
+use crate::git::room::Room;
 use crate::lock::lock;
 use peer::http::{RefusedRedirect, address, bare, retry_after, source_of};
 
@@ -27,6 +28,8 @@ pub(super) struct Line {
     pub(super) failure: Failure,
     /// The most bytes that one answer may have.
     pub(super) limit: u64,
+    /// Room for packs.
+    pub(super) room: Arc<Room>,
 }
 
 impl Line {

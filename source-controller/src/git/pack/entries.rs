@@ -7,6 +7,8 @@ use super::{Most, PackError};
 
 /// `PACK`, a version and the number of objects.
 const HEADER: usize = 12;
+/// The checksum at the end.
+const SUM: usize = 20;
 /// No entry says more about itself than this, in bytes: a size, and the name of another object or the way to it.
 const MAX_HEAD: usize = 40;
 /// A delta begins with two sizes, of so many bytes at the most.
@@ -19,7 +21,8 @@ enum Next {
     Header,
     Entry,
     Content(Content),
-    /// The checksum, and whatever follows.
+    Sum,
+    /// Whatever follows.
     End,
 }
 
@@ -44,7 +47,10 @@ pub(super) struct Entries {
     head: Vec<u8>,
     /// How many bytes of the pack were seen.
     at: u64,
+    /// How many are still to come.
     objects: u32,
+    /// How much memory they need, once that is known.
+    need: Option<u64>,
     inflate: Decompress,
     scratch: Vec<u8>,
     families: Families,
@@ -58,6 +64,7 @@ impl Entries {
             head: Vec::new(),
             at: 0,
             objects: 0,
+            need: None,
             inflate: Decompress::new(true),
             scratch: Vec::new(),
             families: Families::default(),
@@ -72,11 +79,22 @@ impl Entries {
                 Next::Header => self.header(pack[0])?,
                 Next::Entry => self.entry(pack[0])?,
                 Next::Content(_) => self.content(pack)?,
+                Next::Sum => self.sum(pack),
             };
             self.at += used as u64;
             pack = &pack[used..];
         }
         Ok(())
+    }
+
+    /// Whether all of the pack has come.
+    pub(super) fn are_over(&self) -> bool {
+        matches!(self.next, Next::End)
+    }
+
+    /// How much memory they need, as soon as all have come, and once.
+    pub(super) fn complete(&mut self) -> Option<u64> {
+        self.are_over().then(|| self.need.take()).flatten()
     }
 
     fn header(&mut self, byte: u8) -> Result<usize, PackError> {
@@ -93,7 +111,7 @@ impl Entries {
             }
             self.head.clear();
             self.next = match self.objects {
-                0 => Next::End,
+                0 => Next::Sum,
                 _ => Next::Entry,
             };
         }
@@ -163,7 +181,7 @@ impl Entries {
     fn enter(&mut self) -> Result<(), PackError> {
         self.objects -= 1;
         let next = match self.objects {
-            0 => Next::End,
+            0 => Next::Sum,
             _ => Next::Entry,
         };
         if let Next::Content(content) = std::mem::replace(&mut self.next, next) {
@@ -186,11 +204,23 @@ impl Entries {
         if self.objects > 0 {
             return Ok(());
         }
-        let most = self.most.bases;
-        match std::mem::take(&mut self.families).need() <= most {
+        let families = std::mem::take(&mut self.families);
+        let need = families.need(self.most.each);
+        self.need = Some(need);
+        match need <= self.most.memory {
             true => Ok(()),
-            false => Err(PackError::Bases(most)),
+            false => Err(PackError::Memory(self.most.memory)),
         }
+    }
+
+    /// Takes the checksum, which whoever puts the pack together waits for.
+    fn sum(&mut self, pack: &[u8]) -> usize {
+        let used = pack.len().min(SUM - self.head.len());
+        self.head.extend_from_slice(&pack[..used]);
+        if self.head.len() == SUM {
+            self.next = Next::End;
+        }
+        used
     }
 
     fn fits(&self, size: u64) -> Result<(), PackError> {

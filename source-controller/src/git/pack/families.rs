@@ -120,7 +120,7 @@ impl Families {
         self.members.push(Member { at, size, base });
     }
 
-    /// How many bytes of memory it takes at the most to put all of them together, one after the other.
+    /// How many bytes of memory it takes at the most to put all of them together, one after the other, and so many for `each`.
     ///
     /// What is held may lie in the room of anything that is made of it. Where an object that has only a name is in the pack, if it
     /// is, nobody knows yet: those that could be are taken to lie all on one way, and whatever is held there may lie in the room of
@@ -128,7 +128,7 @@ impl Families {
     ///
     /// Besides there are the one that is being made and what it is made of, both of which may lie in the largest room, a room that
     /// grows and is there twice as long as that takes, and the delta.
-    pub(super) fn need(&self) -> u64 {
+    pub(super) fn need(&self, each: u64) -> u64 {
         let children = self.children();
         let rooms = self.rooms();
         let (mut longest, mut steps) = (0, 0);
@@ -170,7 +170,8 @@ impl Families {
             delta,
         } = self.largest;
         let making = (3 * relative).max(root + relative) + delta;
-        [joints, by_name.rooms(steps), making]
+        let all = (self.members.len() as u64).saturating_mul(each);
+        [all, joints, by_name.rooms(steps), making]
             .into_iter()
             .fold(longest, u64::saturating_add)
     }

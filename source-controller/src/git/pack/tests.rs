@@ -8,8 +8,10 @@ use super::*;
 const BLOB: u8 = 3;
 const MOST: Most = Most {
     object: 1000,
-    bases: 6500,
+    memory: 6500,
     objects: 201,
+    each: 1,
+    talk: 0,
 };
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
@@ -95,12 +97,13 @@ impl Pack {
     }
 }
 
+fn packet(band: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let length = format!("{:04x}", 4 + band.len() + bytes.len());
+    [length.as_bytes(), band, bytes].concat()
+}
+
 /// An answer with a pack in it, in packets of so many bytes.
 fn answer(pack: &[u8], each: usize) -> Vec<u8> {
-    let packet = |band: &[u8], bytes: &[u8]| {
-        let length = format!("{:04x}", 4 + band.len() + bytes.len());
-        [length.as_bytes(), band, bytes].concat()
-    };
     let mut answer = [packet(b"", b"packfile\n"), packet(&[2], b"Pondering\n")].concat();
     for piece in pack.chunks(each) {
         answer.extend(packet(&[1], piece));
@@ -110,7 +113,7 @@ fn answer(pack: &[u8], each: usize) -> Vec<u8> {
 }
 
 fn weigh(answer: &[u8], each: usize) -> Result<(), PackError> {
-    let mut scale = Scale::new(MOST);
+    let mut scale = Scale::new(MOST, false);
     answer.chunks(each).try_for_each(|bytes| scale.weigh(bytes))
 }
 
@@ -224,7 +227,7 @@ fn what_has_to_be_kept_at_one_time_is_bounded() {
         }
         pack.finish()
     };
-    let refused = Err(PackError::Bases(6500));
+    let refused = Err(PackError::Memory(6500));
     check(line(100, false), Ok(()));
     check(line(3, true), Ok(()));
     check(line(4, true), refused.clone());
@@ -280,7 +283,7 @@ fn what_is_kept_is_as_large_as_what_was_there_before() {
         }
         pack.finish()
     };
-    let refused = Err(PackError::Bases(6500));
+    let refused = Err(PackError::Memory(6500));
     check(line(&|_, _, _| {}), Ok(()));
     let made = line(&|pack, last, _| {
         pack.makes(last, (10, 1000));
@@ -291,6 +294,63 @@ fn what_is_kept_is_as_large_as_what_was_there_before() {
         pack.makes_of_named(step, (10, 1000));
     });
     check(named, refused);
+}
+
+/// A pack in what a server says before hides no other. gix takes any line of a greeting, and any short packet for its end.
+#[test]
+fn each_pack_of_a_connection_is_weighed() {
+    let mut heavy = Pack::new();
+    heavy.add(&[head(BLOB, 1001)]);
+    let heavy = answer(&heavy.finish(), 100);
+    for hiding in [Pack::new().finish(), b"PACK\0\0\0\x02\0\0\0\x01".to_vec()] {
+        for end in ["0000", "0001", "0002"] {
+            let greeting = [packet(b"", b"version 2\n"), packet(&[1], &hiding)].concat();
+            let all = [greeting, end.into(), heavy.clone()].concat();
+            let mut scale = Scale::new(MOST, true);
+            let too_large = PackError::Object {
+                size: 1001,
+                most: 1000,
+            };
+            assert_eq!(scale.weigh(&all), Err(too_large), "{hiding:?} {end}");
+        }
+    }
+}
+
+/// It is known as soon as the last byte has come, and not before.
+#[test]
+fn how_much_memory_a_pack_needs_is_known_at_its_end() {
+    let mut pack = Pack::new();
+    let base = pack.blob(100);
+    pack.made_of(base, 100);
+    pack.blob(400);
+    let pack = pack.finish();
+    let mut scale = Scale::new(MOST, false);
+    scale.weigh(&packet(&[1], &pack[..pack.len() - 1])).unwrap();
+    assert_eq!(scale.complete(), None);
+    let mut scale = Scale::new(MOST, false);
+    scale.weigh(&packet(&[1], &pack)).unwrap();
+    // The large one and the room that two of the others leave, the two bytes of a delta, and one for each.
+    assert_eq!(scale.complete(), Some(400 + 100 + 2 + 3));
+    assert_eq!(scale.complete(), None, "once");
+}
+
+#[test]
+fn half_of_the_memory_that_there_is() {
+    let mib = |number: u64| number << 20;
+    for (limit, object, memory, objects, talk) in [
+        (None, 512, 2048, 5_000_000, 128),
+        (Some(mib(1 << 20)), 512, 2048, 5_000_000, 128),
+        (Some(mib(1024)), 256, 512, 1_342_177, 64),
+        (Some(0), 128, 256, 671_088, 32),
+    ] {
+        let most = Most::within(limit);
+        let expected = (mib(object), mib(memory), objects, mib(talk));
+        assert_eq!(
+            (most.object, most.memory, most.objects, most.talk),
+            expected,
+            "{limit:?}"
+        );
+    }
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn number(mut number: usize) -> Vec<u8> {
 }
 
 /// What an object says of itself: its kind and size.
-fn head(kind: u8, size: usize) -> Vec<u8> {
+pub fn head(kind: u8, size: usize) -> Vec<u8> {
     let low = (kind << 4) | (size & 15) as u8;
     match size >> 4 {
         0 => vec![low],
@@ -214,7 +214,7 @@ pub fn blob() -> Vec<u8> {
     [head(BLOB, bytes.len()), compressed(&bytes, Compression::none())].concat()
 }
 
-const BLOB: u8 = 3;
+pub const BLOB: u8 = 3;
 pub const MIB: usize = 1 << 20;
 
 /// Adds an object of so many MiB that copies the first MiB of one before it; gives where it is.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use source_controller::git::{Auth, Credentials, Provider, Reference, Request, parse_url};
 
-use super::super::hostile::packs::{MIB, banded, begin, blob, line};
+use super::super::hostile::packs::{BLOB, MIB, banded, begin, blob, head, line};
 use super::super::hostile::{capabilities, packet};
 use super::super::origin::{Origin, chain};
 use super::sshd::Sshd;
@@ -64,7 +64,7 @@ fn hostile_servers_are_bounded() {
     let too_large = "the remote sent more than 2097152 bytes";
     let greeted = file("greeting", &greeting());
     let branch = packet(format!("{} refs/heads/main\n", "1".repeat(40)).as_bytes());
-    let listed = [greeting(), branch, b"0000".to_vec()].concat();
+    let listed = [greeting(), branch.clone(), b"0000".to_vec()].concat();
     let listed = file("listed", &listed);
     let reference = format!("{} refs/heads/{}\n", "1".repeat(40), "x".repeat(200));
     let listing = file("listing", &packet(reference.as_bytes()).repeat(300));
@@ -89,6 +89,26 @@ fn hostile_servers_are_bounded() {
     assert_eq!(
         fails(60),
         "the remote sent objects that need more than 2147483648 bytes of memory to be put together"
+    );
+
+    // One that comes after something that looks like a pack, in the greeting.
+    let mut greeted_so = greeting();
+    greeted_so.truncate(greeted_so.len() - 4);
+    let large = banded(1, &[begin(1), head(BLOB, 1 << 30)].concat());
+    let all = [
+        greeted_so,
+        banded(1, &begin(0)),
+        b"0000".to_vec(),
+        branch,
+        b"0000".to_vec(),
+        packet(b"packfile\n"),
+        large,
+    ];
+    let hiding = file("hiding", &all.concat());
+    script(&format!("cat {hiding}"));
+    assert_eq!(
+        fails(60),
+        "the remote sent an object of 1073741824 bytes, where 536870912 are allowed"
     );
 
     // Nothing after the login, a byte now and then, and nothing after half of it.
