@@ -26,15 +26,14 @@ use std::sync::Arc;
 pub const MODIFIED: u64 = 315_532_800;
 
 /// What a failure says if the login or the certificates are at fault, as Flux tells it.
-const UNAUTHENTICATED: [&str; 5] = [
+const UNAUTHENTICATED: [&str; 4] = [
     "failed to get credential",
-    "unauthorized",
     "authentication required",
     "unknown certificate authority",
     "invalid peer certificate",
 ];
-/// The same, as whole words: the digest of an artifact may have these letters, too.
-const UNAUTHENTICATED_WORDS: [&str; 2] = ["401", "tls"];
+/// The same, as words by themselves: URLs, digests, names in quotes and versions may have these letters, too.
+const UNAUTHENTICATED_WORDS: [&str; 3] = ["401", "tls", "unauthorized"];
 
 /// The chart that the object wants of a repository.
 pub async fn build(
@@ -60,7 +59,8 @@ pub async fn build(
     let built = pull(context, object, &opened, (&wanted, proven), options).await;
     built.map_err(|(error, new)| {
         let message = error.message();
-        let failure = if error.may_be_of_access() && is_unauthenticated(&message) {
+        let version = object.spec.version.as_deref().unwrap_or_default();
+        let failure = if error.may_be_of_access() && is_unauthenticated(&message, version) {
             let text = format!("failed to authenticate with the Helm repository: {message}");
             Failure::fetch(reason::AUTHENTICATION_FAILED, text).not_before(error.retry_after())
         } else {
@@ -180,11 +180,15 @@ async fn signature(chosen: &mut Chosen, wanted: &Wanted, now: bool) -> Result<Op
     Ok(Some(verdict.into()))
 }
 
-/// Whether a failure is of the login or the certificates.
-fn is_unauthenticated(message: &str) -> bool {
-    let mut words = message.split(|c: char| !c.is_ascii_alphanumeric());
+/// Whether a failure is of the login or the certificates. What the spec has for a version may have any words in it.
+fn is_unauthenticated(message: &str, version: &str) -> bool {
+    let message = match version {
+        "" => message.to_owned(),
+        version => message.replace(version, ""),
+    };
+    let mut words = message.split_whitespace();
     UNAUTHENTICATED.iter().any(|part| message.contains(part))
-        || words.any(|word| UNAUTHENTICATED_WORDS.contains(&word))
+        || words.any(|word| UNAUTHENTICATED_WORDS.contains(&word.trim_end_matches([':', ',', ';', '.'])))
 }
 
 /// Names may have folders, and nothing else that leads elsewhere.
@@ -241,18 +245,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_no_status() {
+    fn what_the_spec_says_is_no_status() {
         for (message, expected) in [
             ("GET http://a/v2/: unexpected status code 401 Unauthorized", true),
+            ("failed to fetch https://a/index.yaml : 401 Unauthorized", true),
             ("error sending request: tls: bad certificate", true),
+            ("GET http://a/v2/: unauthorized: who are you", true),
             ("failed to get credentials from 'a'", true),
+            (
+                "failed to fetch https://tls.example/tls-certs-1.401.0.tgz : 404 Not Found",
+                false,
+            ),
+            (
+                "failed to get 'oci://tls/401/unauthorized:401': manifest unknown",
+                false,
+            ),
+            ("could not get tags for \"tls\": no tags", false),
+            ("no chart version found for unauthorized-tls-401", false),
+            (
+                "could not locate a version matching provided version string 401 || tls",
+                false,
+            ),
             (
                 "no matching signatures were found for 'a/web@sha256:68f6384aced2c5b0ebab8975ba86dc401cba'",
                 false,
             ),
             ("no chart version found for 'gettls'", false),
         ] {
-            assert_eq!(is_unauthenticated(message), expected, "{message}");
+            assert_eq!(is_unauthenticated(message, "401 || tls"), expected, "{message}");
         }
     }
 
