@@ -4,10 +4,10 @@ mod record;
 
 use crate::{
     context::Context,
-    helm_remote::{Access, Failed, Fetched, is_oci, is_static, normalized},
+    helm_remote::{Access, Failed, Fetched, Id, Remote, is_oci, is_static, normalized},
     record::{Failure, asked},
     shelf::{self, blocking},
-    storage::{Offer, Storage, Stored},
+    storage::{Offer, Storage, StorageError, Stored},
 };
 use artifact::Digest;
 use crds::{
@@ -21,7 +21,7 @@ use runtime::{
     reconciler::{Cleanup, Outcome, Reconciler},
     telemetry::chain,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 /// Reconciles HelmRepositories.
 #[derive(Debug)]
@@ -77,15 +77,29 @@ impl HelmRepositories {
         let access = access.map_err(|problem| Failure::fetch(reason::AUTHENTICATION_FAILED, problem))?;
         let remote = self.0.remotes.get(&url, &access);
         let remote = remote.map_err(|e| Failure::fetch(reason::FAILED, chain(&e)).stalled())?;
+        let good = shelf == Some(Stored::Good);
+        let end = self.bring(object, good, &remote, access.timeout).await;
+        let end = match end {
+            // A newer index has taken its place before it was read.
+            Err(stop) if stop.is_replaced => self.bring(object, good, &remote, access.timeout).await,
+            end => end,
+        };
+        end.map_err(|stop| stop.failure)
+    }
+
+    /// Has the index, and stores it unless the shelf has it.
+    async fn bring(
+        &self,
+        object: &Arc<HelmRepository>,
+        good: bool,
+        remote: &(Id, Arc<Remote>),
+        timeout: Duration,
+    ) -> Result<End, Stop> {
         // I/O: the index, unless the server or a neighbour has it that nothing has changed.
-        let fetched = self
-            .0
-            .indexes
-            .fetch(&remote, access.timeout, asked(&**object))
-            .await;
+        let fetched = self.0.indexes.fetch(remote, timeout, asked(&**object)).await;
         let fetched = fetched.map_err(|failed| told(&failed))?;
         let revision = fetched.revision.to_string();
-        let has = object.artifact().filter(|_| shelf == Some(Stored::Good));
+        let has = object.artifact().filter(|_| good);
         if let Some(artifact) = has.filter(|artifact| artifact.revision == revision) {
             return Ok(End::UpToDate(self.0.storage.urls(&artifact.path, LATEST)));
         }
@@ -96,9 +110,37 @@ impl HelmRepositories {
         // I/O, blocking: its stored form goes on the shelf.
         let (context, object) = (self.0.clone(), object.clone());
         let work = blocking(move || store(&context.storage, &object, &fetched));
-        work.await?
-            .map_err(|failure| failure.outdated(source::NEW_REVISION, new))
+        work.await?.map_err(|error| {
+            let failure = Failure::storage(source::ARCHIVE_OPERATION_FAILED, &error);
+            Stop {
+                failure: failure.outdated(source::NEW_REVISION, new),
+                is_replaced: is_replaced(&error),
+            }
+        })
     }
+}
+
+/// Why an index was not stored.
+struct Stop {
+    failure: Failure,
+    /// Whether it is only that a newer one has taken its place.
+    is_replaced: bool,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        let is_replaced = false;
+        Self { failure, is_replaced }
+    }
+}
+
+/// Whether what was to be stored was not there any more.
+fn is_replaced(error: &StorageError) -> bool {
+    let StorageError::Pack(source) = error else {
+        return false;
+    };
+    let source = source.downcast_ref::<io::Error>();
+    source.is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
 }
 
 /// The repository's URL, if it is one that has an index.
@@ -114,7 +156,7 @@ fn url(url: &str) -> Result<::url::Url, Failure> {
     normalized(url).map_err(|e| invalid(format!("parse {:?}: {e}", shown(url))))
 }
 
-fn store(storage: &Storage, object: &HelmRepository, fetched: &Fetched) -> Result<End, Failure> {
+fn store(storage: &Storage, object: &HelmRepository, fetched: &Fetched) -> Result<End, StorageError> {
     let revision: &Digest = &fetched.revision;
     let offer = Offer {
         kind: KIND,
@@ -124,8 +166,7 @@ fn store(storage: &Storage, object: &HelmRepository, fetched: &Fetched) -> Resul
         metadata: BTreeMap::new(),
         link: Some(LATEST),
     };
-    let published = storage.publish(offer, |out| fetched.copy(out));
-    let published = published.map_err(|e| Failure::storage(source::ARCHIVE_OPERATION_FAILED, &e))?;
+    let published = storage.publish(offer, |out| fetched.copy(out))?;
     Ok(End::Stored(Box::new(published)))
 }
 
@@ -147,5 +188,18 @@ fn told(failed: &Failed) -> Failure {
             Failure::fetch(reason::FAILED, text)
         }
         Failed::Disk(_) => Failure::storage_text(source::ARCHIVE_OPERATION_FAILED, chain(failed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_went_is_looked_for_again() {
+        let error = |kind: io::ErrorKind| StorageError::Pack(Box::new(io::Error::from(kind)));
+        assert!(is_replaced(&error(io::ErrorKind::NotFound)));
+        assert!(!is_replaced(&error(io::ErrorKind::StorageFull)));
+        assert!(!is_replaced(&StorageError::Root("a".into())));
     }
 }
