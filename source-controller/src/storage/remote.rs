@@ -32,6 +32,7 @@ use std::{
     },
     time::Duration,
 };
+use tempfile::NamedTempFile;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -200,9 +201,7 @@ impl Remote {
         let Found::Object { body, .. } = store.read(&key).await? else {
             return Ok(None);
         };
-        let dir = file.parent().unwrap_or(&self.folder.path);
-        fs::create_dir_all(dir).map_err(RemoteError::Disk)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(&self.folder.path).map_err(RemoteError::Disk)?;
+        let mut temporary = NamedTempFile::new_in(&self.folder.path).map_err(RemoteError::Disk)?;
         let mut writer = DigestWriter::new(digest.algorithm(), BufWriter::new(temporary.as_file_mut()));
         body.save(&mut writer, within("the artifact in the object store", limit))
             .await?;
@@ -212,8 +211,10 @@ impl Remote {
         if found != *digest {
             return Err(RemoteError::Damaged(path.to_owned()).into());
         }
-        temporary.persist(&file).map_err(|e| RemoteError::Disk(e.error))?;
-        lock(&self.fetched).insert(path.to_owned(), found);
+        // Whoever removes what is old waits.
+        let mut fetched = lock(&self.fetched);
+        place(temporary, &file).map_err(RemoteError::Disk)?;
+        fetched.insert(path.to_owned(), found);
         Ok(Some(file))
     }
 
@@ -283,6 +284,31 @@ fn within(what: &'static str, limit: u64) -> impl Fn(u64) -> Result<(), ObjectsE
     }
 }
 
+/// Puts a file in its place. Its folder is made only now: it may have gone with its last file.
+fn place(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_finds_its_place_though_the_folder_went() {
+        let root = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let file = root.path().join("HelmChart/a/b.tgz");
+            place(NamedTempFile::new_in(root.path()).unwrap(), &file).unwrap();
+            assert!(file.is_file());
+            fs::remove_dir_all(file.parent().unwrap()).unwrap();
+        }
+    }
 }
