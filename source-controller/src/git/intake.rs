@@ -102,6 +102,11 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::time::Instant;
+
+    use flate2::{Compression, write::ZlibEncoder};
+
     use super::*;
     use crate::git::pack::Most;
 
@@ -144,5 +149,34 @@ mod tests {
         // Nor after one that is over.
         let over = b"0011\x01PACK\0\0\0\x02\0\0\0\0";
         assert_eq!(taken(Speech::Answer, over, &block), 10_000);
+    }
+
+    #[test]
+    fn a_pack_waits_for_room_and_has_it_until_more_is_read() {
+        let mut blob = ZlibEncoder::new(Vec::new(), Compression::fast());
+        blob.write_all(&[0; 1000]).unwrap();
+        let head = b"PACK\0\0\0\x02\0\0\0\x01\xb8\x3e";
+        let pack = [&head[..], &blob.finish().unwrap(), &[7; 20]].concat();
+        let band = [format!("{:04x}\x01", 5 + pack.len()).into_bytes(), pack].concat();
+        let most = Most {
+            memory: 2000,
+            each: 0,
+            ..Most::within(None)
+        };
+        let room = Room::new(most);
+        let soon = || Instant::now() + Duration::from_millis(10);
+        let intake = |milliseconds: u64| {
+            let deadline = Deadline::after(Duration::from_millis(milliseconds));
+            Intake::new(Speech::Answer, 100_000, Arc::clone(&room), deadline)
+        };
+        let others = room.take(1500, soon());
+        let late = intake(10).take(&band);
+        assert!(matches!(late, Err(RemoteError::Timeout(_))), "{late:?}");
+        drop(others);
+        let mut intake = intake(60_000);
+        intake.take(&band).unwrap();
+        assert!(room.take(1500, soon()).is_none(), "it is put together");
+        intake.resume();
+        assert!(room.take(1500, soon()).is_some());
     }
 }
