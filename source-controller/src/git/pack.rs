@@ -72,7 +72,9 @@ pub enum PackError {
         most: u32,
     },
     /// Objects are so many, or made of each other in such a way, that they need much memory.
-    #[error("the remote sent objects that need more than {0} bytes of memory to be put together")]
+    #[error(
+        "the remote sent objects that need more than {0} bytes of memory to be put together (half of what the container may have, 2 GiB at the most)"
+    )]
     Memory(u64),
     /// No pack at all.
     #[error("the remote sent a damaged pack: {0}")]

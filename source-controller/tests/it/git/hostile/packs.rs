@@ -310,8 +310,7 @@ fn a_pack_stands_for_no_more_than_there_is_room_for() {
     let mut delta = [begin(2), head(BLOB, MIB), deflated(&vec![0; MIB])].concat();
     copies(&mut delta, 12, 1, 1024);
     check(delta, large);
-    let together =
-        "the remote sent objects that need more than 2147483648 bytes of memory to be put together";
+    let together = "the remote sent objects that need more than 2147483648 bytes of memory to be put together (half of what the container may have, 2 GiB at the most)";
     check(line(50, 512), together);
     check(left(50), together);
 

@@ -88,7 +88,7 @@ fn hostile_servers_are_bounded() {
     script(&format!("cat {listed} {bomb}"));
     assert_eq!(
         fails(60),
-        "the remote sent objects that need more than 2147483648 bytes of memory to be put together"
+        "the remote sent objects that need more than 2147483648 bytes of memory to be put together (half of what the container may have, 2 GiB at the most)"
     );
 
     // One that comes after something that looks like a pack, in the greeting.
