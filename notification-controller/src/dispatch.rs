@@ -13,7 +13,7 @@ use crate::{
     message::{is_comment, is_commit_status, is_incident, wants},
     outbox::{Item, Outbox, Posted},
     provider::Peers,
-    route::{self, Complaint, Route, Table},
+    route::{self, Route, Table},
     standing::Standing,
     transition::Happened,
 };
@@ -152,7 +152,7 @@ impl Dispatch {
         self.rerouted.notify_waiters();
         self.provider_left(change);
         if let Some(alert) = &change.new {
-            for (reason, text) in first(complaints) {
+            for (reason, text) in complaints {
                 self.standing
                     .complain(alert, events::Event::warning(reason, text));
             }
@@ -254,22 +254,6 @@ impl Dispatch {
     }
 }
 
-/// So many complaints about a state of an alert are told: its lists may have ten thousand.
-const COMPLAINTS: usize = 10;
-
-/// PURE: the first complaints, and how many there are besides.
-fn first(mut complaints: Vec<Complaint>) -> Vec<Complaint> {
-    let others = complaints.len().saturating_sub(COMPLAINTS);
-    complaints.truncate(COMPLAINTS);
-    if others > 0 {
-        complaints.push((
-            reason::INVALID_CONFIG,
-            format!("{others} more of its patterns and sources are left out"),
-        ));
-    }
-    complaints
-}
-
 /// Whether what a service is told can be put together: a status belongs to a commit and an object, a comment to an object, and an
 /// incident to the object whose end of a failure resolves it.
 fn can_be_put_together(kind: ProviderType) -> bool {
@@ -279,17 +263,6 @@ fn can_be_put_together(kind: ProviderType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_of_many_complaints_are_told() {
-        let complaints = |count: usize| vec![(reason::INVALID_CONFIG, "a pattern is none".to_owned()); count];
-        for few in [0, 1, COMPLAINTS] {
-            assert_eq!(first(complaints(few)), complaints(few));
-        }
-        let told = first(complaints(20_000));
-        assert_eq!(told.len(), COMPLAINTS + 1);
-        assert!(told[COMPLAINTS].1.starts_with("19990 more"), "{told:?}");
-    }
 
     #[test]
     fn what_has_one_place_for_each_object_is_told_of_each() {

@@ -49,11 +49,10 @@ impl Route {
         let mut complaints = Vec::new();
         let mut compiled = |patterns: &[String], list: &str| {
             let (compiled, malformed) = Patterns::of(patterns);
-            let malformed = malformed.into_iter().map(|(pattern, problem)| {
-                let text = format!("failed to compile {list} pattern '{pattern}': {problem}");
-                (reason::INVALID_CONFIG, text)
-            });
-            complaints.extend(malformed);
+            let malformed = malformed
+                .into_iter()
+                .map(|(pattern, problem)| format!("failed to compile {list} pattern '{pattern}': {problem}"));
+            complaints.extend(first(malformed, "malformed patterns"));
             if compiled.is_err() {
                 let text = format!(
                     "the patterns of {list} have more than {} bytes, or take more than {} when they are compiled; nothing is told",
@@ -85,7 +84,7 @@ impl Route {
             }
         };
         let (window, digest) = (span("window", LONGEST_WINDOW), span("digest", LONGEST_DIGEST));
-        let mut sources = Vec::new();
+        let (mut sources, mut denied) = (Vec::new(), Vec::new());
         for source in &spec.event_sources {
             let namespace = source.namespace.as_deref().unwrap_or(&key.namespace);
             if access.no_cross_namespace_refs && namespace != key.namespace {
@@ -94,13 +93,14 @@ impl Route {
                     source.kind.as_str(),
                     source.name
                 );
-                complaints.push((reason::INVALID_CONFIG, text));
+                denied.push(text);
                 continue;
             }
             let mut source = source.clone();
             source.namespace = Some(namespace.to_owned());
             sources.push(source);
         }
+        complaints.extend(first(denied, "such sources"));
         let route = Self {
             uid: alert.uid().unwrap_or_default(),
             provider: Key::new(key.namespace.clone(), spec.provider_ref.name.clone()),
@@ -201,6 +201,22 @@ impl Route {
         event.metadata = metadata;
         (event, contradictions)
     }
+}
+
+/// So many complaints of a kind are told of a state of an alert: its lists may have ten thousand.
+const COMPLAINTS: usize = 10;
+
+/// The first complaints of a kind, and how many there are besides.
+fn first(all: impl IntoIterator<Item = String>, what: &str) -> Vec<Complaint> {
+    let mut all = all.into_iter();
+    let mut told: Vec<String> = all.by_ref().take(COMPLAINTS).collect();
+    let others = all.count();
+    if others > 0 {
+        told.push(format!("{others} more {what} are left out"));
+    }
+    told.into_iter()
+        .map(|text| (reason::INVALID_CONFIG, text))
+        .collect()
 }
 
 /// Whether an object with these labels is meant by one of the selectors.

@@ -1,6 +1,6 @@
 //! The people of the day: told in Slack when something fails, heard by a webhook when it is put right.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use crate::{
     flux::{ALERTING, NOTIFICATION, SOURCE, alert, provider, with},
     origin::Sink,
     suite::NAMESPACE,
+    webhook::send,
 };
 
 impl Day<'_> {
@@ -102,8 +103,8 @@ impl Day<'_> {
     }
 
     async fn call(&self, hook: &str) -> Result<()> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
-        http.post(hook).body("{}").send().await?.error_for_status()?;
+        let status = send(hook, &[], "{}").await?;
+        ensure!(status == 200, "the webhook answers {status}");
         Ok(())
     }
 

@@ -12,11 +12,11 @@ use std::{collections::HashMap, time::Instant};
 use super::{CONCURRENCY, LIMIT, round};
 use crate::{
     expect::eventually,
-    flux::{KUSTOMIZE, NOTIFICATION, alert, kustomization, provider, with},
+    flux::{KUSTOMIZE, alert, kustomization, provider, with},
     origin::Sink,
     space::Space,
     suite::Options,
-    webhook::{Pushes, http, ready},
+    webhook::{Pushes, TOKEN, http, ready, receiver, secret},
     world::World,
 };
 
@@ -176,18 +176,12 @@ fn text_of(body: &Value) -> &str {
 /// Requests per second that a signed webhook answers. The object that it names is not there to be annotated by a filter that
 /// is never true: what is measured is the port, the proof and the filter.
 async fn webhooks(space: &Space<'_>) -> Result<f64> {
-    space
-        .apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook"}, "stringData": {"token": "t"}}))
-        .await?;
-    space
-        .apply(json!({
-            "apiVersion": NOTIFICATION, "kind": "Receiver", "metadata": {"name": "hook"},
-            "spec": {
-                "type": "generic", "secretRef": {"name": "hook"}, "resourceFilter": "req.never == true",
-                "resources": [{"apiVersion": KUSTOMIZE, "kind": "Kustomization", "name": "app-0"}],
-            },
-        }))
-        .await?;
+    space.apply(secret(TOKEN)).await?;
+    let never = json!({"spec": {
+        "resourceFilter": "req.never == true",
+        "resources": [{"apiVersion": KUSTOMIZE, "kind": "Kustomization", "name": "app-0"}],
+    }});
+    space.apply(receiver("hook", "generic", &never)).await?;
     let (url, http) = (ready(space, "hook").await?, http()?);
     let ask = || http.post(&url).json(&json!({"never": false})).send();
     let begin = Instant::now();

@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 use axum::{body::Body, http::Response};
 use e2e::{
-    expect,
     flux::{SOURCE, git_repository},
     origin::{Asked, Scripted, helm::index},
     space::{LIMIT, Space},
@@ -76,10 +75,9 @@ async fn who_wants_to_be_left_alone_is() -> Result<()> {
             "spec": {"interval": "1h", "url": server.url()},
         });
         space.apply(repository).await?;
-        let ready = |o: &Value| expect::verdict(o).is_some_and(|v| v.status == "True");
         let name = format!("repo-{status}");
         space
-            .holds("it has an index", SOURCE, "HelmRepository", &name, ready)
+            .verdict(SOURCE, "HelmRepository", &name, "Succeeded")
             .await?;
         let chart = json!({
             "apiVersion": SOURCE, "kind": "HelmChart", "metadata": {"name": format!("busy-{status}")},

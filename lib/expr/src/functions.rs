@@ -6,7 +6,7 @@ use cel::common::ast::{CallExpr, Expr};
 use cel::common::types::{CelBool, CelInt, CelList, CelOptional, CelString};
 use cel::common::value::{CowVal, Val};
 use cel::{Context, ExecutionError, FunctionContext};
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -206,8 +206,7 @@ fn matches<'c, 'v>(evaluation: &Evaluation, call: &mut FunctionContext<'c, 'v>) 
     if !evaluation.budget.spend(pattern.len().saturating_mul(each)) {
         return Err(spent());
     }
-    let regex = re2::translate(pattern)
-        .and_then(|translated| RegexBuilder::new(&translated).size_limit(1 << 20).build());
+    let regex = re2::compile_within(pattern, 1 << 20);
     let regex = regex.map_err(|_| ExecutionError::function_error("matches", "error parsing regexp"))?;
     let outcome = regex.is_match(whole);
     if patterns.len() < PATTERNS {

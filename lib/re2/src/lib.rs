@@ -5,7 +5,7 @@
 
 mod folds;
 
-pub use folds::folds;
+use folds::folds;
 use regex::{Regex, RegexBuilder};
 
 /// An expression may be so long, in bytes: each letter of it may stand for hundreds of ranges.
@@ -16,7 +16,10 @@ pub const FOLDS: usize = 10 << 20;
 /// What stands in braces is no longer, in characters: an expression may be all braces.
 const LONGEST: usize = 64;
 
-/// An expression of [`LARGEST`] bytes at most that is matched as Go does, with the crate's bound on what is compiled (10 MiB).
+/// What is compiled may take so many bytes, as the crate has it.
+const SIZE: usize = 10 << 20;
+
+/// An expression of [`LARGEST`] bytes at most that is matched as Go does.
 ///
 /// # Errors
 /// What the crate says of it.
@@ -24,7 +27,15 @@ pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     if pattern.len() > LARGEST {
         return Err(regex::Error::CompiledTooBig(LARGEST));
     }
-    RegexBuilder::new(&translate(pattern)?).build()
+    compile_within(pattern, SIZE)
+}
+
+/// An expression that is matched as Go does, and takes so many bytes at the most when it is compiled.
+///
+/// # Errors
+/// What the crate says of it.
+pub fn compile_within(pattern: &str, size: usize) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&translate(pattern)?).size_limit(size).build()
 }
 
 /// Go's syntax where the crate's differs: classes and ends of text are ASCII, `{` may stand for itself.
@@ -32,11 +43,18 @@ pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
 /// # Errors
 /// When it would take too long to understand it.
 pub fn translate(pattern: &str) -> Result<String, regex::Error> {
+    translate_within(pattern, &mut { FOLDS })
+}
+
+/// As [`translate`], for one of several expressions: `left` is what is left of [`FOLDS`] for all of them.
+///
+/// # Errors
+/// When it would take too long to understand them.
+pub fn translate_within(pattern: &str, left: &mut usize) -> Result<String, regex::Error> {
     let translated = rewritten(pattern);
-    match folds(&translated) > FOLDS {
-        true => Err(regex::Error::CompiledTooBig(FOLDS)),
-        false => Ok(translated),
-    }
+    let rest = left.checked_sub(folds(&translated));
+    *left = rest.ok_or(regex::Error::CompiledTooBig(FOLDS))?;
+    Ok(translated)
 }
 
 fn rewritten(pattern: &str) -> String {

@@ -47,19 +47,17 @@ impl Compiled {
         let outcome = match self.known(key, &version) {
             Some(outcome) => Some(outcome),
             None => {
-                let (this, spec, key) = (self.clone(), receiver.clone(), key.clone());
+                let (this, spec, own) = (self.clone(), receiver.clone(), key.clone());
                 let compile = move || {
                     // Another may have asked before.
-                    if let Some(outcome) = this.known(&key, &version) {
+                    if let Some(outcome) = this.known(&own, &version) {
                         return outcome;
                     }
                     let outcome = validate(&spec).map(Arc::new);
-                    this.keep(key, version, outcome.clone(), still_there);
+                    this.keep(own, version, outcome.clone(), still_there);
                     outcome
                 };
-                self.judges
-                    .at_work(&Key::of(&**receiver).namespace, compile)
-                    .await
+                self.judges.at_work(&key.namespace, compile).await
             }
         };
         outcome.ok_or(Unusable::Crashed)?.map_err(Unusable::Invalid)

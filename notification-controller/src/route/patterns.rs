@@ -31,15 +31,11 @@ impl Patterns {
         if patterns.iter().map(String::len).sum::<usize>() > re2::LARGEST {
             return (Err(TooLarge), Vec::new());
         }
-        let (mut parsed, mut malformed, mut folds) = (Vec::new(), Vec::new(), 0);
+        let (mut parsed, mut malformed, mut left) = (Vec::new(), Vec::new(), re2::FOLDS);
         for pattern in patterns {
-            let Ok(translated) = re2::translate(pattern) else {
+            let Ok(translated) = re2::translate_within(pattern, &mut left) else {
                 return (Err(TooLarge), malformed);
             };
-            folds += re2::folds(&translated);
-            if folds > re2::FOLDS {
-                return (Err(TooLarge), malformed);
-            }
             match Parser::new().parse(&translated) {
                 Ok(hir) => parsed.push(hir),
                 Err(error) => malformed.push((pattern.clone(), last_line(&error))),

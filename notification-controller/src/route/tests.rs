@@ -112,7 +112,7 @@ fn what_is_wrong_with_an_alert_is_said() {
     let mut spec = sources(&json!({"kind": "GitRepository", "name": "*"}));
     spec["inclusionList"] = json!(["a(b"]);
     spec["exclusionList"] = json!(["x{1000}{1000}{1000}"]);
-    let (_, complaints) = route(spec);
+    let (_, complaints) = route(spec.clone());
     let texts: Vec<&str> = complaints.iter().map(|(_, text)| text.as_str()).collect();
     assert_eq!(texts.len(), 2);
     assert!(
@@ -120,6 +120,14 @@ fn what_is_wrong_with_an_alert_is_said() {
         "{texts:?}"
     );
     assert!(texts[1].contains("exclusionList"), "{texts:?}");
+    // Of ten thousand the first, and whatever has the alert tell nothing.
+    spec["inclusionList"] = json!(vec!["("; 10_000]);
+    let (none, complaints) = route(spec);
+    assert!(none.is_none());
+    let texts: Vec<&str> = complaints.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts.len(), 12, "{texts:?}");
+    assert_eq!(texts[10], "9990 more malformed patterns are left out");
+    assert!(texts[11].ends_with("nothing is told"), "{texts:?}");
 }
 
 #[test]

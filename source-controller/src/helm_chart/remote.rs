@@ -182,10 +182,8 @@ async fn signature(chosen: &mut Chosen, wanted: &Wanted, now: bool) -> Result<Op
 
 /// Whether a failure is of the login or the certificates. What the spec has for a version may have any words in it.
 fn is_unauthenticated(message: &str, version: &str) -> bool {
-    let message = match version {
-        "" => message.to_owned(),
-        version => message.replace(version, ""),
-    };
+    // As a word of its own, for `1` is in `401`.
+    let message = message.replace(&format!("version string {version}"), "");
     let mut words = message.split_whitespace();
     UNAUTHENTICATED.iter().any(|part| message.contains(part))
         || words.any(|word| UNAUTHENTICATED_WORDS.contains(&word.trim_end_matches([':', ',', ';', '.'])))
@@ -273,6 +271,12 @@ mod tests {
             ("no chart version found for 'gettls'", false),
         ] {
             assert_eq!(is_unauthenticated(message, "401 || tls"), expected, "{message}");
+        }
+        for version in ["", "1", "401"] {
+            assert!(
+                is_unauthenticated("GET http://a/v2/: unexpected status code 401", version),
+                "{version}"
+            );
         }
     }
 

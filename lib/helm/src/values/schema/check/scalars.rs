@@ -76,8 +76,7 @@ impl Validator<'_, '_> {
         if let Some(regex) = self.patterns.get(pattern) {
             return Ok(regex.is_match(text));
         }
-        let regex = re2::translate(pattern)
-            .and_then(|translated| regex::RegexBuilder::new(&translated).size_limit(4 << 20).build())
+        let regex = re2::compile_within(pattern, 4 << 20)
             .map_err(|_| format!("{} is not valid regex", single(pattern)))?;
         let found = regex.is_match(text);
         self.patterns.insert(pattern.to_string(), regex);
