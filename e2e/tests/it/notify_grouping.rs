@@ -103,11 +103,13 @@ fn field<'a>(letter: &'a Letter, title: &str) -> Option<&'a str> {
     fields.iter().find(|field| field["title"] == title)?["value"].as_str()
 }
 
-/// The numbers of the objects that messages to Slack are about, of those that are about several and have this in their text.
+/// The numbers of the objects `app-…` that messages to Slack are about, of one or of several, whose texts have this in them.
 fn counts(letters: &[Letter], part: &str) -> Vec<usize> {
     let with_part = letters.iter().filter(|letter| {
-        let text = letter.body["attachments"][0]["text"].as_str();
-        text.is_some_and(|text| text.contains(part))
+        let message = &letter.body["attachments"][0];
+        let author = message["author_name"].as_str().unwrap_or_default();
+        let text = message["text"].as_str().unwrap_or_default();
+        author.starts_with("kustomization/app-") && text.contains(part)
     });
     let count = |letter: &Letter| field(letter, "count").and_then(|count| count.parse().ok());
     with_part.map(|letter| count(letter).unwrap_or(1)).collect()
@@ -129,8 +131,9 @@ async fn forty_that_recover_are_told_of_whoever_reports_first() -> Result<()> {
     space.git_repository(json!({})).await?;
     kustomizations(&space, 0..OBJECTS).await?;
     space.kustomization("well", "./well", json!({})).await?;
-    let failed = "Kustomization objects: ReconciliationFailed";
-    let all = async || Ok((counts(&sink.letters(), failed).iter().sum::<usize>() >= OBJECTS).then_some(()));
+    let all = async || {
+        Ok((counts(&sink.letters(), "dry-run failed").iter().sum::<usize>() >= OBJECTS).then_some(()))
+    };
     space.until("the failures are told", LIMIT, all).await?;
 
     // One that is well has something to tell, and then the others recover.
@@ -150,7 +153,7 @@ async fn forty_that_recover_are_told_of_whoever_reports_first() -> Result<()> {
             ("well/a.yaml", &config_map("well", "2")),
         ])
         .await?;
-    let ends = || counts(&sink.letters(), "ReconciliationSucceeded");
+    let ends = || counts(&sink.letters(), "Reconciliation finished");
     let all = async || Ok((ends().iter().sum::<usize>() >= OBJECTS).then_some(()));
     let all = space.until("all recoveries are told", LIMIT, all).await;
     all.with_context(|| format!("Slack has {:#?}", sink.letters()))?;
