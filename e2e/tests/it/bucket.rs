@@ -1,6 +1,6 @@
 //! Bucket: objects from a real S3 server, only what changed is fetched, and each failure and each odd store told on the object.
 
-mod dialect;
+pub mod dialect;
 mod hostile;
 mod odd;
 

@@ -1,219 +1,66 @@
-//! source-controller is killed with a layer, an object and a chart half downloaded, and with an archive half written: what there
-//! was is served meanwhile, what is new comes after all, and nothing of the half-done is left.
+//! source-controller is killed with a layer, an object of each kind of store and a chart from each kind of repository half
+//! downloaded, and with an archive half written: what there was is served meanwhile, what is new comes after all, and nothing
+//! of the half-done is left.
+
+mod peer;
 
 use anyhow::{Context as _, Result, ensure};
-use axum::{
-    body::Body,
-    http::{HeaderName, Response, StatusCode},
-};
 use e2e::{
     expect::{self, eventually},
-    flux::SOURCE,
-    origin::{Asked, Scripted, helm::index},
+    flux::{SOURCE, with},
+    origin::Scripted,
     space::{LIMIT, Space},
     suite::Options,
     world::World,
 };
+use peer::{Peer, Version};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-};
-use tokio::sync::watch;
+use std::{collections::BTreeMap, path::Path};
 
-const LAYER: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
-/// What each download is of: by the path of its request.
-const DOWNLOADS: [&str; 3] = ["layer", "object", "chart"];
-const KINDS: [&str; 3] = ["OCIRepository", "Bucket", "HelmChart"];
+/// What is downloaded.
+struct Download {
+    kind: &'static str,
+    /// Of its object.
+    name: &'static str,
+    /// Where it is while it is not whole.
+    place: Place,
+}
+
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// In a file without a name.
+    Nameless,
+    /// Among what is being worked on.
+    Work,
+}
+
+impl Download {
+    const fn new(kind: &'static str, name: &'static str, place: Place) -> Self {
+        Self { kind, name, place }
+    }
+
+    /// What whoever looks is told while it comes: a reason, and a part of the message.
+    fn told(&self) -> (&'static str, &'static str) {
+        match self.kind {
+            "OCIRepository" => ("NewRevision", "new revision 'v@sha256:"),
+            "Bucket" => ("NewRevision", "new upstream revision 'sha256:"),
+            _ => ("NewChart", "new 'web' chart with version '1.2.0'"),
+        }
+    }
+}
+
+/// The peer counts by their places here.
+const DOWNLOADS: [Download; 6] = [
+    Download::new("OCIRepository", "app", Place::Nameless),
+    Download::new("Bucket", "s3", Place::Work),
+    Download::new("Bucket", "google", Place::Work),
+    Download::new("Bucket", "azure", Place::Work),
+    Download::new("HelmChart", "http", Place::Nameless),
+    Download::new("HelmChart", "registry", Place::Nameless),
+];
 
 /// So many bytes take a while to be packed.
 const LARGE: usize = 64 << 20;
-
-/// One peer for all: it has a version of everything, and gives half of it while the gate is shut; and a large layer.
-struct Peer {
-    versions: watch::Sender<Version>,
-    open: watch::Sender<bool>,
-    counts: Arc<Counts>,
-}
-
-/// A version of everything: its number, and what a file in it has.
-#[derive(Clone)]
-struct Version {
-    number: usize,
-    content: Arc<Vec<u8>>,
-}
-
-/// Halves that were given, and those of them whose receiver went away.
-#[derive(Default)]
-struct Counts {
-    begun: [AtomicUsize; 3],
-    broken: [AtomicUsize; 3],
-}
-
-/// Counts a receiver that goes before it has all.
-struct Whole(Option<(Arc<Counts>, usize)>);
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        if let Some((counts, of)) = self.0.take() {
-            counts.broken[of].fetch_add(1, SeqCst);
-        }
-    }
-}
-
-impl Version {
-    /// Content that cannot be packed, so that half of it is half of any archive.
-    fn new(number: usize, size: usize) -> Self {
-        let content = (0..size).map(|_| rand::random()).collect();
-        Self {
-            number,
-            content: Arc::new(content),
-        }
-    }
-
-    fn tag(&self) -> String {
-        format!("1.{}.0", self.number)
-    }
-
-    fn archive(&self, root: &str) -> Vec<u8> {
-        let chart = format!("apiVersion: v2\nname: web\nversion: {}\n", self.tag());
-        let files = [
-            (format!("{root}Chart.yaml"), chart.into_bytes()),
-            (format!("{root}content"), self.content.to_vec()),
-        ];
-        let mut archive = Vec::new();
-        let tree = artifact::Tree::from_files(files).expect("these are paths");
-        artifact::pack_tree(&tree, &mut archive).expect("a vector takes all");
-        archive
-    }
-}
-
-impl Peer {
-    async fn start(first: Version, large: Version) -> Result<(Self, Scripted)> {
-        let (versions, version) = watch::channel(first);
-        let (open, gate) = watch::channel(true);
-        let counts = Arc::<Counts>::default();
-        let counted = counts.clone();
-        let large = large.archive("");
-        let server = Scripted::start(move |asked| {
-            let version = version.borrow().clone();
-            match asked.path.starts_with("/v2/large/") {
-                true => registry(asked, &large),
-                false => answer(asked, &version, &gate, &counted),
-            }
-        });
-        let server = server.await?;
-        let peer = Self {
-            versions,
-            open,
-            counts,
-        };
-        Ok((peer, server))
-    }
-
-    /// Waits until so many halves of each have been given.
-    async fn halves(&self, counts: &[AtomicUsize; 3], number: usize) -> Result<()> {
-        let all = async || {
-            let reached = counts.iter().all(|count| count.load(SeqCst) >= number);
-            Ok(reached.then_some(()))
-        };
-        let what = format!("{number} halves of each of {DOWNLOADS:?}");
-        eventually(&what, LIMIT, all).await
-    }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
-}
-
-fn plain(headers: &[(&str, String)], body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value.parse()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
-}
-
-/// Half of a body, and the other half when the gate is opened.
-fn half(of: usize, body: Vec<u8>, gate: &watch::Receiver<bool>, counts: &Arc<Counts>) -> Body {
-    use futures::StreamExt as _;
-    let (begin, rest) = body.split_at(body.len() / 2);
-    let begin = futures::stream::iter([Ok::<_, std::io::Error>(begin.to_vec())]);
-    let (rest, mut gate, counts) = (rest.to_vec(), gate.clone(), counts.clone());
-    let whole = Whole(Some((counts.clone(), of)));
-    let rest = futures::stream::once(async move {
-        let mut whole = whole;
-        counts.begun[of].fetch_add(1, SeqCst);
-        let _ = gate.wait_for(|open| *open).await;
-        whole.0 = None;
-        Ok(rest)
-    });
-    Body::from_stream(begin.chain(rest))
-}
-
-/// A registry with a single layer.
-fn registry(asked: &Asked, layer: &[u8]) -> Response<Body> {
-    if asked.path.contains("/blobs/") {
-        return plain(&[], layer.to_vec());
-    }
-    let manifest = json!({
-        "schemaVersion": 2, "config": {"digest": digest(b"{}"), "size": 2},
-        "layers": [{"mediaType": LAYER, "digest": digest(layer), "size": layer.len()}],
-    });
-    let manifest = manifest.to_string();
-    plain(
-        &[("docker-content-digest", digest(manifest.as_bytes()))],
-        manifest,
-    )
-}
-
-fn answer(
-    asked: &Asked,
-    version: &Version,
-    gate: &watch::Receiver<bool>,
-    counts: &Arc<Counts>,
-) -> Response<Body> {
-    let download = |of: usize, body: Vec<u8>| {
-        let length = ("content-length", body.len().to_string());
-        let etag = ("etag", format!("\"e{}\"", version.number));
-        let body = match *gate.borrow() {
-            true => Body::from(body),
-            false => half(of, body, gate, counts),
-        };
-        plain(&[length, etag], body)
-    };
-    match asked.path.as_str() {
-        "/v2/" => plain(&[], ""),
-        path if path.starts_with("/v2/app/blobs/") => download(0, version.archive("")),
-        path if path.starts_with("/v2/") => registry(asked, &version.archive("")),
-        "/bucket/" => {
-            let entry = format!(
-                "<Contents><Key>content</Key><ETag>&quot;e{}&quot;</ETag><Size>{}</Size></Contents>",
-                version.number,
-                version.content.len()
-            );
-            plain(&[], format!("<ListBucketResult>{entry}</ListBucketResult>"))
-        }
-        "/bucket/content" => download(1, version.content.to_vec()),
-        "/index.yaml" => plain(&[], index(&[("web", &version.tag(), "web.tgz")])),
-        "/web.tgz" => download(2, version.archive("web/")),
-        _ => {
-            let mut response = plain(
-                &[],
-                "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>",
-            );
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
-        }
-    }
-}
 
 fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": SOURCE, "kind": kind, "metadata": {"name": name}, "spec": spec})
@@ -228,24 +75,51 @@ fn layer(server: &Scripted, name: &str) -> Value {
     )
 }
 
-fn objects(server: &Scripted) -> [Value; 4] {
+fn bucket(name: &str, change: &Value) -> Value {
+    let plain = json!({"interval": "1h", "bucketName": name, "insecure": true});
+    object("Bucket", name, &with(plain, change))
+}
+
+fn chart(name: &str) -> Value {
+    let source = json!({"kind": "HelmRepository", "name": name});
+    object(
+        "HelmChart",
+        name,
+        &json!({"interval": "1h", "chart": "web", "version": "*", "sourceRef": source}),
+    )
+}
+
+fn objects(server: &Scripted) -> [Value; 9] {
+    let login = json!({"name": "signature"});
+    let charts = format!("oci://{}/charts", server.address());
     [
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": login,
+            "stringData": {"sasKey": "sig=canary-key"},
+        }),
         layer(server, "app"),
-        object(
-            "Bucket",
-            "app",
-            &json!({"interval": "1h", "endpoint": server.address(), "bucketName": "bucket", "insecure": true}),
+        bucket("s3", &json!({"endpoint": server.address()})),
+        // It is where the environment says.
+        bucket(
+            "google",
+            &json!({"provider": "gcp", "endpoint": "storage.googleapis.com"}),
+        ),
+        bucket(
+            "azure",
+            &json!({"provider": "azure", "endpoint": server.url(), "secretRef": login}),
         ),
         object(
             "HelmRepository",
-            "app",
+            "http",
             &json!({"interval": "1h", "url": server.url()}),
         ),
         object(
-            "HelmChart",
-            "app",
-            &json!({"interval": "1h", "chart": "web", "version": "*", "sourceRef": {"kind": "HelmRepository", "name": "app"}}),
+            "HelmRepository",
+            "registry",
+            &json!({"interval": "1h", "type": "oci", "insecure": true, "url": charts}),
         ),
+        chart("http"),
+        chart("registry"),
     ]
 }
 
@@ -268,8 +142,8 @@ async fn has(space: &Space<'_>, kind: &str, name: &str, version: &Version) -> Re
 
 async fn all_have(space: &Space<'_>, version: &Version) -> Result<Vec<String>> {
     let mut urls = Vec::new();
-    for kind in KINDS {
-        urls.push(has(space, kind, "app", version).await?);
+    for Download { kind, name, .. } in DOWNLOADS {
+        urls.push(has(space, kind, name, version).await?);
     }
     Ok(urls)
 }
@@ -351,25 +225,30 @@ fn nothing_else(storage: &Path) -> Result<()> {
 
 /// As a user asks for what is new: the repository has to be looked at before its chart is.
 async fn ask(space: &Space<'_>) -> Result<()> {
-    space.handled(SOURCE, "HelmRepository", "app").await?;
-    for kind in KINDS {
-        space.request(SOURCE, kind, "app").await?;
+    space.handled(SOURCE, "HelmRepository", "http").await?;
+    for Download { kind, name, .. } in DOWNLOADS {
+        space.request(SOURCE, kind, name).await?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_kill_in_mid_download_leaves_nothing() -> Result<()> {
-    // Nothing goes because it is old.
-    let keep = ["--artifact-retention-records=100", "--artifact-retention-ttl=24h"];
+    let (first, large) = (Version::new(1, 1 << 20), Version::new(1, LARGE));
+    let (peer, server) = Peer::start(first.clone(), &large).await?;
+    // Nothing goes because it is old, and all is downloaded at once.
+    let flags = [
+        "--artifact-retention-records=100",
+        "--artifact-retention-ttl=24h",
+        "--concurrent=8",
+    ];
     let options = Options {
-        source: keep.map(str::to_owned).into(),
+        source: flags.map(str::to_owned).into(),
+        env: vec![("STORAGE_EMULATOR_HOST", server.url())],
         ..Options::default()
     };
     let world = World::start(&options).await?;
     let space = world.space("restart-download").await?;
-    let (first, large) = (Version::new(1, 1 << 20), Version::new(1, LARGE));
-    let (peer, server) = Peer::start(first.clone(), large.clone()).await?;
     for object in objects(&server) {
         space.apply(object).await?;
     }
@@ -384,20 +263,22 @@ async fn a_kill_in_mid_download_leaves_nothing() -> Result<()> {
     peer.halves(&peer.counts.begun, 1).await?;
     let process = world.suite.source.pid().context("it runs")?;
     let on_disk = async || {
-        let layer = nameless(process, &storage)?
-            .into_iter()
-            .any(|size| size > 400_000);
         let work = below(&storage.join(".work")).unwrap_or_default();
-        let object = work.into_values().any(|size| size > 400_000);
-        Ok((layer && object).then_some(()))
+        let places = [
+            (Place::Nameless, nameless(process, &storage)?),
+            (Place::Work, work.into_values().collect()),
+        ];
+        let all = places.into_iter().all(|(place, sizes)| {
+            let halves = sizes.into_iter().filter(|size| *size > 400_000).count();
+            halves >= DOWNLOADS.iter().filter(|d| d.place == place).count()
+        });
+        Ok(all.then_some(()))
     };
     eventually("halves are on the disk", LIMIT, on_disk).await?;
     // Whoever looks sees what is coming, as with Flux.
-    for (kind, reason, text) in [
-        ("OCIRepository", "NewRevision", "new revision 'v@sha256:"),
-        ("Bucket", "NewRevision", "new upstream revision 'sha256:"),
-        ("HelmChart", "NewChart", "new 'web' chart with version '1.2.0'"),
-    ] {
+    for download in DOWNLOADS {
+        let (reason, text) = download.told();
+        let Download { kind, name, .. } = download;
         let told = |o: &Value| {
             let outdated = expect::condition(o, "ArtifactOutdated");
             let building = expect::condition(o, "Reconciling");
@@ -405,8 +286,8 @@ async fn a_kill_in_mid_download_leaves_nothing() -> Result<()> {
                 && building.is_some_and(|c| c.reason == "Progressing" && c.message.contains(text))
                 && o["status"]["artifact"]["url"].is_string()
         };
-        let what = format!("{kind} is outdated");
-        space.holds(&what, SOURCE, kind, "app", told).await?;
+        let what = format!("{kind} {name} is outdated");
+        space.holds(&what, SOURCE, kind, name, told).await?;
     }
     world.suite.source.kill();
     peer.halves(&peer.counts.broken, 1).await?;
@@ -427,9 +308,9 @@ async fn a_kill_in_mid_download_leaves_nothing() -> Result<()> {
     }
     peer.open.send_replace(true);
     all_have(&space, &second).await?;
-    for kind in KINDS {
+    for Download { kind, name, .. } in DOWNLOADS {
         let current = |o: &Value| expect::condition(o, "ArtifactOutdated").is_none();
-        space.holds("current", SOURCE, kind, "app", current).await?;
+        space.holds("current", SOURCE, kind, name, current).await?;
     }
 
     // An archive is half written when it is killed.
