@@ -1,6 +1,7 @@
 //! What is counted, under the names that Flux's dashboards read.
 
 mod process;
+mod queues;
 
 use crate::{Key, queue::Queue};
 use prometheus_client::{
@@ -13,8 +14,9 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use queues::Queues;
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -24,19 +26,21 @@ pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     durations: Family<ObjectLabels, Histogram, fn() -> Histogram>,
     results: Family<ResultLabels, Counter>,
+    errors: Family<ControllerLabels, Counter>,
+    panics: Family<ControllerLabels, Counter>,
+    times: Family<ControllerLabels, Histogram, fn() -> Histogram>,
+    workers: Family<ControllerLabels, Gauge>,
     active: Family<ControllerLabels, Gauge>,
     requests: Family<RequestLabels, Counter>,
-    queues: Arc<Mutex<Vec<NamedQueue>>>,
-    depth: Family<QueueLabels, Gauge>,
-    longest: Family<QueueLabels, Gauge<f64, AtomicU64>>,
+    queues: Queues,
 }
 
-/// A queue and the kind it is for.
-#[derive(Debug)]
-struct NamedQueue {
-    kind: String,
-    queue: Arc<Queue>,
-}
+/// The buckets of controller-runtime's `controller_runtime_reconcile_time_seconds`.
+const TIMES: [f64; 40] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25,
+    1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0,
+    50.0, 60.0,
+];
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ObjectLabels {
@@ -62,26 +66,26 @@ struct RequestLabels {
     method: String,
 }
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct QueueLabels {
-    name: String,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         fn histogram() -> Histogram {
             Histogram::new(exponential_buckets_range(0.01, 1800.0, 10))
+        }
+        fn times() -> Histogram {
+            Histogram::new(TIMES)
         }
         let mut registry = Registry::default();
         let metrics = Self {
             registry: Arc::default(),
             durations: Family::new_with_constructor(histogram),
             results: Family::default(),
+            errors: Family::default(),
+            panics: Family::default(),
+            times: Family::new_with_constructor(times),
+            workers: Family::default(),
             active: Family::default(),
             requests: Family::default(),
-            queues: Arc::default(),
-            depth: Family::default(),
-            longest: Family::default(),
+            queues: Queues::default(),
         };
         registry.register(
             "gotk_reconcile_duration_seconds",
@@ -94,6 +98,26 @@ impl Default for Metrics {
             metrics.results.clone(),
         );
         registry.register(
+            "controller_runtime_reconcile_errors",
+            "Reconciliations that failed",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_panics",
+            "Reconciliations that a defect of this controller ended",
+            metrics.panics.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "How long reconciliations took",
+            metrics.times.clone(),
+        );
+        registry.register(
+            "controller_runtime_max_concurrent_reconciles",
+            "Workers",
+            metrics.workers.clone(),
+        );
+        registry.register(
             "controller_runtime_active_workers",
             "Objects being worked on",
             metrics.active.clone(),
@@ -103,16 +127,7 @@ impl Default for Metrics {
             "Requests to the API server by method and code",
             metrics.requests.clone(),
         );
-        registry.register(
-            "workqueue_depth",
-            "Objects that wait for a worker",
-            metrics.depth.clone(),
-        );
-        registry.register(
-            "workqueue_longest_running_processor_seconds",
-            "How long the longest pass that is under way has been so",
-            metrics.longest.clone(),
-        );
+        registry.register_collector(Box::new(metrics.queues.clone()));
         registry.register_collector(Box::new(process::Process));
         *metrics.lock_registry() = registry;
         metrics
@@ -125,13 +140,30 @@ impl Metrics {
         self.durations
             .get_or_create(&object(kind, key))
             .observe(took.as_secs_f64());
-        let result = if success { "success" } else { "error" };
+        let labels = controller(kind);
+        self.times.get_or_create(&labels).observe(took.as_secs_f64());
+        let errors = self.errors.get_or_create_owned(&labels);
+        let result = match success {
+            true => "success",
+            false => {
+                errors.inc();
+                "error"
+            }
+        };
+        let ControllerLabels { controller } = labels;
         self.results
-            .get_or_create(&ResultLabels {
-                controller: kind.to_lowercase(),
-                result,
-            })
+            .get_or_create(&ResultLabels { controller, result })
             .inc();
+    }
+
+    /// Counts a pass that panicked.
+    pub fn panicked(&self, kind: &str) {
+        self.panics.get_or_create(&controller(kind)).inc();
+    }
+
+    /// Has told how many objects of a kind may be worked on at a time.
+    pub fn workers(&self, kind: &str, number: u16) {
+        self.workers.get_or_create(&controller(kind)).set(number.into());
     }
 
     /// Drops the series of an object that is gone.
@@ -141,9 +173,7 @@ impl Metrics {
 
     /// Counts a worker of a kind as busy until the guard is dropped.
     pub fn busy(&self, kind: &str) -> Busy {
-        let gauge = self.active.get_or_create_owned(&ControllerLabels {
-            controller: kind.to_lowercase(),
-        });
+        let gauge = self.active.get_or_create_owned(&controller(kind));
         gauge.inc();
         Busy(gauge)
     }
@@ -158,15 +188,9 @@ impl Metrics {
             .inc();
     }
 
-    /// Has the depth of a queue reported under a kind's name.
+    /// Has what a queue does told under a kind's name.
     pub fn watch_queue(&self, kind: &str, queue: Arc<Queue>) {
-        self.queues
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(NamedQueue {
-                kind: kind.to_lowercase(),
-                queue,
-            });
+        self.queues.watch(kind, queue);
     }
 
     /// Registers metrics of one controller's own.
@@ -176,19 +200,6 @@ impl Metrics {
 
     /// All metrics in the OpenMetrics text format.
     pub fn render(&self) -> String {
-        for NamedQueue { kind, queue } in self
-            .queues
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .iter()
-        {
-            let depth = i64::try_from(queue.depth()).unwrap_or(i64::MAX);
-            let labels = QueueLabels { name: kind.clone() };
-            self.depth.get_or_create(&labels).set(depth);
-            self.longest
-                .get_or_create(&labels)
-                .set(queue.longest().as_secs_f64());
-        }
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.lock_registry());
@@ -212,6 +223,12 @@ impl Drop for Busy {
     }
 }
 
+fn controller(kind: &str) -> ControllerLabels {
+    ControllerLabels {
+        controller: kind.to_lowercase(),
+    }
+}
+
 fn object(kind: &str, key: &Key) -> ObjectLabels {
     ObjectLabels {
         kind: kind.to_owned(),
@@ -229,11 +246,18 @@ mod tests {
         let metrics = Metrics::default();
         let key = Key::new("apps", "web");
         metrics.reconciled("Kustomization", &key, Duration::from_millis(20), true);
+        metrics.reconciled("Kustomization", &key, Duration::from_millis(20), false);
+        metrics.panicked("Kustomization");
+        metrics.workers("Kustomization", 4);
         metrics.requested("PATCH", 200);
         let text = metrics.render();
         for line in [
-            r#"gotk_reconcile_duration_seconds_count{kind="Kustomization",name="web",namespace="apps"} 1"#,
+            r#"gotk_reconcile_duration_seconds_count{kind="Kustomization",name="web",namespace="apps"} 2"#,
             r#"controller_runtime_reconcile_total{controller="kustomization",result="success"} 1"#,
+            r#"controller_runtime_reconcile_errors_total{controller="kustomization"} 1"#,
+            r#"controller_runtime_reconcile_time_seconds_count{controller="kustomization"} 2"#,
+            r#"controller_runtime_reconcile_panics_total{controller="kustomization"} 1"#,
+            r#"controller_runtime_max_concurrent_reconciles{controller="kustomization"} 4"#,
             r#"rest_client_requests_total{code="200",method="PATCH"} 1"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

@@ -1,6 +1,10 @@
 //! Which object is worked on next: one pass at a time per object, in turn between namespaces, later when told so.
 
 use crate::Key;
+use prometheus_client::metrics::{
+    counter::Counter,
+    histogram::{Histogram, exponential_buckets},
+};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Mutex,
@@ -20,8 +24,22 @@ pub struct Queue {
     changed: Notify,
 }
 
+/// What a queue has done. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// Objects that were added to wait.
+    pub adds: Counter,
+    /// Passes that failed.
+    pub retries: Counter,
+    /// How long objects waited for a worker, in seconds.
+    pub waited: Histogram,
+    /// How long passes took, in seconds.
+    pub worked: Histogram,
+}
+
 #[derive(Debug, Default)]
 struct State {
+    figures: Figures,
     entries: HashMap<Key, Entry>,
     /// Namespaces with something ready, in their turn, and what is ready in each.
     turns: VecDeque<String>,
@@ -32,6 +50,19 @@ struct State {
     due: BTreeMap<(Instant, u64), Key>,
     sequence: u64,
     depth: usize,
+}
+
+impl Default for Figures {
+    /// Nothing yet; in the buckets of client-go's queues, from 10 ns to 1000 s.
+    fn default() -> Self {
+        let durations = || Histogram::new(exponential_buckets(1e-8, 10.0, 12));
+        Self {
+            adds: Counter::default(),
+            retries: Counter::default(),
+            waited: durations(),
+            worked: durations(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +138,7 @@ impl Queue {
     /// Counts a failed pass and gives the number of failures in a row. One over an object that went away meanwhile is not counted.
     pub fn failed(&self, key: &Key) -> u32 {
         let mut state = self.lock();
+        state.figures.retries.inc();
         let entry = state.entries.entry(key.clone()).or_default();
         if entry.gone {
             return 1;
@@ -140,6 +172,18 @@ impl Queue {
         begun.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
+    /// How long all passes that are under way have been so, together.
+    pub fn unfinished(&self) -> Duration {
+        let state = self.lock();
+        let begun = state.entries.values().filter_map(|entry| entry.running);
+        begun.map(|since| since.elapsed()).sum()
+    }
+
+    /// What was done so far.
+    pub fn figures(&self) -> Figures {
+        self.lock().figures.clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // No code panics while it holds the lock; if one did, the state is still consistent enough to go on.
         self.state
@@ -168,6 +212,7 @@ impl State {
         }
         line.push_back(key);
         self.depth += 1;
+        self.figures.adds.inc();
     }
 
     fn add_at(&mut self, key: Key, at: Instant) {
@@ -224,8 +269,11 @@ impl State {
         }
         self.depth -= 1;
         let entry = self.entries.entry(key.clone()).or_default();
-        entry.queued = None;
-        entry.running = Some(Instant::now());
+        let now = Instant::now();
+        if let Some(since) = entry.queued.take() {
+            self.figures.waited.observe((now - since).as_secs_f64());
+        }
+        entry.running = Some(now);
         *self.running.entry(key.namespace.clone()).or_default() += 1;
         Some(key)
     }
@@ -236,12 +284,13 @@ impl State {
         };
         let again = std::mem::take(&mut entry.again);
         entry.gone = false;
-        if entry.running.take().is_some()
-            && let Some(running) = self.running.get_mut(&key.namespace)
-        {
-            *running -= 1;
-            if *running == 0 {
-                self.running.remove(&key.namespace);
+        if let Some(since) = entry.running.take() {
+            self.figures.worked.observe(since.elapsed().as_secs_f64());
+            if let Some(running) = self.running.get_mut(&key.namespace) {
+                *running -= 1;
+                if *running == 0 {
+                    self.running.remove(&key.namespace);
+                }
             }
         }
         if again {

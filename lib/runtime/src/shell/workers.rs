@@ -20,6 +20,7 @@ impl<R: Reconciler> Shell<R> {
     /// Whoever waits for slow peers has a worker as long as that takes. So that it is at no other tenant's cost, there is a
     /// further worker for a namespace of which nothing is worked on and that has waited for some seconds.
     pub async fn run(self: Arc<Self>, concurrency: u16, stop: impl Future<Output = ()>) {
+        self.tools.metrics.workers(R::Object::KIND, concurrency);
         self.store.synced().await;
         let (workers, relief) = (places(concurrency), places(RELIEF));
         let mut stop = std::pin::pin!(stop);
@@ -75,6 +76,7 @@ impl<R: Reconciler> Shell<R> {
         let pass = tokio::spawn(async move { shell.pass(&task_key).await });
         if let Err(panic) = pass.await {
             error!(kind = R::Object::KIND, namespace = key.namespace, name = key.name, error = %panic, "the pass panicked");
+            self.tools.metrics.panicked(R::Object::KIND);
             self.again(key, Requeue::Backoff, false);
         }
     }
