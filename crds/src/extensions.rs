@@ -30,6 +30,8 @@ pub mod reason {
     pub const SOURCE_FETCH_FAILED: &str = "SourceFetchFailed";
     /// An artifact could not be made.
     pub const BUILD_FAILED: &str = "BuildFailed";
+    /// The object is suspended by its annotation.
+    pub const RECONCILIATION_DISABLED: &str = "ReconciliationDisabled";
     /// What was made could not be offered, or what is no longer made not be removed.
     pub const RECONCILIATION_FAILED: &str = "ReconciliationFailed";
 }

@@ -26,6 +26,7 @@ use record::{End, Failure};
 use runtime::{
     Key,
     access::Access,
+    events::Event,
     reconciler::{Cleanup, Outcome, Reconciler},
     requeue::Requeue,
     telemetry::chain,
@@ -90,6 +91,10 @@ impl Reconciler for ArtifactGenerators {
 
     fn in_progress(&self, object: &ArtifactGenerator) -> Option<ArtifactGeneratorStatus> {
         Some(record::in_progress(object, &runtime::conditions::now()))
+    }
+
+    fn suspended(&self, _object: &ArtifactGenerator) -> Vec<Event> {
+        vec![record::suspended()]
     }
 }
 

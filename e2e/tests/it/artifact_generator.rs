@@ -2,6 +2,7 @@
 
 mod large;
 mod peers;
+mod sources;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{

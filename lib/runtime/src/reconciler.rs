@@ -34,6 +34,12 @@ pub trait Reconciler: Send + Sync + 'static {
         false
     }
 
+    /// What to tell of an object that is left alone because it is suspended.
+    fn suspended(&self, object: &Self::Object) -> Vec<Event> {
+        let _ = object;
+        Vec::new()
+    }
+
     /// Called when the status of a pass is written: what a pass has only prepared may begin, its intent is on record.
     fn recorded(&self, key: &Key) {
         let _ = key;

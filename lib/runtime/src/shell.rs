@@ -79,8 +79,8 @@ impl<R: Reconciler> Shell<R> {
 
     /// Takes in a change of the kind's own objects: asks for a pass where Flux would.
     ///
-    /// A pass follows a new generation, a new value of `reconcile.fluxcd.io/requestedAt`, a deletion, and the first
-    /// sight of an object; other changes of metadata and status do not cause one.
+    /// A pass follows a new generation, a new value of `reconcile.fluxcd.io/requestedAt`, the begin and the end of a
+    /// suspension, a deletion, and the first sight of an object; other changes of metadata and status do not cause one.
     pub fn changed(&self, change: &Change<R::Object>) {
         match (&change.old, &change.new) {
             (Some(old), Some(new)) => {
@@ -89,6 +89,8 @@ impl<R: Reconciler> Shell<R> {
                         o.meta().generation,
                         o.meta().deletion_timestamp.is_some(),
                         o.annotations().get(REQUESTED_AT).cloned(),
+                        // Some kinds have an annotation for it, which is no new generation.
+                        o.suspended(),
                         o.uid(),
                     )
                 };
@@ -136,6 +138,7 @@ impl<R: Reconciler> Shell<R> {
         };
         if object.suspended() {
             self.queue.succeeded(key);
+            self.tell(&object, &self.reconciler.suspended(&object));
             return self.note_request(key, &object).await;
         }
         let begin = Instant::now();

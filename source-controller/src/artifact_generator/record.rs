@@ -1,7 +1,7 @@
 //! PURE: from the end of a pass to status, events and the next pass.
 
 use crds::{
-    extensions::{ArtifactGenerator, ArtifactGeneratorStatus, ExternalArtifactReference},
+    extensions::{self, ArtifactGenerator, ArtifactGeneratorStatus, ExternalArtifactReference},
     meta::{READY, RECONCILING, STALLED, reason},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// How often a generator is looked at when nothing happens (Flux's source-watcher).
 const INTERVAL: Duration = Duration::from_secs(3600);
+const DISABLED: &str = "Reconciliation is disabled";
 const IN_PROGRESS: &str = "Reconciliation in progress";
 
 /// A good end of a pass.
@@ -82,6 +83,11 @@ pub fn in_progress(object: &ArtifactGenerator, now: &Time) -> ArtifactGeneratorS
     conditions.reconciling(reason::PROGRESSING, IN_PROGRESS);
     conditions.mark_unknown(READY, reason::PROGRESSING, IN_PROGRESS);
     status
+}
+
+/// What is told of a generator that is left alone; its status stays as it is.
+pub fn suspended() -> Event {
+    Event::warning(extensions::reason::RECONCILIATION_DISABLED, DISABLED)
 }
 
 /// The status, events and next pass.
