@@ -18,12 +18,11 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// Nothing, said loudly, where no sshd is installed or it will not start.
-    pub fn start(dir: &Path) -> Option<Sshd> {
-        if !Path::new(SSHD).exists() {
-            eprintln!("SKIPPED: no {SSHD}; install openssh-server to test ssh");
-            return None;
-        }
+    pub fn start(dir: &Path) -> Sshd {
+        assert!(
+            Path::new(SSHD).exists(),
+            "there is no {SSHD}: install openssh-server"
+        );
         // Where sshd locks itself up before it knows its client; the package makes it at boot. Only root needs it, and can.
         let _ = std::fs::create_dir_all("/run/sshd");
         let keygen = |arguments: &[&str]| {
@@ -97,26 +96,21 @@ impl Sshd {
             .unwrap();
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if child.try_wait().unwrap().is_some() || started.elapsed() > Duration::from_secs(10) {
-                eprintln!(
-                    "SKIPPED: sshd does not start: {}",
-                    std::fs::read_to_string(dir.join("log")).unwrap()
-                );
-                let _ = child.kill();
-                return None;
-            }
+            let runs = child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(60);
+            let log = || std::fs::read_to_string(dir.join("log")).unwrap();
+            assert!(runs, "sshd does not start: {}", log());
             std::thread::yield_now();
         }
         let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout)
             .unwrap()
             .trim()
             .to_owned();
-        Some(Sshd {
+        Sshd {
             child,
             dir: dir.to_owned(),
             port,
             user,
-        })
+        }
     }
 
     fn key(&self, name: &str) -> Vec<u8> {
