@@ -25,6 +25,7 @@ mod listing;
 mod mirror;
 mod mirrors;
 mod pack;
+mod reader;
 mod recent;
 mod reference;
 mod remote;

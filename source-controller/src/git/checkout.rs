@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use gix::ObjectId;
 use gix::objs::CommitRefIter;
-use gix::{ObjectId, Repository};
 
 use super::error::{CheckoutError, GitError, MirrorError};
 use super::listing::Listing;
 use super::mirror::{Generation, Mirror};
+use super::reader::Reader;
 use super::resolve::Resolved;
+use super::room::Rooms;
 
 /// A subject is cut to so many characters in messages.
 const MAX_SUBJECT: usize = 50;
@@ -16,7 +18,6 @@ const MAX_SUBJECT: usize = 50;
 /// A fetched commit. It keeps its files readable for as long as it lives, whatever happens to the mirror.
 pub struct Checkout {
     pub(super) resolved: Resolved,
-    pub(super) repository: Repository,
     pub(super) origin: Origin,
     /// Where submodules lie, and their commits.
     pub(super) submodules: Vec<(String, Checkout)>,
@@ -28,12 +29,18 @@ pub struct Checkout {
     tag: Option<Tag>,
 }
 
-/// The mirror that a commit is read from.
+/// The mirror that a commit is read from. Its files stay as long as this is held.
 #[derive(Clone)]
 pub(super) struct Origin {
     pub(super) mirror: Arc<Mirror>,
-    /// Held only so that its files stay.
-    pub(super) _generation: Arc<Generation>,
+    pub(super) generation: Arc<Generation>,
+    pub(super) rooms: Arc<Rooms>,
+}
+
+impl Origin {
+    pub(super) fn reader(&self) -> Result<Reader, GitError> {
+        Reader::new(Arc::clone(&self.generation), Arc::clone(&self.rooms)).map_err(GitError::Mirror)
+    }
 }
 
 /// A signature and the bytes that it is over.
@@ -52,19 +59,15 @@ struct Tag {
 }
 
 impl Checkout {
-    pub(super) fn open(
-        origin: Origin,
-        repository: Repository,
-        resolved: Resolved,
-    ) -> Result<Checkout, GitError> {
+    pub(super) fn open(origin: Origin, resolved: Resolved) -> Result<Checkout, GitError> {
         let id: ObjectId = resolved
             .commit
             .parse()
             .map_err(|error| unreadable(&resolved.commit, error))?;
-        let (subject, author_seconds, committer_seconds, signature) = {
-            let object = |source| unreadable(&resolved.commit, source);
-            let commit = repository.find_commit(id).map_err(object)?;
-            let signature = CommitRefIter::signature(&commit.data, gix::hash::Kind::Sha1).map_err(object)?;
+        let reader = origin.reader()?;
+        let read = reader.read(|repository| {
+            let commit = repository.find_commit(id)?;
+            let signature = CommitRefIter::signature(&commit.data, gix::hash::Kind::Sha1)?;
             let signature = signature.map(|(armor, payload)| Signature {
                 armor: armor.to_vec(),
                 payload: payload.to_bstring().into(),
@@ -72,20 +75,17 @@ impl Checkout {
             let message = commit.message_raw_sloppy().to_string();
             let subject = message.lines().next().unwrap_or_default().to_owned();
             let seconds = |who: gix::Result<gix::actor::SignatureRef<'_>>| who.map_or(0, |who| who.seconds());
-            (
-                subject,
-                seconds(commit.author()),
-                seconds(commit.committer()),
-                signature,
-            )
-        };
+            let (author, committer) = (seconds(commit.author()), seconds(commit.committer()));
+            Ok((subject, author, committer, signature))
+        });
+        let (subject, author_seconds, committer_seconds, signature) =
+            read.map_err(|source| unreadable(&resolved.commit, source))?;
         let tag = match &resolved.tag {
-            Some(tag) => Some(Tag::read(&repository, &resolved.reference, tag)?),
+            Some(tag) => Some(Tag::read(&reader, &resolved.reference, tag)?),
             None => None,
         };
         Ok(Checkout {
             resolved,
-            repository,
             origin,
             submodules: Vec::new(),
             commit: id,
@@ -163,7 +163,7 @@ impl Checkout {
     }
 
     fn list_into(&self, listing: &mut Listing, prefix: &str) -> Result<(), GitError> {
-        let listed = listing.add_tree(self.repository.clone(), self.origin.clone(), self.commit, prefix);
+        let listed = listing.add_tree(self.origin.clone(), self.commit, prefix);
         if let Err(GitError::Mirror(MirrorError::Object { .. })) = &listed {
             // A pack that lacks what it should bring must not stay the truth.
             self.origin.mirror.retire();
@@ -177,14 +177,17 @@ impl Checkout {
 }
 
 impl Tag {
-    fn read(repository: &Repository, reference: &str, id: &str) -> Result<Tag, GitError> {
-        let object = |source| unreadable(id, source);
+    fn read(reader: &Reader, reference: &str, id: &str) -> Result<Tag, GitError> {
         let parsed: ObjectId = id.parse().map_err(|error| unreadable(id, error))?;
-        let found = repository.find_object(parsed).map_err(object)?;
-        let signature = gix::objs::TagRefIter::signature(&found.data).map(|(signature, payload)| Signature {
-            armor: signature.data.to_vec(),
-            payload: payload.to_bstring().into(),
+        let signature = reader.read(|repository| {
+            let found = repository.find_object(parsed)?;
+            let signature = gix::objs::TagRefIter::signature(&found.data);
+            Ok(signature.map(|(signature, payload)| Signature {
+                armor: signature.data.to_vec(),
+                payload: payload.to_bstring().into(),
+            }))
         });
+        let signature = signature.map_err(|source| unreadable(id, source))?;
         let name = reference
             .strip_prefix("refs/tags/")
             .unwrap_or(reference)

@@ -180,6 +180,14 @@ pub enum RemoteError {
     /// More bytes than any repository needs.
     #[error("the remote sent more than {0} bytes")]
     TooLarge(u64),
+    /// More references, or other lines, than any repository needs.
+    #[error("the remote sent more references and messages than {0} bytes of memory hold")]
+    Talk(u64),
+    /// A large pack that comes slowly keeps others from coming.
+    #[error(
+        "the remote took more than {0:?} for a large pack, while others waited for the memory that it takes"
+    )]
+    Awaited(Duration),
     /// A pack that would need more memory than any repository does, or is none.
     #[error(transparent)]
     Pack(#[from] super::pack::PackError),

@@ -140,6 +140,8 @@ fn may_be_stale(error: &RemoteError) -> bool {
         RemoteError::Timeout(_)
         | RemoteError::Slow(_)
         | RemoteError::TooLarge(_)
+        | RemoteError::Talk(_)
+        | RemoteError::Awaited(_)
         | RemoteError::Client(_)
         | RemoteError::Pack(_)
         | RemoteError::Ssh(_) => false,

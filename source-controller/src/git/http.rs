@@ -67,7 +67,7 @@ impl HttpRemote {
             deadline: call.deadline,
             failure,
             limit: call.limit,
-            room: Arc::clone(call.room),
+            rooms: Arc::clone(call.rooms),
         };
         Ok(HttpRemote {
             line: Arc::new(line),

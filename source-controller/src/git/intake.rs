@@ -8,7 +8,12 @@ use peer::http::Pace;
 use super::deadline::Deadline;
 use super::error::RemoteError;
 use super::pack::Scale;
-use super::room::{Room, Taken};
+use super::room::{Rooms, Taken};
+
+/// Whoever reads a packet that is no part of a pack keeps so many bytes besides its own: names, identifiers, room to grow.
+const LINE: u64 = 256;
+/// For so long a large pack may arrive while others wait for the memory that it takes.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What it is that comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +35,18 @@ pub(super) struct Intake {
     talk: u64,
     pace: Pace,
     scale: Scale,
-    room: Arc<Room>,
+    rooms: Arc<Rooms>,
+    /// What is known of the pack that arrives.
+    arriving: Option<Taken>,
     /// What the pack that has come may take while it is put together.
-    taken: Option<Taken>,
+    making: Option<Taken>,
     deadline: Deadline,
 }
 
 impl Intake {
     /// For at most so many bytes, in the room for packs that there is, until then.
-    pub(super) fn new(speech: Speech, limit: u64, room: Arc<Room>, deadline: Deadline) -> Intake {
-        let most = room.most;
+    pub(super) fn new(speech: Speech, limit: u64, rooms: Arc<Rooms>, deadline: Deadline) -> Intake {
+        let most = rooms.most;
         Intake {
             limit: match speech {
                 Speech::Greeting => limit.min(most.talk),
@@ -49,15 +56,18 @@ impl Intake {
             talk: 0,
             pace: Pace::of_work(),
             scale: Scale::new(most, speech == Speech::Connection),
-            room,
-            taken: None,
+            rooms,
+            arriving: None,
+            making: None,
             deadline,
         }
     }
 
-    /// Whoever reads wants more. A pack that has come is put together by then.
+    /// Whoever reads wants more. A pack whose last packet has come is put together by then.
     pub(super) fn resume(&mut self) {
-        self.taken = None;
+        if self.making.take().is_some() {
+            self.arriving = None;
+        }
     }
 
     /// How long nothing may come.
@@ -65,23 +75,36 @@ impl Intake {
         self.pace.left()
     }
 
-    /// Takes in a piece of what the remote says in Git's protocol. With the last of a pack waits until there is room for it.
+    /// Takes in a piece of what the remote says in Git's protocol. With the first of a pack waits until there is room for what is
+    /// known of it, with the last until there is for putting it together.
     ///
     /// # Errors
-    /// When it is too slow, too much, or part of a pack that is not taken; when others take the room for too long.
+    /// When it is too slow, too much, or part of a pack that is not taken; when others take the room for too long, or wait for it.
     pub(super) fn take(&mut self, piece: &[u8]) -> Result<(), RemoteError> {
         self.count(piece.len())?;
         self.scale.weigh(piece)?;
         if !self.scale.is_in_pack() {
             self.talk += piece.len() as u64;
-            let most = self.room.most.talk;
-            if self.talk > most {
-                return Err(RemoteError::TooLarge(most));
+            let most = self.rooms.most.talk;
+            if self.talk + self.scale.lines() * LINE > most {
+                return Err(RemoteError::Talk(most));
             }
         }
+        let until = self.deadline.at();
+        let timeout = || RemoteError::Timeout(self.deadline.span());
+        if let Some(need) = self.scale.begun() {
+            let taken = self.rooms.arriving.take(need, until);
+            self.arriving = Some(taken.ok_or_else(timeout)?);
+        } else if self
+            .arriving
+            .as_ref()
+            .is_some_and(|held| held.is_too_long(PATIENCE))
+        {
+            return Err(RemoteError::Awaited(PATIENCE));
+        }
         if let Some(need) = self.scale.complete() {
-            let taken = self.room.take(need, self.deadline.at());
-            self.taken = Some(taken.ok_or(RemoteError::Timeout(self.deadline.span()))?);
+            let taken = self.rooms.making.take(need, until);
+            self.making = Some(taken.ok_or_else(timeout)?);
         }
         Ok(())
     }
@@ -119,12 +142,12 @@ mod tests {
             ..Most::within(None)
         };
         let deadline = Deadline::after(Duration::from_secs(60));
-        let mut intake = Intake::new(speech, 100_000, Room::new(most), deadline);
+        let mut intake = Intake::new(speech, 100_000, Rooms::new(most), deadline);
         intake.take(begin).unwrap();
         loop {
             match intake.take(again) {
                 Ok(()) => {}
-                Err(RemoteError::TooLarge(limit)) => return limit,
+                Err(RemoteError::TooLarge(limit) | RemoteError::Talk(limit)) => return limit,
                 Err(error) => unreachable!("{error}"),
             }
         }
@@ -151,32 +174,85 @@ mod tests {
         assert_eq!(taken(Speech::Answer, over, &block), 10_000);
     }
 
-    #[test]
-    fn a_pack_waits_for_room_and_has_it_until_more_is_read() {
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(10)
+    }
+
+    /// An intake of one answer, and its bytes: a pack of one blob that needs 1,300 bytes, 300 of them while it arrives.
+    fn one_pack(rooms: &Arc<Rooms>, milliseconds: u64) -> (Intake, Vec<u8>) {
         let mut blob = ZlibEncoder::new(Vec::new(), Compression::fast());
         blob.write_all(&[0; 1000]).unwrap();
         let head = b"PACK\0\0\0\x02\0\0\0\x01\xb8\x3e";
         let pack = [&head[..], &blob.finish().unwrap(), &[7; 20]].concat();
-        let band = [format!("{:04x}\x01", 5 + pack.len()).into_bytes(), pack].concat();
-        let most = Most {
+        let deadline = Deadline::after(Duration::from_millis(milliseconds));
+        let intake = Intake::new(Speech::Answer, 100_000, Arc::clone(rooms), deadline);
+        (intake, pack)
+    }
+
+    fn packet(pack: &[u8], besides: usize) -> Vec<u8> {
+        [format!("{:04x}\x01", 5 + pack.len() + besides).as_bytes(), pack].concat()
+    }
+
+    fn rooms() -> Arc<Rooms> {
+        Rooms::new(Most {
             memory: 2000,
-            each: 0,
+            arriving: 400,
+            each: 300,
             ..Most::within(None)
-        };
-        let room = Room::new(most);
-        let soon = || Instant::now() + Duration::from_millis(10);
-        let intake = |milliseconds: u64| {
-            let deadline = Deadline::after(Duration::from_millis(milliseconds));
-            Intake::new(Speech::Answer, 100_000, Arc::clone(&room), deadline)
-        };
-        let others = room.take(1500, soon());
-        let late = intake(10).take(&band);
+        })
+    }
+
+    #[test]
+    fn a_pack_waits_for_room_and_has_it_until_more_is_read() {
+        let rooms = rooms();
+        let others = rooms.making.take(1000, soon());
+        let (mut intake, pack) = one_pack(&rooms, 10);
+        let late = intake.take(&packet(&pack, 0));
         assert!(matches!(late, Err(RemoteError::Timeout(_))), "{late:?}");
-        drop(others);
-        let mut intake = intake(60_000);
-        intake.take(&band).unwrap();
-        assert!(room.take(1500, soon()).is_none(), "it is put together");
+        drop((others, intake));
+        // What comes with its last byte changes nothing.
+        for end in ["", "0000", "0002"] {
+            let (mut intake, pack) = one_pack(&rooms, 60_000);
+            let all = [&packet(&pack, 0), end.as_bytes()].concat();
+            intake.take(&all).unwrap();
+            assert!(
+                rooms.making.take(1000, soon()).is_none(),
+                "it is put together {end}"
+            );
+            assert!(rooms.arriving.take(200, soon()).is_none(), "{end}");
+            intake.resume();
+            assert!(rooms.making.take(1000, soon()).is_some(), "{end}");
+            assert!(rooms.arriving.take(200, soon()).is_some(), "{end}");
+        }
+    }
+
+    /// Whoever reads it sees nothing of a packet before its end.
+    #[test]
+    fn a_pack_is_put_together_when_its_last_packet_is_there() {
+        let rooms = rooms();
+        let (mut intake, pack) = one_pack(&rooms, 60_000);
+        intake.take(&packet(&pack, 1)).unwrap();
         intake.resume();
-        assert!(room.take(1500, soon()).is_some());
+        assert!(rooms.making.take(1000, soon()).is_some(), "not yet");
+        intake.take(b"\0").unwrap();
+        assert!(rooms.making.take(1000, soon()).is_none(), "now");
+        intake.resume();
+        assert!(rooms.making.take(1000, soon()).is_some(), "no longer");
+    }
+
+    /// A server that says how many objects come, and keeps them coming.
+    #[test]
+    fn a_pack_waits_before_it_arrives() {
+        let rooms = rooms();
+        let (mut first, pack) = one_pack(&rooms, 60_000);
+        let all = packet(&pack, 0);
+        first.take(&all[..20]).unwrap();
+        first.resume();
+        let (mut second, _) = one_pack(&rooms, 10);
+        let waits = second.take(&all[..20]);
+        assert!(matches!(waits, Err(RemoteError::Timeout(_))), "{waits:?}");
+        drop(first);
+        let (mut third, _) = one_pack(&rooms, 60_000);
+        third.take(&all).unwrap();
     }
 }

@@ -7,11 +7,12 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use artifact::{Entry, EntryKind, MAX_DEPTH, MAX_LENGTH, Node, clean_path, walk_order};
-use gix::objs::tree::EntryKind as TreeEntry;
-use gix::{ObjectId, Repository};
+use gix::ObjectId;
+use gix::objs::{TreeRefIter, tree::EntryKind as TreeEntry};
 
 use super::checkout::Origin;
 use super::error::{GitError, MirrorError};
+use super::reader::Reader;
 use crate::ignore::{self, Ignore, RulesError};
 use crate::spool::Spool;
 use sparse::Starts;
@@ -25,8 +26,8 @@ const MAX_PATHS: usize = 128 << 20;
 #[derive(Default)]
 pub struct Listing {
     items: Vec<Item>,
-    /// The repositories that blobs come from, by the index that items have.
-    stores: Vec<(Repository, Origin)>,
+    /// The mirrors that blobs come from, by the index that items have.
+    stores: Vec<Origin>,
     /// What was put into it from other artifacts, by the index that items have.
     spools: Vec<Arc<Spool>>,
 }
@@ -53,8 +54,13 @@ enum Kind {
 /// The entries of a listing with their content, for [`artifact::pack`].
 pub struct ListingEntries<'a> {
     listing: &'a Listing,
+    readers: Readers,
     at: usize,
 }
+
+/// The reader of the mirror that was read last: what comes next is likely there, too.
+#[derive(Default)]
+struct Readers(Option<(usize, Reader)>);
 
 impl Listing {
     /// Drops what `.sourceignore` files and `spec.ignore` exclude.
@@ -62,7 +68,7 @@ impl Listing {
     /// # Errors
     /// A `.sourceignore` that cannot be read from the mirror; rules that are too many, or take too long.
     pub fn ignore(&mut self, spec: Option<&str>) -> Result<(), GitError> {
-        let (mut files, mut bytes) = (Vec::new(), 0);
+        let (mut files, mut bytes, mut readers) = (Vec::new(), 0, Readers::default());
         for item in &self.items {
             let name = item.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
             if name != ignore::FILE.as_bytes() || matches!(item.kind, Kind::Directory) {
@@ -73,12 +79,12 @@ impl Listing {
                 .unwrap_or_default();
             let directory = String::from_utf8_lossy(directory).into_owned();
             // Its size is known before it is read.
-            bytes += self.size(item)?;
+            bytes += self.size(item, &mut readers)?;
             if bytes > ignore::MAX_BYTES as u64 {
                 let file = ignore::file_in(&directory);
                 return Err(GitError::Rules(RulesError::TooLarge(file)));
             }
-            files.push((directory, self.content(item)?));
+            files.push((directory, self.content(item, &mut readers)?));
         }
         let texts = files
             .iter()
@@ -165,7 +171,11 @@ impl Listing {
     /// The entries in archive order, each file with its content.
     #[must_use]
     pub fn entries(&self) -> ListingEntries<'_> {
-        ListingEntries { listing: self, at: 0 }
+        ListingEntries {
+            listing: self,
+            readers: Readers::default(),
+            at: 0,
+        }
     }
 
     /// The paths in archive order, each with whether it is a directory.
@@ -178,7 +188,6 @@ impl Listing {
     /// Adds the files of a commit under a prefix that is empty or ends in `/`. Links are left out, as they are by Flux.
     pub(super) fn add_tree(
         &mut self,
-        repository: Repository,
         origin: Origin,
         commit: ObjectId,
         prefix: &str,
@@ -191,9 +200,8 @@ impl Listing {
                 })
             }
         };
-        let root = repository
-            .find_commit(commit)
-            .and_then(|commit| commit.tree_id().map(gix::Id::detach));
+        let reader = origin.reader()?;
+        let root = reader.read(|repository| repository.find_commit(commit)?.tree_id().map(gix::Id::detach));
         let root = root.map_err(object(commit))?;
         let store = self.stores.len();
         // Directories still to be read, the next one last; each is read when its own item is already in place.
@@ -208,20 +216,21 @@ impl Listing {
                     kind: Kind::Directory,
                 });
             }
-            let tree = repository.find_tree(id).map_err(object(id))?;
+            let tree = reader.read(|repository| Ok(std::mem::take(&mut repository.find_tree(id)?.data)));
+            let tree = tree.map_err(object(id))?;
             let mut files = Vec::new();
             let mut directories = Vec::new();
-            for entry in tree.iter() {
+            for entry in TreeRefIter::from_bytes(&tree, gix::hash::Kind::Sha1) {
                 let entry = entry.map_err(object(id))?;
-                let path = [&directory[..], entry.filename()].concat();
-                if depth >= MAX_DEPTH || path.len() >= MAX_LENGTH || !is_honest(entry.filename()) {
+                let path = [&directory[..], entry.filename].concat();
+                if depth >= MAX_DEPTH || path.len() >= MAX_LENGTH || !is_honest(entry.filename) {
                     return Err(GitError::Mirror(MirrorError::Path(
                         String::from_utf8_lossy(&path).into_owned(),
                     )));
                 }
                 bounds.admit(&path)?;
-                let id = entry.object_id();
-                match entry.mode().kind() {
+                let id = entry.oid.to_owned();
+                match entry.mode.kind() {
                     TreeEntry::Tree => directories.push((path, id)),
                     // Without recursion a submodule is an empty directory, with it this very item is its root.
                     TreeEntry::Commit => files.push(Item {
@@ -255,7 +264,7 @@ impl Listing {
                 pending.push((path, id, depth + 1));
             }
         }
-        self.stores.push((repository, origin));
+        self.stores.push(origin);
         self.items.sort_by(|a, b| walk_order(&a.path, &b.path));
         // A submodule's root was listed by its parent as well.
         self.items.dedup_by(|a, b| a.path == b.path);
@@ -298,30 +307,28 @@ impl Listing {
     }
 
     /// How many bytes an item has.
-    fn size(&self, item: &Item) -> Result<u64, GitError> {
+    fn size(&self, item: &Item, readers: &mut Readers) -> Result<u64, GitError> {
         match &item.kind {
             Kind::Directory => Ok(0),
             Kind::Included { spool, file } => Ok(self.spools[*spool].content(file).size()),
             Kind::Blob { store, id, .. } => {
-                let (repository, _) = &self.stores[*store];
-                let header = repository.find_header(*id);
-                Ok(header
-                    .map_err(|source| self.unreadable(*store, *id, source))?
-                    .size())
+                let reader = readers.of(*store, &self.stores[*store])?;
+                let size = reader.read(|repository| Ok(repository.find_header(*id)?.size()));
+                size.map_err(|source| self.unreadable(*store, *id, source))
             }
         }
     }
 
     /// An object that lacks: its mirror is made anew.
     fn unreadable(&self, store: usize, id: ObjectId, source: gix::Error) -> GitError {
-        self.stores[store].1.mirror.retire();
+        self.stores[store].mirror.retire();
         GitError::Mirror(MirrorError::Object {
             id: id.to_string(),
             source,
         })
     }
 
-    fn content(&self, item: &Item) -> Result<Vec<u8>, GitError> {
+    fn content(&self, item: &Item, readers: &mut Readers) -> Result<Vec<u8>, GitError> {
         match &item.kind {
             Kind::Directory => Ok(Vec::new()),
             Kind::Included { spool, file } => {
@@ -329,10 +336,9 @@ impl Listing {
                 content.map_err(|source| GitError::Mirror(MirrorError::Included(source)))
             }
             Kind::Blob { store, id, .. } => {
-                let (repository, _) = &self.stores[*store];
-                let blob = repository.find_blob(*id);
-                let mut blob = blob.map_err(|source| self.unreadable(*store, *id, source))?;
-                Ok(blob.take_data())
+                let reader = readers.of(*store, &self.stores[*store])?;
+                let blob = reader.read(|repository| Ok(repository.find_blob(*id)?.take_data()));
+                blob.map_err(|source| self.unreadable(*store, *id, source))
             }
         }
     }
@@ -354,7 +360,8 @@ impl Iterator for ListingEntries<'_> {
             Kind::Blob { executable, .. } => *executable,
             Kind::Included { file, .. } => file.executable(),
         };
-        Some(self.listing.content(item).map(|content| {
+        let content = self.listing.content(item, &mut self.readers);
+        Some(content.map(|content| {
             let size = content.len() as u64;
             let kind = EntryKind::File {
                 size,
@@ -366,6 +373,16 @@ impl Iterator for ListingEntries<'_> {
                 kind,
             }
         }))
+    }
+}
+
+impl Readers {
+    fn of(&mut self, store: usize, origin: &Origin) -> Result<&Reader, GitError> {
+        let (_, reader) = match self.0.take() {
+            Some(last) if last.0 == store => self.0.insert(last),
+            _ => self.0.insert((store, origin.reader()?)),
+        };
+        Ok(reader)
     }
 }
 

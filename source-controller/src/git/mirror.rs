@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use super::error::{GitError, MirrorError, RemoteError};
 use super::gate::Gate;
 use super::greeting::Meeting;
-use super::pack::MAX_OBJECT;
 use super::remote::{Advertised, Call, RemoteFailure, cause, transport};
 use crate::lock::lock;
 
@@ -28,6 +27,8 @@ pub(super) struct Mirror {
     current: Mutex<Current>,
     next: AtomicU64,
     max_packs: usize,
+    /// How much memory to put an object together may take, in bytes.
+    most: u64,
 }
 
 #[derive(Default)]
@@ -55,13 +56,14 @@ pub(super) enum Want<'a> {
 }
 
 impl Mirror {
-    pub(super) fn new(dir: PathBuf, max_packs: usize) -> Mirror {
+    pub(super) fn new(dir: PathBuf, max_packs: usize, most: u64) -> Mirror {
         Mirror {
             dir,
             gate: Gate::default(),
             current: Mutex::default(),
             next: AtomicU64::new(0),
             max_packs,
+            most,
         }
     }
 
@@ -74,7 +76,7 @@ impl Mirror {
     pub(super) fn open(&self) -> Result<(Arc<Generation>, Repository), MirrorError> {
         let mut current = lock(&self.current);
         if let Some(generation) = &current.generation {
-            let repository = generation.repository()?;
+            let repository = generation.repository(self.most)?;
             if generation.packs() <= self.max_packs {
                 return Ok((Arc::clone(generation), repository));
             }
@@ -88,9 +90,9 @@ impl Mirror {
             dir,
             retired: AtomicBool::new(false),
         });
-        let repository = match generation.repository() {
+        let repository = match generation.repository(self.most) {
             Ok(repository) => repository,
-            Err(_) => generation.create()?,
+            Err(_) => generation.create(self.most)?,
         };
         current.generation = Some(Arc::clone(&generation));
         Ok((generation, repository))
@@ -133,7 +135,7 @@ impl Mirror {
 }
 
 impl Generation {
-    fn create(&self) -> Result<Repository, MirrorError> {
+    fn create(&self, most: u64) -> Result<Repository, MirrorError> {
         remove(&self.dir);
         let directory = |source| MirrorError::Directory {
             path: self.dir.display().to_string(),
@@ -141,16 +143,18 @@ impl Generation {
         };
         fs::create_dir_all(&self.dir).map_err(directory)?;
         gix::init_bare(&self.dir).map_err(MirrorError::Open)?;
-        self.repository()
+        self.repository(most)
     }
 
-    /// Opens the repository anew: without any configuration but its own and ours, and unknown to the environment.
-    pub(super) fn repository(&self) -> Result<Repository, MirrorError> {
+    /// Opens the repository anew: without any configuration but its own and ours, and unknown to the environment. To read an object
+    /// takes so many bytes at the most; nothing that was read is kept.
+    pub(super) fn repository(&self, most: u64) -> Result<Repository, MirrorError> {
         let options = open::Options::isolated()
             .with(gix::sec::Trust::Full)
             .strict_config(true)
             .config_overrides([
-                format!("gitoxide.objects.allocLimit={MAX_OBJECT}"),
+                format!("gitoxide.objects.allocLimit={most}"),
+                "core.deltaBaseCacheLimit=0".to_owned(),
                 // A pack is put together by one: it is known how much memory that needs.
                 "pack.threads=1".to_owned(),
             ]);

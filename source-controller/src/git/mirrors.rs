@@ -23,7 +23,7 @@ use super::recent::{self, Recent};
 use super::reference::Reference;
 use super::remote::{Advertised, Call, list_and_version};
 use super::resolve::{Resolved, Wanted, cannot_clone, find, in_context};
-use super::room::Room;
+use super::room::Rooms;
 use super::ssh_algorithms::SshAlgorithms;
 use super::submodules::{MAX_NUMBER, Nesting};
 use crate::lock::lock;
@@ -70,7 +70,7 @@ pub struct Mirrors {
     tokens: Tokens,
     greetings: Greetings,
     recent: Recent,
-    room: Arc<Room>,
+    rooms: Arc<Rooms>,
 }
 
 struct Used {
@@ -95,7 +95,7 @@ impl Mirrors {
         Ok(Mirrors {
             root,
             tokens: Tokens::new(limits.tokens, limits.token_life),
-            room: Room::new(Most::within(limits.memory)),
+            rooms: Rooms::new(Most::within(limits.memory)),
             limits,
             open: Mutex::default(),
             greetings: Greetings::default(),
@@ -229,9 +229,10 @@ impl Mirrors {
             Ok(resolved) => {
                 let origin = Origin {
                     mirror: Arc::clone(mirror),
-                    _generation: generation,
+                    generation,
+                    rooms: Arc::clone(&self.rooms),
                 };
-                Checkout::open(origin, repository, resolved)?
+                Checkout::open(origin, resolved)?
             }
             Err(GitError::Checkout(CheckoutError::NoCommit(commit))) => {
                 self.search(request, call, &commit)?
@@ -276,9 +277,9 @@ impl Mirrors {
         Checkout::open(
             Origin {
                 mirror: Arc::clone(&mirror),
-                _generation: generation,
+                generation,
+                rooms: Arc::clone(&self.rooms),
             },
-            repository,
             resolved,
         )
     }
@@ -298,7 +299,11 @@ impl Mirrors {
         let key = hex::encode(&hash.finalize()[..20]);
         let mut open = lock(&self.open);
         let used = open.entry(key.clone()).or_insert_with(|| Used {
-            mirror: Arc::new(Mirror::new(self.root.join(key), self.limits.packs)),
+            mirror: Arc::new(Mirror::new(
+                self.root.join(key),
+                self.limits.packs,
+                self.rooms.most.memory,
+            )),
             last: Instant::now(),
         });
         used.last = Instant::now();
@@ -312,7 +317,7 @@ impl Mirrors {
             proxy: request.proxy.as_ref(),
             deadline,
             limit: self.limits.answer_bytes,
-            room: &self.room,
+            rooms: &self.rooms,
             ssh: &self.limits.ssh,
             greetings: &self.greetings,
         }

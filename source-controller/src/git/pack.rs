@@ -9,42 +9,51 @@ mod families;
 
 use entries::Entries;
 
-/// What a pack may need, in bytes.
+/// What a remote may ask for, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Most {
     /// Of one object.
     pub(super) object: u64,
     /// Of memory to put all objects together.
     pub(super) memory: u64,
+    /// Of memory for what is known of objects that have come, and still come.
+    pub(super) arriving: u64,
     /// Objects.
     pub(super) objects: u32,
     /// Of memory for each object besides.
     pub(super) each: u64,
-    /// Of what a remote says that is no pack.
+    /// Of all objects as they are when they are put together.
+    pub(super) made: u64,
+    /// Of memory for what a remote says that is no pack.
     pub(super) talk: u64,
 }
 
 /// The most bytes that an object may have.
-pub(super) const MAX_OBJECT: u64 = 512 << 20;
+const MAX_OBJECT: u64 = 512 << 20;
 const MAX_MEMORY: u64 = 4 * MAX_OBJECT;
 const MIN_MEMORY: u64 = MAX_OBJECT / 2;
-const MAX_OBJECTS: u64 = 5_000_000;
-const MAX_TALK: u64 = 128 << 20;
 /// Whoever puts objects together keeps so many bytes of each: where it is, its name, what is made of it; so do we.
-const EACH: u64 = 400;
+const EACH: u64 = 500;
+/// So many of them before all have come.
+const ARRIVED: u64 = 300;
+/// To put together is a thousandth of a second for each megabyte, so that the largest pack takes some minutes.
+const MADE: u64 = 256;
 
 impl Most {
-    /// What a pack may need of the memory that a process may have, if that is bounded: half of it. What comes is kept in room that is
-    /// doubled as it grows, so that an object may be half of that.
+    /// What a remote may ask for of the memory that a process may have, if that is bounded: half of it to put a pack together, and
+    /// a quarter while packs arrive. What comes is kept in room that is doubled as it grows, and two objects may be coming: one
+    /// may have a quarter of that half.
     pub(super) fn within(limit: Option<u64>) -> Most {
         let memory = limit.map_or(MAX_MEMORY, |limit| (limit / 2).clamp(MIN_MEMORY, MAX_MEMORY));
-        let objects = (memory / EACH).min(MAX_OBJECTS);
+        let arriving = memory / 2;
         Most {
-            object: (memory / 2).min(MAX_OBJECT),
+            object: memory / 4,
             memory,
-            objects: u32::try_from(objects).unwrap_or(u32::MAX),
+            arriving,
+            objects: u32::try_from(arriving / EACH).unwrap_or(u32::MAX),
             each: EACH,
-            talk: (memory / 8).min(MAX_TALK),
+            made: memory * MADE,
+            talk: memory / 4,
         }
     }
 }
@@ -71,6 +80,9 @@ pub enum PackError {
         /// What is allowed.
         most: u32,
     },
+    /// To put all objects together would take too long.
+    #[error("the remote sent objects that have more than {0} bytes together")]
+    Made(u64),
     /// Objects are so many, or made of each other in such a way, that they need much memory.
     #[error(
         "the remote sent objects that need more than {0} bytes of memory to be put together (half of what the container may have, 2 GiB at the most)"
@@ -91,8 +103,12 @@ pub(super) struct Scale {
     band: Option<u8>,
     /// The pack, once it has begun.
     entries: Option<Entries>,
-    /// Whether the pack is all that still comes, as from a server that knows no bands.
-    is_bare: bool,
+    /// How many objects a pack has that has begun.
+    begun: Option<u32>,
+    /// What a pack needs whose last packet has come.
+    due: Option<u64>,
+    /// How many packets were no part of a pack.
+    lines: u64,
     /// Whether a greeting is still to come, or its end.
     is_greeting: bool,
     most: Most,
@@ -111,7 +127,9 @@ impl Scale {
             left: 0,
             band: None,
             entries: None,
-            is_bare: false,
+            begun: None,
+            due: None,
+            lines: 0,
             is_greeting: greeting,
             most,
         }
@@ -123,16 +141,10 @@ impl Scale {
     /// When they are of a pack that is not taken.
     pub(super) fn weigh(&mut self, mut answer: &[u8]) -> Result<(), PackError> {
         while let Some(first) = answer.first() {
-            if self.is_bare {
-                return self.pack(answer);
-            }
             if self.left == 0 {
                 self.length.push(*first);
                 answer = &answer[1..];
-                if self.length == *b"PACK" {
-                    self.is_bare = true;
-                    self.pack(b"PACK")?;
-                } else if self.length.len() == 4 {
+                if self.length.len() == SHORTEST {
                     self.packet();
                 }
                 continue;
@@ -141,16 +153,19 @@ impl Scale {
                 self.band = Some(*first);
                 self.left -= 1;
                 answer = &answer[1..];
-                continue;
-            }
-            let (packet, rest) = answer.split_at(answer.len().min(self.left));
-            self.left -= packet.len();
-            answer = rest;
-            if self.band == Some(PACK_BAND) {
+            } else {
+                let (packet, rest) = answer.split_at(answer.len().min(self.left));
+                self.left -= packet.len();
+                answer = rest;
                 // Where everything is in bands, lines come before the pack. None begins as a pack does.
-                if self.entries.is_some() || packet.first() == Some(&b'P') {
+                let is_pack = self.entries.is_some() || packet.first() == Some(&b'P');
+                if self.band == Some(PACK_BAND) && is_pack {
                     self.pack(packet)?;
                 }
+            }
+            if self.left == 0 {
+                // Whoever reads a packet sees nothing of it before its end.
+                self.due = self.entries.as_mut().and_then(Entries::complete).or(self.due);
             }
         }
         Ok(())
@@ -162,9 +177,20 @@ impl Scale {
         begun && !self.is_greeting
     }
 
-    /// How much memory the pack needs, as soon as all of it has come, and once.
+    /// How much memory it takes to know the objects of a pack that has begun, once.
+    pub(super) fn begun(&mut self) -> Option<u64> {
+        let objects = self.begun.take()?;
+        Some(u64::from(objects) * ARRIVED.min(self.most.each))
+    }
+
+    /// How much memory a pack needs, once: as soon as its last packet has come, when whoever reads it begins to put it together.
     pub(super) fn complete(&mut self) -> Option<u64> {
-        self.entries.as_mut()?.complete()
+        self.due.take()
+    }
+
+    /// How many packets have come that are no part of a pack; whoever reads them keeps each.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// A packet begins whose length has come.
@@ -178,6 +204,9 @@ impl Scale {
             self.entries = None;
             self.is_greeting = false;
         }
+        if !self.is_in_pack() {
+            self.lines += 1;
+        }
         self.left = length.saturating_sub(SHORTEST);
         self.length.clear();
         self.band = None;
@@ -185,9 +214,10 @@ impl Scale {
 
     fn pack(&mut self, bytes: &[u8]) -> Result<(), PackError> {
         let most = self.most;
-        self.entries
-            .get_or_insert_with(|| Entries::new(most))
-            .weigh(bytes)
+        let entries = self.entries.get_or_insert_with(|| Entries::new(most));
+        entries.weigh(bytes)?;
+        self.begun = entries.begun().or(self.begun);
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use super::deadline::Deadline;
 use super::error::{GitError, RemoteError};
 use super::greeting::{Greetings, Meeting};
 use super::http::{Failure, HttpRemote, HttpSetupError};
-use super::room::Room;
+use super::room::Rooms;
 use super::ssh_algorithms::SshAlgorithms;
 use crate::lock::lock;
 
@@ -47,7 +47,7 @@ pub(super) struct Call<'a> {
     /// The most bytes in one answer.
     pub(super) limit: u64,
     /// Room for packs.
-    pub(super) room: &'a Arc<Room>,
+    pub(super) rooms: &'a Arc<Rooms>,
     /// What may be used over ssh.
     pub(super) ssh: &'a SshAlgorithms,
     /// What servers said when they were met.

@@ -1,85 +1,171 @@
-//! How much memory packs may take that are put together at the same time, and how long one waits for others.
+//! How much memory packs may take at the same time, while they arrive and while they are put together; and how long one waits for others.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pack::Most;
 use crate::lock::lock;
 
-/// Of what all may take together, whoever needs no more than this part waits for nobody.
+/// Of what all may take together, whoever needs no more than this part waits for no large one.
 const SMALL: u64 = 16;
+/// So large a part of it small ones may take besides.
+const BESIDES: u64 = 4;
 
-/// Room for the packs of all fetches.
-pub(super) struct Room {
-    /// What one pack may need; all together need no more than that, besides small ones.
+/// The rooms that there are, and what one pack may need.
+pub(super) struct Rooms {
     pub(super) most: Most,
-    taken: Mutex<u64>,
-    freed: Condvar,
+    /// For what is known of packs that are arriving.
+    pub(super) arriving: Arc<Room>,
+    /// For packs that are put together, and for large objects that are read. Whoever has room for what arrives may wait for
+    /// this, never the other way round.
+    pub(super) making: Arc<Room>,
+}
+
+impl Rooms {
+    pub(super) fn new(most: Most) -> Arc<Rooms> {
+        Arc::new(Rooms {
+            arriving: Room::new(most.arriving),
+            making: Room::new(most.memory),
+            most,
+        })
+    }
+}
+
+/// Memory for several, in bytes.
+pub(super) struct Room {
+    size: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    taken: u64,
+    /// Who waits, in turn: nobody overtakes one that needs more.
+    line: VecDeque<u64>,
+    next: u64,
 }
 
 /// Some of the room, given back by dropping it.
 pub(super) struct Taken {
     room: Arc<Room>,
     bytes: u64,
+    since: Instant,
 }
 
 impl Room {
-    /// Room for packs of which each needs so much at the most.
-    pub(super) fn new(most: Most) -> Arc<Room> {
+    fn new(size: u64) -> Arc<Room> {
         Arc::new(Room {
-            most,
-            taken: Mutex::default(),
-            freed: Condvar::new(),
+            size,
+            state: Mutex::default(),
+            changed: Condvar::new(),
         })
     }
 
-    /// Takes so many bytes, which no pack may need more of; waits for those of others, but not past the given time.
+    /// Takes so many bytes, of which no more are ever asked for than there are; waits for others, but not past the given time.
     pub(super) fn take(self: &Arc<Self>, bytes: u64, until: Instant) -> Option<Taken> {
-        let most = self.most.memory;
-        let mut taken = lock(&self.taken);
-        while bytes > most / SMALL && *taken > 0 && taken.saturating_add(bytes) > most {
-            let patience = until.checked_duration_since(Instant::now())?;
-            taken = self
-                .freed
-                .wait_timeout(taken, patience)
+        let is_small = bytes <= self.size / SMALL;
+        let most = match is_small {
+            true => self.size + self.size / BESIDES,
+            false => self.size,
+        };
+        let mut state = lock(&self.state);
+        let ticket = state.next;
+        state.next += 1;
+        if !is_small {
+            state.line.push_back(ticket);
+        }
+        let goes = |state: &State| {
+            let fits = state.taken == 0 || state.taken.saturating_add(bytes) <= most;
+            fits && (is_small || state.line.front() == Some(&ticket))
+        };
+        while !goes(&state) {
+            let Some(patience) = until.checked_duration_since(Instant::now()) else {
+                self.leave(&mut state, ticket);
+                return None;
+            };
+            state = self
+                .changed
+                .wait_timeout(state, patience)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        *taken += bytes;
-        let room = Arc::clone(self);
-        Some(Taken { room, bytes })
+        self.leave(&mut state, ticket);
+        state.taken += bytes;
+        Some(Taken {
+            room: Arc::clone(self),
+            bytes,
+            since: Instant::now(),
+        })
+    }
+
+    /// Waits no longer; whoever is next may go.
+    fn leave(&self, state: &mut State, ticket: u64) {
+        state.line.retain(|waits| *waits != ticket);
+        self.changed.notify_all();
+    }
+}
+
+impl Taken {
+    /// Whether others have waited while this was held for so long.
+    pub(super) fn is_too_long(&self, patience: Duration) -> bool {
+        self.since.elapsed() >= patience && !lock(&self.room.state).line.is_empty()
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        *lock(&self.room.taken) -= self.bytes;
-        self.room.freed.notify_all();
+        lock(&self.room.state).taken -= self.bytes;
+        self.room.changed.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(10)
+    }
+
+    fn late() -> Instant {
+        Instant::now() + Duration::from_secs(300)
+    }
+
     #[test]
-    fn large_packs_wait_for_each_other_and_small_ones_for_nobody() {
-        let room = Room::new(Most::within(None));
-        let all = room.most.memory;
-        let now = || Instant::now() + Duration::from_millis(10);
-        let half = room.take(all / 2, now()).unwrap();
-        let other = room.take(all / 2, now()).unwrap();
-        assert!(room.take(all / 2, now()).is_none());
-        let small = room.take(all / SMALL, now()).unwrap();
+    fn large_ones_wait_for_each_other_and_small_ones_for_no_large_one() {
+        let room = Room::new(1600);
+        let half = room.take(800, soon()).unwrap();
+        let other = room.take(800, soon()).unwrap();
+        assert!(!half.is_too_long(Duration::ZERO), "nobody waits");
+        assert!(room.take(800, soon()).is_none());
+        let small = [0; 4].map(|_| room.take(100, soon()).unwrap());
+        assert!(room.take(100, soon()).is_none(), "they are not without number");
         drop((half, other));
-        assert!(room.take(all, now()).is_none(), "there is a small one still");
+        assert!(room.take(1600, soon()).is_none(), "there are small ones still");
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| room.take(all, Instant::now() + Duration::from_secs(60)).is_some());
+            let waits = scope.spawn(|| room.take(1600, late()).is_some());
             drop(small);
             assert!(waits.join().unwrap());
         });
-        assert!(room.take(all, now()).is_some(), "all is given back");
+        assert!(room.take(1600, soon()).is_some(), "all is given back");
+    }
+
+    #[test]
+    fn nobody_overtakes_who_needs_more() {
+        let room = Room::new(1600);
+        let first = room.take(1000, soon()).unwrap();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| room.take(1600, late()).unwrap());
+            while !first.is_too_long(Duration::ZERO) {
+                std::thread::yield_now();
+            }
+            assert!(room.take(500, soon()).is_none(), "it would fit");
+            assert!(!first.is_too_long(Duration::from_secs(300)));
+            drop(first);
+            drop(waits.join().unwrap());
+        });
+        assert!(room.take(500, soon()).is_some());
     }
 }

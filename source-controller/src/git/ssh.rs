@@ -94,7 +94,7 @@ pub(super) fn connect(
         intake: Intake::new(
             Speech::Connection,
             call.limit,
-            Arc::clone(call.room),
+            Arc::clone(call.rooms),
             call.deadline,
         ),
         complaint: Vec::new(),

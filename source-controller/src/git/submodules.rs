@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use gix::ObjectId;
 use gix::bstr::ByteSlice;
+use gix::{ObjectId, Repository};
 use url::Url;
 
 use super::auth::Auth;
@@ -113,25 +113,27 @@ fn list(checkout: &Checkout) -> Result<Vec<Submodule>, GitError> {
         })
     };
     let commit: ObjectId = checkout.commit().parse().map_err(unreadable)?;
-    let tree = checkout
-        .repository
-        .find_commit(commit)
-        .and_then(|commit| commit.tree())
-        .map_err(unreadable)?;
-    let Some(file) = tree.lookup_entry_by_path(".gitmodules").map_err(unreadable)? else {
-        return Ok(Vec::new());
-    };
-    if !file.mode().is_blob() {
-        return Ok(Vec::new());
-    }
+    let reader = checkout.origin.reader()?;
+    let listed = reader.read(|repository| list_in(repository, commit));
     let unusable = || GitError::Checkout(CheckoutError::SubmoduleUrl(".gitmodules".to_owned()));
+    listed.map_err(unreadable)?.ok_or_else(unusable)
+}
+
+/// Nothing, if the `.gitmodules` is none.
+fn list_in(repository: &Repository, commit: ObjectId) -> gix::Result<Option<Vec<Submodule>>> {
+    let tree = repository.find_commit(commit)?.tree()?;
+    let file = tree.lookup_entry_by_path(".gitmodules")?;
+    let Some(file) = file.filter(|file| file.mode().is_blob()) else {
+        return Ok(Some(Vec::new()));
+    };
     // How large it is, before it is read.
-    let header = checkout.repository.find_header(file.object_id());
-    if header.map_err(unreadable)?.size() > MAX_FILE {
-        return Err(unusable());
+    if repository.find_header(file.object_id())?.size() > MAX_FILE {
+        return Ok(None);
     }
-    let file = file.object().map_err(unreadable)?;
-    let file: gix::config::File = file.data.to_str_lossy().parse().map_err(|_| unusable())?;
+    let file = file.object()?;
+    let Ok(file) = file.data.to_str_lossy().parse::<gix::config::File>() else {
+        return Ok(None);
+    };
     let mut found = Vec::new();
     for section in file.sections_by_name("submodule").into_iter().flatten() {
         let value = |key: &str| section.value(key).map(|value| value.to_str_lossy().into_owned());
@@ -141,7 +143,7 @@ fn list(checkout: &Checkout) -> Result<Vec<Submodule>, GitError> {
         let Ok(path) = artifact::clean_path(&path) else {
             continue;
         };
-        let entry = tree.lookup_entry_by_path(&path).map_err(unreadable)?;
+        let entry = tree.lookup_entry_by_path(&path)?;
         if let Some(entry) = entry.filter(|entry| entry.mode().is_commit()) {
             found.push(Submodule {
                 path,
@@ -150,7 +152,7 @@ fn list(checkout: &Checkout) -> Result<Vec<Submodule>, GitError> {
             });
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// A submodule's URL, if it is relative seen from the repository's.

@@ -72,7 +72,7 @@ impl Exchange {
 
     fn of(line: Arc<Line>, state: Arc<Mutex<State>>, speech: Speech, part: Part) -> Exchange {
         Exchange {
-            intake: Intake::new(speech, line.limit, Arc::clone(&line.room), line.deadline),
+            intake: Intake::new(speech, line.limit, Arc::clone(&line.rooms), line.deadline),
             speech,
             line,
             state,

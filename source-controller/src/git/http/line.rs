@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::git::deadline::{Deadline, Elapsed};
 use crate::git::error::RemoteError;
-use crate::git::room::Room;
+use crate::git::room::Rooms;
 use crate::lock::lock;
 use peer::http::{RefusedRedirect, address, bare, retry_after, source_of};
 
@@ -29,7 +29,7 @@ pub(super) struct Line {
     /// The most bytes that one answer may have.
     pub(super) limit: u64,
     /// Room for packs.
-    pub(super) room: Arc<Room>,
+    pub(super) rooms: Arc<Rooms>,
 }
 
 impl Line {

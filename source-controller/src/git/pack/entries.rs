@@ -49,6 +49,10 @@ pub(super) struct Entries {
     at: u64,
     /// How many are still to come.
     objects: u32,
+    /// How many there are, once that is known.
+    begun: Option<u32>,
+    /// How many bytes they have together, as they are when they are put together.
+    made: u64,
     /// How much memory they need, once that is known.
     need: Option<u64>,
     inflate: Decompress,
@@ -64,6 +68,8 @@ impl Entries {
             head: Vec::new(),
             at: 0,
             objects: 0,
+            begun: None,
+            made: 0,
             need: None,
             inflate: Decompress::new(true),
             scratch: Vec::new(),
@@ -92,6 +98,11 @@ impl Entries {
         matches!(self.next, Next::End)
     }
 
+    /// How many there are, as soon as that is known, and once.
+    pub(super) fn begun(&mut self) -> Option<u32> {
+        self.begun.take()
+    }
+
     /// How much memory they need, as soon as all have come, and once.
     pub(super) fn complete(&mut self) -> Option<u64> {
         self.are_over().then(|| self.need.take()).flatten()
@@ -109,6 +120,7 @@ impl Entries {
             if objects > most {
                 return Err(PackError::Objects { objects, most });
             }
+            self.begun = Some(objects);
             self.head.clear();
             self.next = match self.objects {
                 0 => Next::Sum,
@@ -186,12 +198,16 @@ impl Entries {
         };
         if let Next::Content(content) = std::mem::replace(&mut self.next, next) {
             match content.base {
-                None => self.families.root(content.at, content.size),
+                None => {
+                    self.makes(content.size)?;
+                    self.families.root(content.at, content.size);
+                }
                 Some(base) => {
                     let sizes = delta(&content.sizes).ok_or(PackError::Damaged("a delta has no sizes"))?;
                     let (base_size, result) = sizes;
                     self.fits(base_size)?;
                     self.fits(result)?;
+                    self.makes(result)?;
                     let delta = Delta {
                         length: content.size,
                         base: base_size,
@@ -221,6 +237,14 @@ impl Entries {
             self.next = Next::End;
         }
         used
+    }
+
+    fn makes(&mut self, size: u64) -> Result<(), PackError> {
+        self.made = self.made.saturating_add(size);
+        match self.made <= self.most.made {
+            true => Ok(()),
+            false => Err(PackError::Made(self.most.made)),
+        }
     }
 
     fn fits(&self, size: u64) -> Result<(), PackError> {

@@ -9,8 +9,10 @@ const BLOB: u8 = 3;
 const MOST: Most = Most {
     object: 1000,
     memory: 6500,
+    arriving: 0,
     objects: 201,
     each: 1,
+    made: 200_000,
     talk: 0,
 };
 
@@ -120,11 +122,6 @@ fn weigh(answer: &[u8], each: usize) -> Result<(), PackError> {
 /// However the bytes arrive, the verdict is the same.
 #[track_caller]
 fn check(pack: Vec<u8>, expected: Result<(), PackError>) {
-    // A server of the old protocol that knows no bands.
-    let bare = [b"0008NAK\n".to_vec(), pack.clone()].concat();
-    for pieces in [100_000, 1, 5] {
-        assert_eq!(weigh(&bare, pieces), expected, "bare in {pieces}");
-    }
     for (packets, pieces) in [(60_000, 100_000), (1, 1), (7, 5), (1000, 1)] {
         assert_eq!(
             weigh(&answer(&pack, packets), pieces),
@@ -316,7 +313,7 @@ fn each_pack_of_a_connection_is_weighed() {
     }
 }
 
-/// It is known as soon as the last byte has come, and not before.
+/// It is known as soon as the packet with the last byte has come, and not before; what comes at once with it changes nothing.
 #[test]
 fn how_much_memory_a_pack_needs_is_known_at_its_end() {
     let mut pack = Pack::new();
@@ -327,29 +324,56 @@ fn how_much_memory_a_pack_needs_is_known_at_its_end() {
     let mut scale = Scale::new(MOST, false);
     scale.weigh(&packet(&[1], &pack[..pack.len() - 1])).unwrap();
     assert_eq!(scale.complete(), None);
+    for end in ["", "0000", "0001", "0002", "0009\x02done", "0008NAK\n"] {
+        for pieces in [1, 10, 100_000] {
+            let mut scale = Scale::new(MOST, false);
+            let all = [&packet(&[1], &pack), end.as_bytes()].concat();
+            let mut begun = Vec::new();
+            for piece in all.chunks(pieces) {
+                scale.weigh(piece).unwrap();
+                begun.extend(scale.begun());
+            }
+            assert_eq!(begun, [3], "{end}: one for each, in {pieces}");
+            // The large one and the room that two of the others leave, the two bytes of a delta, and one for each.
+            assert_eq!(scale.complete(), Some(400 + 100 + 2 + 3), "{end} in {pieces}");
+            assert_eq!(scale.complete(), None, "once");
+        }
+    }
     let mut scale = Scale::new(MOST, false);
-    scale.weigh(&packet(&[1], &pack)).unwrap();
-    // The large one and the room that two of the others leave, the two bytes of a delta, and one for each.
-    assert_eq!(scale.complete(), Some(400 + 100 + 2 + 3));
-    assert_eq!(scale.complete(), None, "once");
+    let longer = packet(&[1], &[&pack[..], b"more"].concat());
+    scale.weigh(&longer[..longer.len() - 1]).unwrap();
+    assert_eq!(scale.complete(), None, "nobody sees it yet");
+    scale.weigh(&longer[longer.len() - 1..]).unwrap();
+    assert_eq!(scale.complete(), Some(505));
+}
+
+#[test]
+fn what_takes_long_to_put_together_is_refused() {
+    let pack = |number| {
+        let mut pack = Pack::new();
+        let mut last = pack.blob(1000);
+        for _ in 1..number {
+            last = pack.made_of(last, 1000);
+        }
+        pack.finish()
+    };
+    check(pack(200), Ok(()));
+    check(pack(201), Err(PackError::Made(200_000)));
 }
 
 #[test]
 fn half_of_the_memory_that_there_is() {
     let mib = |number: u64| number << 20;
-    for (limit, object, memory, objects, talk) in [
-        (None, 512, 2048, 5_000_000, 128),
-        (Some(mib(1 << 20)), 512, 2048, 5_000_000, 128),
-        (Some(mib(1024)), 256, 512, 1_342_177, 64),
-        (Some(0), 128, 256, 671_088, 32),
+    for (limit, memory, objects) in [
+        (None, 2048, 2_147_483),
+        (Some(mib(1 << 20)), 2048, 2_147_483),
+        (Some(mib(1024)), 512, 536_870),
+        (Some(0), 256, 268_435),
     ] {
         let most = Most::within(limit);
-        let expected = (mib(object), mib(memory), objects, mib(talk));
-        assert_eq!(
-            (most.object, most.memory, most.objects, most.talk),
-            expected,
-            "{limit:?}"
-        );
+        let expected = [memory, memory / 2, memory / 4, memory / 4].map(mib);
+        let is = [most.memory, most.arriving, most.object, most.talk];
+        assert_eq!((is, most.objects), (expected, objects), "{limit:?}");
     }
 }
 

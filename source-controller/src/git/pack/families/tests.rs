@@ -8,21 +8,30 @@ struct Object {
     size: u64,
     /// Its base, and whether it is said by its name.
     base: Option<(usize, bool)>,
+    /// How long it is as a delta.
+    delta: u64,
+    /// It is no part of the pack: the receiver has it.
+    is_outside: bool,
 }
 
-/// Up to thirty objects, each made of any before it or of none; a few of them large.
+/// Up to thirty objects, each made of any before it or of none; a few of them large, and a few outside the pack.
 fn objects() -> impl Strategy<Value = Vec<Object>> {
     let size = prop_oneof![4 => 1..20_u64, 1 => 500..1000_u64];
-    let object = (size, any::<prop::sample::Index>(), 0..8_u8);
+    let object = (size.clone(), any::<prop::sample::Index>(), 0..10_u8, size);
     prop::collection::vec(object, 1..30).prop_map(|drawn| {
-        let objects = drawn
-            .into_iter()
-            .enumerate()
-            .map(|(place, (size, base, kind))| Object {
+        let mut objects: Vec<Object> = Vec::new();
+        for (place, (size, base, kind, delta)) in drawn.into_iter().enumerate() {
+            let is_outside = kind == 8;
+            let has_base = place > 0 && kind > 0 && !is_outside;
+            let base = has_base.then(|| base.index(place));
+            objects.push(Object {
                 size,
-                base: (place > 0 && kind > 0).then(|| (base.index(place.max(1)), kind == 7)),
+                base: base.map(|base| (base, kind == 7 || objects[base].is_outside)),
+                delta,
+                is_outside,
             });
-        objects.collect()
+        }
+        objects
     })
 }
 
@@ -47,7 +56,7 @@ impl Worker {
         let mut room = object.size;
         if object.base.is_some() {
             let grown = if self.spare < object.size { object.size } else { 0 };
-            self.note(grown);
+            self.note(grown + object.delta);
             room = object.size.max(std::mem::take(&mut self.spare));
         }
         let children = self.children[place].len();
@@ -85,7 +94,10 @@ fn needed(objects: &[Object]) -> u64 {
         spare: 0,
         most: 0,
     };
-    for root in (0..objects.len()).filter(|place| objects[*place].base.is_none()) {
+    // What is outside is looked up where it is named.
+    let is_there = |place: &usize| !objects[*place].is_outside || !worker.children[*place].is_empty();
+    let roots = (0..objects.len()).filter(|place| objects[*place].base.is_none());
+    for root in roots.filter(is_there).collect::<Vec<usize>>() {
         let mut waiting = vec![root];
         while let Some(place) = waiting.pop() {
             worker.make(place, &objects[place]);
@@ -99,12 +111,12 @@ proptest! {
     #[test]
     fn no_more_is_needed_than_is_said(objects in objects()) {
         let mut families = Families::default();
-        for (place, object) in (0..).zip(&objects) {
+        for (place, object) in (0..).zip(&objects).filter(|(_, object)| !object.is_outside) {
             let Some((base, named)) = object.base else {
                 families.root(place, object.size);
                 continue;
             };
-            let delta = Delta { length: 0, base: objects[base].size, result: object.size };
+            let delta = Delta { length: object.delta, base: objects[base].size, result: object.size };
             let base = match named {
                 true => Base::Named([base as u8; 20]),
                 false => Base::At(base as u64),

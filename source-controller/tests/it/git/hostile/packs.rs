@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flate2::{Compression, write::ZlibEncoder};
 use sha1::{Digest, Sha1};
-use source_controller::git::Request;
+use source_controller::git::{Limits, Mirrors, Reference, Request};
 
 use super::super::origin::{Asked, Origin, chain, respond, serve};
 use super::{ADVERTISEMENT, RESULT, capabilities, files, is_listing, message, one_branch, packet, request};
@@ -316,6 +316,37 @@ fn a_pack_stands_for_no_more_than_there_is_room_for() {
 
     server.behaves();
     assert_eq!(origin.mirrors.fetch(&request).unwrap().commit(), commit);
+}
+
+/// To read it takes more than is taken without asking, in a process that may have little.
+#[test]
+fn a_large_file_is_read_all_the_same() {
+    let origin = Origin::new();
+    // Not all the same, so that nobody takes its archive for a bomb.
+    let digits = (0..u64::from(u16::MAX)).map(|number| hex::encode(Sha1::digest(number.to_be_bytes())));
+    let large = digits.collect::<String>().repeat(7);
+    let work = origin.repository("r");
+    work.commit(&[("large", &large)]);
+    let limits = Limits {
+        memory: Some(0),
+        ..Limits::default()
+    };
+    let mirrors = Mirrors::new(origin.dir.path().join("tight"), limits).unwrap();
+    let request = Request {
+        timeout: Duration::from_secs(300),
+        ..origin.request("r", Reference::Branch("main".to_owned()))
+    };
+    let fetch = || {
+        let checkout = mirrors.fetch(&request).unwrap();
+        let archive = artifact::pack(checkout.listing(&[]).unwrap().entries(), Vec::new()).unwrap();
+        let tree = artifact::unpack(archive.as_slice(), &artifact::Limits::default()).unwrap();
+        tree.file("large").unwrap().bytes().to_vec()
+    };
+    assert!(fetch() == large.as_bytes());
+    // It is made of what is there already.
+    let larger = format!("{large}and more");
+    work.commit(&[("large", &larger)]);
+    assert!(fetch() == larger.as_bytes());
 }
 
 #[test]
