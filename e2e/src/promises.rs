@@ -7,8 +7,8 @@ use std::io::Write as _;
 /// A figure, by its JSON pointer (RFC 6901), and the most that it may be.
 pub type Promise = (&'static str, f64);
 
-/// For `cargo bench-sources`: times of `git` for a commit of one file, MiB, requests where nothing moved, and cores and MiB of 500
-/// objects at rest. A Helm index of 50 MB may not cost ten times of that.
+/// For `cargo bench-sources`: times of `git` for a commit of one file, MiB, requests where nothing moved, and cores, requests for
+/// content, writes and MiB of 500 objects at rest. A Helm index of 50 MB may not cost ten times of that.
 pub const OF_SOURCES: &[Promise] = &[
     ("/monorepo/oneFile/ratio", 1.5),
     ("/monorepo/first/peakMiB", 150.0),
@@ -17,6 +17,8 @@ pub const OF_SOURCES: &[Promise] = &[
     ("/monorepo/unmovedRequests/lsRefs", 1.0),
     ("/monorepo/unmovedRequests/fetch", 0.0),
     ("/registry/atRest/cores", 0.05),
+    ("/registry/atRest/gets", 0.0),
+    ("/registry/atRest/writes", 0.0),
     ("/registry/peakMiB", 80.0),
     ("/index/next/peakMiB", 500.0),
 ];
