@@ -60,6 +60,7 @@ mod remote;
 mod remote_cloud;
 mod restart;
 mod scope;
+mod source_flags;
 mod ssh;
 mod substitute;
 mod suspend;
