@@ -22,7 +22,7 @@ pub use helm::{HelmServer, Page, Seen};
 pub use objects::{AzureServer, GcsServer, S3Server};
 pub use oci::{Artifact, Clients, Guard, Registry};
 pub use relay::Relay;
-pub use repository::{Change, Repo, git};
+pub use repository::{Change, GitSigner, Repo, git};
 pub use scripted::{Asked, Scripted};
 pub use signers::{Cosign, Notation, Style};
 pub use sigstore::Sigstore;

@@ -1,5 +1,9 @@
 //! Git repositories whose commits have the same ids on every machine, made with the real `git`.
 
+mod signed;
+
+pub use signed::GitSigner;
+
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

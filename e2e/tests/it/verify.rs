@@ -1,7 +1,8 @@
-//! `spec.verify` of OCIRepositories and HelmCharts: what the real cosign and notation have signed is accepted, and nothing else is.
+//! `spec.verify` of sources: what the real cosign, notation, helm, gpg and ssh-keygen have signed is accepted, and nothing else is.
 
 mod chart;
 mod cosign;
+mod git;
 mod notation;
 mod provenance;
 mod public;

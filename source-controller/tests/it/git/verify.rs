@@ -39,7 +39,7 @@ impl Gpg {
         let output = output.unwrap();
         assert!(
             output.status.success(),
-            "gpg {arguments:?}: {}",
+            "is gnupg installed? gpg {arguments:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
         output.stdout
