@@ -184,5 +184,5 @@ fn store(
         link: Some(LATEST),
     };
     let published = storage.publish(offer, |out| out.write_all(archive));
-    published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))
+    published.map_err(|e| Failure::storage(&e))
 }

@@ -111,7 +111,7 @@ impl HelmRepositories {
         let (context, object) = (self.0.clone(), object.clone());
         let work = blocking(move || store(&context.storage, &object, &fetched));
         work.await?.map_err(|error| {
-            let failure = Failure::storage(source::ARCHIVE_OPERATION_FAILED, &error);
+            let failure = Failure::storage(&error);
             Stop {
                 failure: failure.outdated(source::NEW_REVISION, new),
                 is_replaced: is_replaced(&error),

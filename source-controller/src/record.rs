@@ -116,8 +116,8 @@ impl Failure {
     }
 
     /// The shelf failed.
-    pub fn storage(reason: &'static str, error: &StorageError) -> Self {
-        Self::new(STORAGE_OPERATION_FAILED, reason, chain(error))
+    pub fn storage(error: &StorageError) -> Self {
+        Self::new(STORAGE_OPERATION_FAILED, error.reason(), chain(error))
     }
 
     /// What was to be put on the shelf is not right.

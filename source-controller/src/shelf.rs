@@ -50,10 +50,7 @@ pub async fn look(storage: &Storage, artifact: Option<&Artifact>) -> Result<Opti
         }
         Ok(found)
     });
-    looked
-        .await?
-        .map(Some)
-        .map_err(|e| Failure::storage(reason::STAT_OPERATION_FAILED, &e))
+    looked.await?.map(Some).map_err(|e| Failure::storage(&e))
 }
 
 /// The outcome of a pass, and before it what was found of the artifact that there was. One that is lost and could not be made anew

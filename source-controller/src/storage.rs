@@ -17,7 +17,7 @@ pub use serve::{OnMissing, serve};
 use crate::lock::lock;
 use artifact::{Algorithm, Digest, Hasher};
 use cloud::Cloud;
-use crds::meta::Artifact;
+use crds::{meta::Artifact, source::reason};
 use remote::Remote;
 use runtime::{Key, events::Event};
 use std::{
@@ -141,6 +141,17 @@ impl StorageError {
     /// Whether a file is not there, here or in the object store.
     pub fn is_not_there(&self) -> bool {
         matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// The reason to tell it under, as Flux has them.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Directory { .. } => reason::DIRECTORY_CREATION_FAILED,
+            Self::Read { .. } => reason::STAT_OPERATION_FAILED,
+            Self::Root(_) | Self::Write { .. } | Self::Pack(_) | Self::Open(_) | Self::Remote(_) => {
+                reason::ARCHIVE_OPERATION_FAILED
+            }
+        }
     }
 }
 

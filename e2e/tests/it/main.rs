@@ -62,6 +62,7 @@ mod restart;
 mod scope;
 mod source_flags;
 mod ssh;
+mod storage;
 mod substitute;
 mod suspend;
 mod tenancy;

@@ -273,7 +273,7 @@ pub fn archive(storage: &Storage, object: &Bucket, pulled: Pulled) -> Result<Arc
     };
     let published = storage.publish(offer, |writer| pack(entries(&pulled), writer).map(drop));
     Ok(Archived {
-        published: published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?,
+        published: published.map_err(|e| Failure::storage(&e))?,
         index: pulled.index,
     })
 }

@@ -90,8 +90,7 @@ fn archive(
     let published = context
         .storage
         .publish(offer, |writer| pack(listing.entries(), writer).map(|_| ()));
-    let Published { artifact, .. } =
-        published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))?;
+    let Published { artifact, .. } = published.map_err(|e| Failure::storage(&e))?;
     let included = includes.iter().map(|(_, artifact)| artifact.clone()).collect();
     Ok(Archived {
         artifact,

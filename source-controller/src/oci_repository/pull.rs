@@ -157,7 +157,7 @@ pub fn archive(
             storage.publish(offer, |writer| pack(entries, writer).map(drop))
         }
     };
-    published.map_err(|e| Failure::storage(reason::ARCHIVE_OPERATION_FAILED, &e))
+    published.map_err(|e| Failure::storage(&e))
 }
 
 #[cfg(test)]
