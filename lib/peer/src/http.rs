@@ -2,6 +2,7 @@
 
 mod pace;
 mod proxy;
+mod roam;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{
@@ -24,6 +25,7 @@ use url::Url;
 use crate::secret::{Credentials, Secret};
 pub use pace::{Pace, TooSlow};
 pub use proxy::{Proxy, ProxyError};
+pub use roam::{at_home, send};
 
 const MAX_REDIRECTS: usize = 10;
 /// How long until an address answers at all.

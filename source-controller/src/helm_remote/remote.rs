@@ -4,9 +4,8 @@ use super::{Access, url};
 use ::url::Url;
 use peer::http;
 use reqwest::{
-    Client, Response, StatusCode,
+    Client, Method, Response, StatusCode,
     header::{ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED},
-    redirect,
 };
 use serde::{Deserialize, Serialize};
 use std::{io::Write, time::Duration};
@@ -14,7 +13,6 @@ use thiserror::Error;
 
 /// What repositories see of us: some let only Helm in, and Flux's requests are Helm's.
 const AGENT: &str = "Helm/4.2.2";
-const MAX_REDIRECTS: usize = 10;
 
 /// A client of one repository. It has no timeout of its own: whoever calls it waits with a deadline.
 #[derive(Debug)]
@@ -111,7 +109,11 @@ impl Remote {
     pub(super) fn new(base: &Url, access: &Access) -> Result<Self, RemoteError> {
         let tls = access.tls.clone().unwrap_or_default();
         let client = http::builder(&tls, None).map_err(RemoteError::Client)?;
-        let client = client.user_agent(AGENT).referer(false).redirect(policy()).build();
+        let client = client
+            .user_agent(AGENT)
+            .referer(false)
+            .redirect(http::at_home())
+            .build();
         let login = access.login.as_ref();
         Ok(Self {
             http: client.map_err(RemoteError::Client)?,
@@ -205,29 +207,13 @@ impl Remote {
     }
 
     /// Sends the login where it belongs: to the repository's own scheme, host and port, or wherever its index says if its
-    /// owner wants so. A redirect to another host loses it: that is reqwest's rule.
+    /// owner wants so. A redirect to another host loses it.
     async fn get(&self, url: &Url, conditions: HeaderMap) -> Result<Response, RemoteError> {
-        let mut request = self.http.get(url.clone()).headers(conditions);
         let own = url.origin() == self.base.origin();
-        if let Some(login) = self.login.as_ref().filter(|_| own || self.pass_credentials) {
-            request = request.header(reqwest::header::AUTHORIZATION, login);
-        }
-        request.send().await.map_err(|e| failed(url, e))
+        let login = self.login.clone().filter(|_| own || self.pass_credentials);
+        let sent = http::send(&self.http, &Method::GET, url, &conditions, login).await;
+        sent.map_err(|e| failed(url, e))
     }
-}
-
-/// Redirects are followed, from https to http never.
-fn policy() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let from = attempt.previous().last().map(Url::scheme);
-        if from == Some("https") && attempt.url().scheme() != "https" {
-            return attempt.error("refused to follow a redirect from https to http");
-        }
-        if attempt.previous().len() > MAX_REDIRECTS {
-            return attempt.error("too many redirects");
-        }
-        attempt.follow()
-    })
 }
 
 fn succeeded(answer: Response, url: &Url) -> Result<Response, RemoteError> {

@@ -12,11 +12,10 @@ use super::{
     registries::Access,
 };
 use crate::{at_most::at_most, downloads::Downloads};
-use peer::http::{Pace, bare, builder, retry_after};
+use peer::http::{Pace, at_home, bare, builder, retry_after, send};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
-    header::{ACCEPT, HeaderValue, LINK, WWW_AUTHENTICATE},
-    redirect,
+    header::{ACCEPT, HeaderMap, HeaderValue, LINK, WWW_AUTHENTICATE},
 };
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
@@ -33,7 +32,6 @@ const MAX_TAG_BYTES: u64 = 16 << 20;
 const MAX_TAGS: usize = 100_000;
 /// So many pages of them are read.
 const MAX_TAG_PAGES: usize = 10_000;
-const MAX_REDIRECTS: usize = 10;
 
 /// A client of one registry. It has no timeout of its own: whoever calls it waits with a deadline.
 #[derive(Debug)]
@@ -76,7 +74,7 @@ impl Registry {
         let issuer = issuer.user_agent("flux/v2").redirect(peer::http::policy(true));
         let issuer = issuer.build().map_err(OciError::Client)?;
         Ok(Self {
-            http: client.redirect(policy()).build().map_err(OciError::Client)?,
+            http: client.redirect(at_home()).build().map_err(OciError::Client)?,
             host: repository.registry.clone(),
             plain: access.insecure || repository.is_local(),
             scheme: OnceCell::new(),
@@ -301,14 +299,14 @@ impl Registry {
         url: &Url,
         login: Option<HeaderValue>,
     ) -> Result<Response, OciError> {
-        let mut request = self.http.request(method.clone(), url.clone());
-        if url.path().contains("/manifests/") {
-            request = request.header(ACCEPT, ACCEPTED.join(", "));
+        let mut headers = HeaderMap::new();
+        if url.path().contains("/manifests/")
+            && let Ok(accepted) = HeaderValue::from_str(&ACCEPTED.join(", "))
+        {
+            headers.insert(ACCEPT, accepted);
         }
-        if let Some(login) = login {
-            request = request.header(reqwest::header::AUTHORIZATION, login);
-        }
-        request.send().await.map_err(|e| failed(name(method), url, e))
+        let sent = send(&self.http, method, url, &headers, login).await;
+        sent.map_err(|e| failed(name(method), url, e))
     }
 }
 
@@ -325,20 +323,6 @@ fn speaks_tls(error: &reqwest::Error) -> bool {
             .or_else(|| error.source());
     }
     false
-}
-
-/// Redirects are followed, from https to http never. The login stays behind when the host changes: that is reqwest's rule.
-fn policy() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let from = attempt.previous().last().map(Url::scheme);
-        if from == Some("https") && attempt.url().scheme() != "https" {
-            return attempt.error("refused to follow a redirect from https to http");
-        }
-        if attempt.previous().len() > MAX_REDIRECTS {
-            return attempt.error("too many redirects");
-        }
-        attempt.follow()
-    })
 }
 
 fn manifest_path(reference: &Reference) -> Result<String, OciError> {

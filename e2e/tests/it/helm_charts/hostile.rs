@@ -48,8 +48,10 @@ async fn charts_of_hostile_servers_are_bounded() -> Result<()> {
         Page::Slow(web.clone(), Duration::from_millis(100)),
     );
     server.put("/web-3.0.0.tgz", Page::Claims(1 << 40));
-    let elsewhere = other.other_url("/web.tgz");
+    let elsewhere = other.other_url("/moved.tgz");
     server.put("/web-4.0.0.tgz", Page::Status(302, vec![("Location", elsewhere)]));
+    let further = vec![("Location", "/web.tgz".to_owned())];
+    other.put("/moved.tgz", Page::Status(302, further));
     other.put("/web.tgz", Page::Plain(web.clone()));
     space
         .apply(json!({
@@ -66,15 +68,15 @@ async fn charts_of_hostile_servers_are_bounded() -> Result<()> {
     ] {
         refused(&space, &json!({"version": version}), part).await?;
     }
-    // A chart may be elsewhere, but the login stays.
+    // A chart may be elsewhere, and elsewhere again, but the login stays.
     space
         .apply(helm_chart("moved", &json!({"version": "4.0.0"})))
         .await?;
     let object = ready(&space, "moved", "4.0.0").await?;
     ensure!(served(&object).await? == web, "it is what was there");
-    let seen = other.seen("/web.tgz");
+    let seen = [other.seen("/moved.tgz"), other.seen("/web.tgz")].concat();
     ensure!(
-        !seen.is_empty() && seen.iter().all(|seen| seen.authorization.is_none()),
+        seen.len() > 1 && seen.iter().all(|seen| seen.authorization.is_none()),
         "{seen:?}"
     );
     Ok(())

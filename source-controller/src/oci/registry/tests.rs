@@ -20,6 +20,13 @@ struct Peer {
 
 impl Peer {
     async fn start(script: impl Fn(&str, &str) -> Answer + Clone + Send + Sync + 'static) -> Peer {
+        Peer::start_heard(move |method, uri, _| script(method, uri)).await
+    }
+
+    /// One that minds the login, too.
+    async fn start_heard(
+        script: impl Fn(&str, &str, &str) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Peer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -28,7 +35,7 @@ impl Peer {
             let login = request.headers().get("authorization");
             let login = login.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
             let (method, uri) = (request.method().to_string(), request.uri().to_string());
-            let answer = script(&method, &uri);
+            let answer = script(&method, &uri, &login);
             heard.lock().unwrap().push((method, uri, login));
             async { answer }
         });
@@ -111,6 +118,44 @@ async fn a_login_goes_nowhere_that_a_redirect_says() {
         );
     }
     assert_eq!(realm.asked(), []);
+}
+
+/// However long the way is that another host sends us on, and wherever it ends: a login that was shown is not shown there.
+#[tokio::test]
+async fn a_login_that_was_shown_stays_behind_for_good() {
+    let elsewhere = Peer::start(|_, uri| match uri {
+        "/1" | "/2" => answer(
+            307,
+            &[("location", &format!("/{}", if uri == "/1" { 2 } else { 3 }))],
+            "",
+        ),
+        _ => answer(200, &[], r#"{"tags": ["v1"]}"#),
+    })
+    .await;
+    let realm = Peer::start(|_, _| answer(200, &[], r#"{"token": "t"}"#)).await;
+    let bearer = format!(r#"Bearer realm="http://{}/token""#, realm.address);
+    for asks in ["Basic realm=\"x\"".to_owned(), bearer] {
+        let to = format!("http://{}/1", elsewhere.address);
+        // It sends on at its own place first, where a login is wanted, too.
+        let registry = Peer::start_heard(move |_, uri, login| match (login.is_empty(), uri) {
+            (true, _) => answer(401, &[("www-authenticate", &asks)], ""),
+            (false, "/own") => answer(302, &[("location", &to)], ""),
+            (false, _) => answer(302, &[("location", "/own")], ""),
+        })
+        .await;
+        let registries = Registries::default();
+        let client = registry.registry(&registries, login());
+        assert_eq!(client.tags(&registry.repository()).await.unwrap(), ["v1"]);
+        assert!(
+            registry
+                .asked()
+                .iter()
+                .any(|(_, uri, login)| uri == "/own" && !login.is_empty())
+        );
+    }
+    let asked = elsewhere.asked();
+    assert_eq!(asked.len(), 6, "{asked:?}");
+    assert!(asked.iter().all(|(_, _, login)| login.is_empty()), "{asked:?}");
 }
 
 /// Nor does the issuer of tokens send a login on.
