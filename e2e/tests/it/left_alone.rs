@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use axum::{body::Body, http::Response};
 use e2e::{
-    flux::{SOURCE, git_repository},
+    flux::{SOURCE, git_repository, with},
     origin::{Asked, Scripted, helm::index},
     space::{LIMIT, Space},
     world::World,
@@ -68,6 +68,22 @@ async fn who_wants_to_be_left_alone_is() -> Result<()> {
         let object = git_repository(&format!("busy-{status}"), &format!("{}/r.git", server.url()));
         let part = format!("status code: {status}");
         left_alone(&space, object, "GitOperationFailed", &part, &times).await?;
+
+        for (kind, reason) in [
+            ("OCIRepository", "OCIArtifactPullFailed"),
+            ("Bucket", "BucketOperationFailed"),
+        ] {
+            let (server, times) = busy(status).await?;
+            let spec = match kind {
+                "Bucket" => json!({"bucketName": "app", "endpoint": server.address(), "insecure": true}),
+                _ => json!({"url": format!("oci://{}/app", server.address())}),
+            };
+            let object = json!({
+                "apiVersion": SOURCE, "kind": kind, "metadata": {"name": format!("busy-{status}")},
+                "spec": with(spec, &json!({"interval": "1h"})),
+            });
+            left_alone(&space, object, reason, &status.to_string(), &times).await?;
+        }
 
         let (server, times) = busy(status).await?;
         let repository = json!({

@@ -56,6 +56,7 @@ mod origin;
 mod proxies;
 mod prune;
 mod receiver;
+mod redirects;
 mod remote;
 mod remote_cloud;
 mod restart;

@@ -69,6 +69,7 @@ fn hostile(asked: &Asked) -> Response<Body> {
                 &[("retry-after", "40")],
                 "<Error><Code>SlowDown</Code><Message>Reduce your rate.</Message></Error>",
             ),
+            "loop" => answer(307, &[("location", "/loop/")], ""),
             "elsewhere" => answer(307, &[("location", "http://localhost:1/x")], ""),
             "leaky" => answer(
                 403,
@@ -124,6 +125,7 @@ async fn odd_stores_are_bounded() -> Result<()> {
         ("garbage", "the answer cannot be read"),
         ("busy", "Reduce your rate."),
         ("elsewhere", "refused to follow a redirect to 'localhost'"),
+        ("loop", "refused to follow a redirect to '127.0.0.1'"),
         ("leaky", "no https://h/p at all"),
         (
             "denied",
