@@ -6,6 +6,7 @@ mod failures;
 mod git;
 mod hostile;
 mod registry;
+mod registry_hostile;
 mod shared;
 
 use anyhow::{Context as _, Result, ensure};

@@ -1,18 +1,19 @@
-//! Charts in Git whose dependencies are with peers that hang, never end, or send what is too large.
+//! Charts in Git whose dependencies are with peers that want a login, hang, never end, or send what is too large.
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     flux::SOURCE,
     origin::{
-        HelmServer, Page,
-        helm::{chart, index, package},
+        Guard, HelmServer, Page, Registry,
+        helm::{chart, index, package, push, template},
+        oci::USER,
     },
     world::World,
 };
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-use super::{KIND, failures::bomb, helm_chart, of_git, ready, repository};
+use super::{KIND, failures::bomb, helm_chart, of_git, ready, repository, served};
 
 #[tokio::test]
 async fn dependencies_of_hostile_servers_are_bounded() -> Result<()> {
@@ -78,5 +79,63 @@ async fn dependencies_of_hostile_servers_are_bounded() -> Result<()> {
     server.put("/hangs/dep.tgz", plain());
     space.request(SOURCE, KIND, "hangs").await?;
     ready(&space, "hangs", "0.1.0").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn dependencies_are_had_from_registries_that_want_a_login() -> Result<()> {
+    let space = World::shared().await?.space("chart-needs-oci").await?;
+    let guard = Guard {
+        login: true,
+        ..Guard::default()
+    };
+    let registry = Registry::start(&guard).await?;
+    for version in ["1.0.0", "2.0.0"] {
+        push(&registry, "charts", &package(&chart("dep", version)).await?, true).await?;
+    }
+    let needs = format!(
+        "apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies: [{{name: dep, version: 1.x, repository: '{}'}}]\n",
+        registry.url("charts")
+    );
+    space.repo.commit(&[("web/Chart.yaml", &needs)])?;
+    space.git_repository(json!({})).await?;
+    let login = json!({"username": USER.0, "password": USER.1});
+    space
+        .apply(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": login}),
+        )
+        .await?;
+    space.apply(helm_chart("web", &of_git("web", &json!({})))).await?;
+    // Nobody says how to get in; then somebody does, without a login; and at last with one.
+    let with_login = async |secret: &str| {
+        let spec = json!({"spec": {"type": "oci", "secretRef": {"name": secret}}});
+        space.apply(repository(&registry.url("charts"), &spec)).await
+    };
+    for (secret, part) in [
+        (None, "UNAUTHORIZED: authentication required"),
+        (Some("absent"), "chart-needs-oci/absent"),
+    ] {
+        if let Some(secret) = secret {
+            with_login(secret).await?;
+            space.request(SOURCE, KIND, "web").await?;
+        }
+        let told = space
+            .says(SOURCE, KIND, "web", "DependencyBuildError", part)
+            .await;
+        let told = told.with_context(|| format!("with {secret:?}"))?;
+        let begins = "dependency build error: failed to add remote dependency 'dep': ";
+        ensure!(
+            told.status == "False" && told.message.starts_with(begins),
+            "{told:?}"
+        );
+    }
+    with_login("login").await?;
+    space.request(SOURCE, KIND, "web").await?;
+    let object = ready(&space, "web", "0.1.0").await?;
+    let rendered = template(&served(&object).await?).await?;
+    ensure!(
+        rendered.contains("# Source: web/charts/dep/templates/cm.yaml"),
+        "{rendered}"
+    );
     Ok(())
 }
