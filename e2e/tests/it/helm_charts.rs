@@ -8,6 +8,7 @@ mod hostile;
 mod registry;
 mod registry_hostile;
 mod shared;
+mod waits;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{

@@ -165,6 +165,41 @@ async fn what_cannot_be_included_says_why() -> Result<()> {
         .await
 }
 
+#[tokio::test]
+async fn a_change_that_cannot_be_included_leaves_what_there_was() -> Result<()> {
+    let world = World::shared().await?;
+    let space = world.space("include-change").await?;
+    let inner = Source::new(&space, world, "inner", &json!({})).await?;
+    let top = Source::new(&space, world, "top", &including("inner", "inner", "of-inner")).await?;
+    let merged =
+        |text: &'static str| move |found: &[(String, String)]| found.contains(&file("of-inner/file", text));
+    top.has("both are in it", merged("1")).await?;
+    let before = space.get(SOURCE, KIND, "top").await?.context("it is there")?;
+
+    // What is included is no longer there: its own commit is the same, and yet it is outdated.
+    inner.repository.remove(&["inner"])?;
+    inner.repository.commit(&[("other", "2")])?;
+    space.request(SOURCE, KIND, "inner").await?;
+    let part = "failed to copy 'inner' include from inner to of-inner: no such file or directory";
+    space.says(SOURCE, KIND, "top", "CopyFailure", part).await?;
+    let after = space.get(SOURCE, KIND, "top").await?.context("it is there")?;
+    let outdated = expect::condition(&after, "ArtifactOutdated").context("outdated")?;
+    ensure!(
+        (outdated.status.as_str(), outdated.reason.as_str()) == ("True", "IncludeChange")
+            && outdated.message == "included artifacts differ from last observed includes",
+        "{outdated:?}"
+    );
+    for part in ["artifact", "includedArtifacts"] {
+        ensure!(after["status"][part] == before["status"][part], "{part}: {after}");
+    }
+    inner.repository.commit(&[("inner/file", "3")])?;
+    space.request(SOURCE, KIND, "inner").await?;
+    top.has("the change is in it", merged("3")).await?;
+    let after = space.get(SOURCE, KIND, "top").await?.context("it is there")?;
+    ensure!(expect::condition(&after, "ArtifactOutdated").is_none(), "{after}");
+    Ok(())
+}
+
 /// Two that include each other would make new revisions of each other for ever.
 #[tokio::test]
 async fn a_circle_is_refused_and_can_be_left() -> Result<()> {

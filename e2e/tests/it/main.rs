@@ -19,6 +19,7 @@ mod depends_on;
 mod deploy;
 mod drift;
 mod events_endpoint;
+mod feature_gate;
 mod file_server;
 mod health;
 mod helm_charts;

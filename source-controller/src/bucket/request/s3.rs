@@ -142,3 +142,88 @@ fn check_sts(object: &Bucket, provider: BucketProvider) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::failed;
+    use crds::{meta::STALLED, source::condition::FETCH_FAILED};
+    use runtime::conditions::find;
+    use serde_json::json;
+    use std::time::Duration;
+
+    /// The API server refuses most of it already; objects may be older than its rules.
+    #[test]
+    fn a_token_service_goes_with_its_provider() {
+        let told = |provider: &str, sts: serde_json::Value| {
+            let object: Bucket = serde_json::from_value(json!({
+                "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "Bucket", "metadata": {"name": "a", "generation": 1},
+                "spec": {"interval": "1m", "bucketName": "b", "endpoint": "e", "provider": provider, "sts": sts},
+                "status": {},
+            }))
+            .unwrap();
+            let failure = check_sts(&object, object.spec.provider.unwrap()).err()?;
+            let (status, now) = (object.status.clone().unwrap(), runtime::conditions::now());
+            let status = failed(&object, status, failure, &now, Duration::ZERO).status;
+            let [on_fetch, stalled] =
+                [FETCH_FAILED, STALLED].map(|kind| find(&status.conditions, kind).unwrap());
+            assert_eq!(
+                (&on_fetch.reason, &on_fetch.message),
+                (&stalled.reason, &stalled.message)
+            );
+            Some((stalled.reason.clone(), stalled.message.clone()))
+        };
+        let at = |provider: &str, more: serde_json::Value| {
+            let mut sts = json!({"provider": provider, "endpoint": "https://h"});
+            sts.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            sts
+        };
+        let named = json!({"name": "s"});
+        for (provider, sts, expected) in [
+            ("aws", at("aws", json!({})), None),
+            (
+                "generic",
+                at("ldap", json!({"secretRef": named, "certSecretRef": named})),
+                None,
+            ),
+            (
+                "generic",
+                at("aws", json!({})),
+                Some(
+                    "InvalidSTSConfiguration: STS provider 'aws' is not supported for 'generic' bucket provider",
+                ),
+            ),
+            (
+                "aws",
+                at("ldap", json!({})),
+                Some(
+                    "InvalidSTSConfiguration: STS provider 'ldap' is not supported for 'aws' bucket provider",
+                ),
+            ),
+            (
+                "aws",
+                at("aws", json!({"secretRef": named})),
+                Some(
+                    "InvalidSTSConfiguration: spec.sts.secretRef is not required for the 'aws' STS provider",
+                ),
+            ),
+            (
+                "aws",
+                at("aws", json!({"certSecretRef": named})),
+                Some(
+                    "InvalidSTSConfiguration: spec.sts.certSecretRef is not required for the 'aws' STS provider",
+                ),
+            ),
+            (
+                "generic",
+                at("ldap", json!({"endpoint": "https://["})),
+                Some("URLInvalid: failed to parse STS endpoint 'https://[': invalid IPv6 address"),
+            ),
+        ] {
+            let found = told(provider, sts.clone()).map(|(reason, message)| format!("{reason}: {message}"));
+            assert_eq!(found.as_deref(), expected, "{provider} {sts}");
+        }
+    }
+}
