@@ -31,7 +31,7 @@ pub const FLUX: (&str, &str) = (
 pub struct Guard {
     /// Only with the login [`USER`].
     pub login: bool,
-    /// Only with a token, which a service gives to the login [`USER`].
+    /// Only with a token, which a service gives to the login [`USER`]; over TLS if the registry is.
     pub tokens: bool,
     /// Over TLS, as this server.
     pub tls: Option<Identity>,
@@ -92,7 +92,7 @@ impl Registry {
             config["auth"] = json!({"htpasswd": {"realm": "e2e", "path": file("htpasswd", HTPASSWD)?}});
         }
         let tokens = match guard.tokens {
-            true => Some(Tokens::start().await?),
+            true => Some(Tokens::start(guard.tls.as_ref()).await?),
             false => None,
         };
         if let Some(service) = &tokens {

@@ -32,8 +32,9 @@ const UNAUTHENTICATED: [&str; 4] = [
     "unknown certificate authority",
     "invalid peer certificate",
 ];
-/// The same, as words by themselves: URLs, digests, names in quotes and versions may have these letters, too.
-const UNAUTHENTICATED_WORDS: [&str; 3] = ["401", "tls", "unauthorized"];
+/// The same, as words by themselves: URLs, digests, names in quotes and versions may have these letters, too. The last is the code
+/// of registries and of those who give their tokens (OCI Distribution Spec, "Error codes").
+const UNAUTHENTICATED_WORDS: [&str; 4] = ["401", "tls", "unauthorized", "UNAUTHORIZED"];
 
 /// The chart that the object wants of a repository.
 pub async fn build(
@@ -257,6 +258,10 @@ mod tests {
             (
                 "failed to get 'oci://tls/401/unauthorized:401': manifest unknown",
                 false,
+            ),
+            (
+                "cannot get a token from 'https://a/token': UNAUTHORIZED: incorrect username or password",
+                true,
             ),
             ("could not get tags for \"tls\": no tags", false),
             ("no chart version found for unauthorized-tls-401", false),

@@ -20,7 +20,8 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::USER;
+use super::{Identity, USER};
+use crate::origin::{Tls, git::tls::TlsListener};
 
 /// Whom tokens are for, and who makes them, as the registry is told.
 pub(super) const SERVICE: &str = "e2e-registry";
@@ -43,7 +44,8 @@ struct Service {
 }
 
 impl Tokens {
-    pub(super) async fn start() -> Result<Self> {
+    /// Starts a service, over TLS if it is given who it is.
+    pub(super) async fn start(tls: Option<&Identity>) -> Result<Self> {
         let pair = KeyPair::generate()?;
         let certificate = CertificateParams::new(vec!["tokens".into()])?.self_signed(&pair)?;
         let given = Arc::new(AtomicUsize::new(0));
@@ -53,14 +55,27 @@ impl Tokens {
             given: given.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let realm = format!("http://{}/token", listener.local_addr()?);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let realm = format!("{scheme}://{}/token", listener.local_addr()?);
         let router = Router::new()
             .route("/token", get(answer))
             .with_state(Arc::new(service));
-        let server = tokio::spawn(async move {
-            // It serves until it is aborted.
-            let _ = axum::serve(listener, router).await;
-        });
+        // It serves until it is aborted.
+        let server = match tls {
+            None => tokio::spawn(async move {
+                let _ = axum::serve(listener, router).await;
+            }),
+            Some(identity) => {
+                let tls = Tls {
+                    identity: identity.clone(),
+                    client_authority: None,
+                };
+                let listener = TlsListener::new(listener, &tls)?;
+                tokio::spawn(async move {
+                    let _ = axum::serve(listener, router).await;
+                })
+            }
+        };
         Ok(Self {
             realm,
             certificate: certificate.pem(),

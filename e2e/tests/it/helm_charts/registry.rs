@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{
     flux::SOURCE,
     origin::{
-        Artifact, Guard, Registry,
+        Artifact, Authority, Guard, Registry,
         helm::{chart, package, push},
         oci::USER,
     },
@@ -12,7 +12,7 @@ use e2e::{
 };
 use serde_json::{Value, json};
 
-use super::{CHART, KIND, helm_chart, ready, repository, served};
+use super::{CHART, KIND, REPOSITORY, helm_chart, ready, repository, served};
 
 #[tokio::test]
 async fn charts_are_had_from_registries() -> Result<()> {
@@ -157,6 +157,91 @@ async fn charts_are_had_from_registries() -> Result<()> {
         );
         space.delete(SOURCE, KIND, "bad").await?;
         space.gone(SOURCE, KIND, "bad").await?;
+    }
+    Ok(())
+}
+
+/// Puts a chart there as `helm push` does, which would want to see certificates that it trusts.
+async fn put(registry: &Registry, version: &str) -> Result<Vec<u8>> {
+    let (repository, archive) = ("charts/web", package(&chart("web", version)).await?);
+    let about = json!({"apiVersion": "v2", "name": "web", "version": version}).to_string();
+    let mut config = registry.blob(repository, about.as_bytes()).await?;
+    config["mediaType"] = json!("application/vnd.cncf.helm.config.v1+json");
+    let mut layer = registry.blob(repository, &archive).await?;
+    layer["mediaType"] = json!(CHART);
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": config, "layers": [layer],
+    });
+    registry.manifest(repository, version, &manifest).await?;
+    Ok(archive)
+}
+
+#[tokio::test]
+async fn charts_are_had_over_tls_and_with_tokens() -> Result<()> {
+    let space = World::shared().await?.space("chart-tls").await?;
+    let (authority, other) = (Authority::new()?, Authority::new()?);
+    let registry = Registry::start(&Guard {
+        tokens: true,
+        tls: Some(authority.server(&["127.0.0.1"])?),
+        ..Guard::default()
+    })
+    .await?;
+    put(&registry, "1.0.0").await?;
+    let archive = put(&registry, "1.1.0").await?;
+    for (name, data) in [
+        ("right", json!({"username": USER.0, "password": USER.1})),
+        ("wrong", json!({"username": USER.0, "password": "canary"})),
+        ("authority", json!({"ca.crt": authority.certificate()})),
+        ("other", json!({"ca.crt": other.certificate()})),
+    ] {
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+        space.apply(secret).await?;
+    }
+    let again = async |login: &str, authority: &str, insecure: bool| {
+        let _ = space.delete(SOURCE, KIND, "web").await;
+        space.gone(SOURCE, KIND, "web").await?;
+        let _ = space.delete(SOURCE, REPOSITORY, "repo").await;
+        space.gone(SOURCE, REPOSITORY, "repo").await?;
+        let named = |name: &str| (!name.is_empty()).then(|| json!({"name": name}));
+        let spec = json!({
+            "type": "oci", "insecure": insecure, "secretRef": named(login), "certSecretRef": named(authority),
+        });
+        let object = repository(&registry.url("charts"), &json!({"spec": spec}));
+        space.apply(object).await?;
+        space.apply(helm_chart("web", &json!({}))).await
+    };
+    let given = registry.tokens_given();
+    again("right", "authority", false).await?;
+    let object = ready(&space, "web", "1.1.0").await?;
+    ensure!(served(&object).await? == archive, "it is what was put there");
+    for _ in 0..3 {
+        space.handled(SOURCE, KIND, "web").await?;
+    }
+    let given = registry.tokens_given() - given;
+    ensure!(given == 1, "four passes, one token: {given}");
+    // Who need not prove who it is does not have to, unless somebody says whom to trust.
+    again("right", "", true).await?;
+    ready(&space, "web", "1.1.0").await?;
+    for (login, authority, insecure, part) in [
+        ("right", "", false, "certificate"),
+        ("right", "other", false, "certificate"),
+        ("right", "other", true, "certificate"),
+        ("wrong", "authority", false, "UNAUTHORIZED"),
+        ("", "authority", false, "UNAUTHORIZED"),
+        ("right", "wrong", false, "TLS config"),
+    ] {
+        again(login, authority, insecure).await?;
+        let case = format!("'{login}' and '{authority}', insecure: {insecure}");
+        let told = space
+            .says(SOURCE, KIND, "web", "AuthenticationFailed", part)
+            .await
+            .context(case)?;
+        ensure!(
+            told.status == "False" && !told.message.contains("canary"),
+            "{told:?}"
+        );
     }
     Ok(())
 }
