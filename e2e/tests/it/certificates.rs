@@ -112,6 +112,54 @@ async fn a_registry_that_wants_certificates() -> Result<()> {
     tried(&space, "OCIRepository", &object, "OCIArtifactPullFailed").await
 }
 
+/// `insecure` lets anybody be the registry, unless somebody says whom to trust.
+#[tokio::test]
+async fn a_registry_that_need_not_prove_who_it_is() -> Result<()> {
+    let space = World::shared().await?.space("certs-insecure").await?;
+    let (authority, other) = (Authority::new()?, Authority::new()?);
+    let registry = Registry::start(&Guard {
+        tls: Some(authority.server(&["127.0.0.1"])?),
+        ..Guard::default()
+    })
+    .await?;
+    let good = Artifact::of_files(&[("a.yaml", &app::config_map("a", "1"))])?;
+    registry.push("app", "latest", &good).await?;
+    for (name, trusted) in [("right", &authority), ("other", &other)] {
+        space
+            .apply(secret(name, &json!({"ca.crt": trusted.certificate()})))
+            .await?;
+    }
+    for (insecure, trust, good) in [
+        (true, None, true),
+        (true, Some("other"), false),
+        (true, Some("right"), true),
+        (false, None, false),
+        (false, Some("right"), true),
+    ] {
+        let _ = space.delete(SOURCE, "OCIRepository", "app").await;
+        space.gone(SOURCE, "OCIRepository", "app").await?;
+        let mut object = json!({
+            "apiVersion": SOURCE, "kind": "OCIRepository", "metadata": {"name": "app"},
+            "spec": {"interval": "1h", "url": registry.url("app"), "insecure": insecure},
+        });
+        if let Some(name) = trust {
+            object["spec"]["certSecretRef"] = json!({"name": name});
+        }
+        space.apply(object).await?;
+        let as_told = |o: &Value| {
+            expect::verdict(o).is_some_and(|v| match good {
+                true => v.status == "True",
+                false => v.reason == "OCIArtifactPullFailed" && v.message.contains("certificate"),
+            })
+        };
+        let what = format!("insecure: {insecure}, trust: {trust:?}, good: {good}");
+        space
+            .holds(&what, SOURCE, "OCIRepository", "app", as_told)
+            .await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_bucket_that_wants_certificates() -> Result<()> {
     let space = World::shared().await?.space("certs-bucket").await?;
