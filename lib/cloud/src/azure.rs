@@ -1,6 +1,7 @@
 //! Tokens of Entra ID: for an application's secret or certificate, a federated token, or the machine's identity (IMDS).
 
 mod acr;
+mod key;
 mod places;
 
 use super::{Ask, Cloud, CloudError, Way, Who, call, client_of, direct, env, is_loopback, is_safe, sigv4};
@@ -53,6 +54,8 @@ pub enum Proof {
     Certificate {
         /// Both.
         pem: Secret,
+        /// The password of the private key, if it is encrypted.
+        password: Option<Secret>,
         /// Whether the certificate goes along.
         send_chain: bool,
     },
@@ -193,9 +196,16 @@ impl Proof {
         let mut hash = Sha256::new();
         match self {
             Self::Secret(secret) | Self::Federated(secret) => secret.fingerprint(&mut hash),
-            Self::Certificate { pem, send_chain } => {
-                hash.update([u8::from(*send_chain)]);
+            Self::Certificate {
+                pem,
+                password,
+                send_chain,
+            } => {
+                hash.update([u8::from(*send_chain), u8::from(password.is_some())]);
                 pem.fingerprint(&mut hash);
+                password
+                    .iter()
+                    .for_each(|password| password.fingerprint(&mut hash));
             }
         }
         hash.finalize().into()
@@ -224,7 +234,11 @@ impl Application {
                 None
             }
             Proof::Federated(token) => Some(String::from_utf8_lossy(token.expose()).into_owned()),
-            Proof::Certificate { pem, send_chain } => Some(self.statement(&url, pem, *send_chain)?),
+            Proof::Certificate {
+                pem,
+                password,
+                send_chain,
+            } => Some(self.statement(&url, pem, password.as_ref(), *send_chain).await?),
         };
         if let Some(assertion) = assertion {
             let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -258,16 +272,24 @@ impl Application {
     }
 
     /// A statement about ourselves, signed with the certificate's key (RFC 7523).
-    fn statement(&self, url: &str, pem: &Secret, send_chain: bool) -> Result<String, CloudError> {
+    async fn statement(
+        &self,
+        url: &str,
+        pem: &Secret,
+        password: Option<&Secret>,
+        send_chain: bool,
+    ) -> Result<String, CloudError> {
         let certificates: Vec<Vec<u8>> = peer::pem::blocks(pem.expose(), "CERTIFICATE");
         let Some(first) = certificates.first() else {
             let text =
                 "'clientCertificate' holds no certificate in PEM; certificates in PKCS #12 are not supported";
             return Err(CloudError::Setup(text.into()));
         };
-        let key = peer::pem::private_key(pem.expose())
-            .ok_or_else(|| CloudError::Setup("'clientCertificate' holds no private key in PEM".into()))?;
-        let key = EncodingKey::from_rsa_pem(key.as_bytes()).map_err(CloudError::Key)?;
+        let (text, password) = (pem.clone(), password.cloned());
+        // Others would wait meanwhile.
+        let key = tokio::task::spawn_blocking(move || key::private(&text, password.as_ref())).await;
+        let key = key.map_err(|_| CloudError::Setup("the private key could not be decrypted".into()))??;
+        let key = EncodingKey::from_rsa_pem(key.expose()).map_err(CloudError::Key)?;
         let mut header = Header::new(Algorithm::RS256);
         header.x5t_s256 = Some(URL_SAFE_NO_PAD.encode(Sha256::digest(first)));
         if send_chain {
@@ -318,6 +340,7 @@ fn from_environment() -> Result<Option<(Application, Proof)>, CloudError> {
     } else if let Some(file) = env("AZURE_CLIENT_CERTIFICATE_PATH") {
         Proof::Certificate {
             pem: read(file)?,
+            password: env("AZURE_CLIENT_CERTIFICATE_PASSWORD").map(Secret::new),
             send_chain: env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN").is_some_and(|v| v == "1" || v == "true"),
         }
     } else if let Some(file) = env("AZURE_FEDERATED_TOKEN_FILE") {

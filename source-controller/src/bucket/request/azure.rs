@@ -85,7 +85,11 @@ async fn login(
         let chained = text("clientCertificateSendChain")?;
         let certificate = || {
             let send_chain = chained.is_some_and(|v| v == "1" || v.eq_ignore_ascii_case("true"));
-            value("clientCertificate").map(|pem| Proof::Certificate { pem, send_chain })
+            value("clientCertificate").map(|pem| Proof::Certificate {
+                pem,
+                password: value("clientCertificatePassword"),
+                send_chain,
+            })
         };
         if let Some(proof) = value("clientSecret").map(Proof::Secret).or_else(certificate) {
             for_theirs(endpoint).map_err(unusable_token)?;
