@@ -28,6 +28,8 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// The body as text.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Bytes,
 }
 
 impl Asked {
@@ -141,6 +143,7 @@ async fn answer(
         query: uri.query().unwrap_or_default().to_owned(),
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
     };
     let response = (shared.script)(&asked);
     shared

@@ -101,6 +101,13 @@ impl Controller {
         })
     }
 
+    /// With some more variables in its environment; of two with one name the last counts.
+    #[must_use]
+    pub fn with_env(mut self, more: &[(&'static str, String)]) -> Self {
+        self.env.extend(more.iter().cloned());
+        self
+    }
+
     /// Whether it runs.
     pub fn alive(&self) -> bool {
         self.process().as_ref().is_some_and(Process::alive)

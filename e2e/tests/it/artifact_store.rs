@@ -261,7 +261,7 @@ async fn any_replica_serves_them_and_an_empty_disk_is_no_loss() -> Result<()> {
 }
 
 /// A process that starts with an empty disk has the artifact again as it was, and its end is one in the store too.
-async fn kept_elsewhere(url: String, env: Vec<(&'static str, String)>, name: &str) -> Result<()> {
+pub async fn kept_elsewhere(url: String, env: Vec<(&'static str, String)>, name: &str) -> Result<()> {
     let world = World::start(&Options {
         source: vec![format!("--storage-url={url}")],
         env,

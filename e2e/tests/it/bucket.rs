@@ -50,7 +50,7 @@ async fn again(space: &Space<'_>, object: Value) -> Result<()> {
     space.apply(object).await
 }
 
-async fn files(object: &Value) -> Result<Vec<(String, String)>> {
+pub async fn files(object: &Value) -> Result<Vec<(String, String)>> {
     let url = object["status"]["artifact"]["url"].as_str().context("no url")?;
     let archive = reqwest::get(url).await?.error_for_status()?.bytes().await?;
     let latest = object["status"]["url"].as_str().context("no link")?;

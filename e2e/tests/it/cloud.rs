@@ -1,5 +1,8 @@
 //! Identities at cloud providers: each protocol against a peer that plays the provider's part, and what they open.
 
+mod amazon;
+mod azure;
+mod google;
 pub mod peer;
 mod providers;
 
@@ -8,7 +11,7 @@ use e2e::{
     app, expect,
     flux::{SOURCE, with},
     origin::{
-        Artifact, Authority, GcsServer, S3Server, Scripted, Tunnel,
+        Authority, GcsServer, S3Server, Scripted, Tunnel,
         git::Auth,
         objects::{KEYS, REGION},
     },
@@ -16,13 +19,13 @@ use e2e::{
     suite::Options,
     world::World,
 };
-use peer::{Application, Clouds, GIT, NAMESPACE};
+use peer::{Application, Clouds, GIT, Images, NAMESPACE};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 const BUCKET: &str = "Bucket";
 const OCI: &str = "OCIRepository";
+const CHART: &str = "HelmChart";
 
 fn secret(name: &str, data: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
@@ -48,27 +51,42 @@ async fn ready(space: &Space<'_>, kind: &str, spec: &Value) -> Result<Value> {
         .await
 }
 
+/// A chart from a registry that a HelmRepository describes: nobody but the controller itself has a login there.
+async fn chart(space: &Space<'_>, repository: &Value) -> Result<()> {
+    let oci = with(json!({"type": "oci"}), repository);
+    again(space, "HelmRepository", &oci).await?;
+    let source = json!({"kind": "HelmRepository", "name": "app"});
+    let spec = json!({"chart": "web", "version": "1.0.0", "sourceRef": source});
+    again(space, CHART, &spec).await
+}
+
+async fn charted(space: &Space<'_>, repository: &Value) -> Result<()> {
+    chart(space, repository).await?;
+    let at = |o: &Value| {
+        o["status"]["artifact"]["revision"] == "1.0.0"
+            && expect::verdict(o).is_some_and(|v| v.status == "True")
+    };
+    let what = format!("a chart of {repository}");
+    space.holds(&what, SOURCE, CHART, "app", at).await.map(drop)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn identities_open_buckets_and_registries() -> Result<()> {
     let application = Application::new()?;
-    let artifact = Artifact::of_files(&[("a.yaml", &app::config_map("a", "1"))])?;
-    let layer = artifact.layers[0].1.clone();
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "layers": [{"mediaType": "x", "digest": format!("sha256:{}", hex::encode(Sha256::digest(&layer))), "size": layer.len()}],
-    });
     let clouds = Arc::new(Clouds {
         public: application.public.clone(),
-        manifest: manifest.to_string(),
-        layer,
+        images: Images::new().await?,
     });
-    let played = clouds.clone();
-    let peer = Scripted::start(move |asked| clouds.answer(asked)).await?;
+    let (played, told) = (clouds.clone(), clouds.clone());
+    let peer = Scripted::start(move |asked| told.answer(asked)).await?;
     // Event Hubs are where their names say, behind certificates that the controller trusts.
     let (trust, trusted) = (Authority::new()?, tempfile::NamedTempFile::new()?);
     std::fs::write(trusted.path(), trust.certificate())?;
     let server = trust.server(&[NAMESPACE])?;
     let hubs = Scripted::start_tls(server, move |asked| played.answer(asked)).await?;
+    let directory = Authority::new()?;
+    let server = directory.server(&["127.0.0.1"])?;
+    let safe = Scripted::start_tls(server, move |asked| clouds.answer(asked)).await?;
     let to_hubs = Tunnel::start(Some(hubs.address())).await?;
     let gcs = GcsServer::start().await?;
     let environment = tempfile::NamedTempFile::new()?;
@@ -121,9 +139,11 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
     space.apply(account("nobody", json!({}))).await?;
     let (tenant, client) = ("tenant", "client");
     let both = format!("{}{}", application.certificate, application.private);
+    let locked = format!("{}{}", application.certificate, application.encrypted("right")?);
     for (name, data) in [
         ("ldap", json!({"username": "me", "password": "right"})),
         ("ldap-wrong", json!({"username": "me", "password": "canary"})),
+        ("directory", json!({"ca.crt": directory.certificate()})),
         ("sas", json!({"sasKey": "?sv=1&sig=canary%2Fsas%3D"})),
         ("sas-wrong", json!({"sasKey": "sv=1&sig=canary"})),
         ("managed", json!({"clientId": "managed"})),
@@ -138,6 +158,20 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         (
             "certificate",
             json!({"tenantId": tenant, "clientId": client, "clientCertificate": both, "authorityHost": url}),
+        ),
+        (
+            "locked",
+            json!({
+                "tenantId": tenant, "clientId": client, "clientCertificate": locked, "clientCertificatePassword": "right",
+                "authorityHost": url,
+            }),
+        ),
+        (
+            "locked-wrong",
+            json!({
+                "tenantId": tenant, "clientId": client, "clientCertificate": locked, "clientCertificatePassword": "canary",
+                "authorityHost": url,
+            }),
         ),
         (
             "unsafe",
@@ -175,17 +209,24 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         amazon.clone(),
         &json!({"provider": "generic", "sts": {"provider": "ldap", "endpoint": format!("{url}/sts")}}),
     );
+    let minio_safe = with(
+        minio.clone(),
+        &json!({"sts": {"endpoint": format!("https://{}/sts", safe.address()), "secretRef": {"name": "ldap"}}}),
+    );
     let named = |name: &str| json!({"secretRef": {"name": name}});
+    let trusting = |name: &str| json!({"sts": {"certSecretRef": {"name": name}}});
     let acting = |name: &str| json!({"serviceAccountName": name});
     for (what, more) in [
         (&amazon, json!({})),
         (&amazon, acting("reader")),
         (&minio, json!({"sts": named("ldap")})),
+        (&minio_safe, trusting("directory")),
         (&google, named("key")),
         (&azure, named("sas")),
         (&azure, named("managed")),
         (&azure, named("secret")),
         (&azure, named("certificate")),
+        (&azure, named("locked")),
         (&azure, acting("reader")),
     ] {
         ready(&space, BUCKET, &with(what.clone(), &more)).await?;
@@ -217,6 +258,14 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             failed,
             "failed to get credentials from",
         ),
+        (&minio_safe, json!({}), failed, "certificate"),
+        // Whom to trust at the store is another matter.
+        (
+            &minio_safe,
+            json!({"certSecretRef": {"name": "directory"}}),
+            failed,
+            "certificate",
+        ),
         (
             &google,
             named("program"),
@@ -240,6 +289,12 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             named("secret-wrong"),
             refused,
             "failed to create token credential from 'secret-wrong' Secret",
+        ),
+        (
+            &azure,
+            named("locked-wrong"),
+            refused,
+            "'clientCertificatePassword' does not decrypt the private key",
         ),
         (
             &azure,
@@ -416,6 +471,35 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
             .await
             .with_context(|| spec.to_string())?;
     }
+    // A chart's registry is opened in the same way, and what is told of it goes no other way either.
+    let charts = format!("oci://{}/charts", peer.address());
+    charted(&space, &json!({"url": charts, "provider": "azure"})).await?;
+    let google = json!({"url": "oci://gcr.io/charts", "provider": "gcp"});
+    let elastic =
+        json!({"url": "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com/charts", "provider": "aws"});
+    let own = json!({"certSecretRef": {"name": "authority"}});
+    for (repository, part) in [
+        (
+            with(google.clone(), &json!({"insecure": true})),
+            "is not sent without TLS (insecure)",
+        ),
+        (
+            with(google, &own),
+            "is not sent over certificates that the object names",
+        ),
+        (
+            with(elastic, &own),
+            "is not sent over certificates that the object names",
+        ),
+        (
+            json!({"url": "oci://gcr.io.evil.org/charts", "provider": "gcp"}),
+            "invalid GCP registry",
+        ),
+    ] {
+        chart(&space, &repository).await?;
+        let told = space.says(SOURCE, CHART, "app", refused, part).await;
+        told.with_context(|| repository.to_string())?;
+    }
     // Nothing of a secret is in the log, however much that tells.
     let logs = [world.suite.source.log(), world.suite.notification.log()];
     let log = logs
@@ -432,6 +516,7 @@ async fn identities_open_buckets_and_registries() -> Result<()> {
         "google-federated",
         "ecr-password",
         "BEGIN PRIVATE",
+        "BEGIN ENCRYPTED",
     ] {
         ensure!(!log.contains(word), "the log tells '{word}'");
     }

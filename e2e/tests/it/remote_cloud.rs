@@ -1,6 +1,6 @@
 //! `spec.kubeConfig.configMapRef` with a cloud provider: where a cluster is, and who is let in there, is the provider's word.
 
-mod peer;
+pub mod peer;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{

@@ -6,9 +6,23 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use e2e::origin::{Asked, objects::KEYS};
+use e2e::{
+    app,
+    origin::{
+        Artifact, Asked,
+        helm::{chart, package},
+        objects::KEYS,
+        oci::FLUX,
+    },
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use pkcs8::{
+    EncryptedPrivateKeyInfo,
+    der::{Encode as _, asn1::OctetString},
+    pkcs5::pbes2::Parameters,
+};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// The key of an application and of a service account: RSA, made for this test.
 pub struct Application {
@@ -26,6 +40,21 @@ impl Application {
             public: pair.public_key_pem(),
             certificate: certificate.pem(),
         })
+    }
+
+    /// The private key, encrypted with a password.
+    pub fn encrypted(&self, password: &str) -> Result<String> {
+        let lines = self.private.lines().filter(|line| !line.starts_with("-----"));
+        let plain = STANDARD.decode(lines.collect::<String>())?;
+        let scheme = Parameters::generate_pbkdf2_sha256_aes256cbc(2048, b"salt in a test", [7; 16])?;
+        let encrypted = EncryptedPrivateKeyInfo {
+            encrypted_data: OctetString::new(scheme.encrypt(password, &plain)?)?,
+            encryption_algorithm: scheme.into(),
+        };
+        let text = STANDARD.encode(encrypted.to_der()?);
+        Ok(format!(
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{text}\n-----END ENCRYPTED PRIVATE KEY-----\n"
+        ))
     }
 
     /// What a statement says, if this application signed it for this audience.
@@ -52,7 +81,7 @@ pub fn form(text: &str) -> std::collections::BTreeMap<String, String> {
         .collect()
 }
 
-fn percent(text: &str) -> String {
+pub fn percent(text: &str) -> String {
     let (mut out, bytes, mut at) = (Vec::new(), text.as_bytes(), 0);
     while at < bytes.len() {
         let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
@@ -102,11 +131,59 @@ const HUBS: &str = "https://eventhubs.azure.net/";
 pub const NAMESPACE: &str = "acme.servicebus.windows.net";
 pub const HUB_TOKENS: [&str; 2] = ["hubs-machine", "hubs-account"];
 
+/// A manifest, and its only layer.
+type Image = (String, Vec<u8>);
+
+/// What registries have, wherever one looks: a chart below `charts`, and files elsewhere.
+pub struct Images {
+    chart: Image,
+    files: Image,
+}
+
+impl Images {
+    pub async fn new() -> Result<Self> {
+        let image = |config: &str, kind: &str, layer: Vec<u8>| {
+            let part = |kind: &str, content: &[u8]| {
+                let digest = format!("sha256:{}", hex::encode(Sha256::digest(content)));
+                json!({"mediaType": kind, "digest": digest, "size": content.len()})
+            };
+            let manifest = json!({
+                "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": part(config, b"{}"), "layers": [part(kind, &layer)],
+            });
+            (manifest.to_string(), layer)
+        };
+        let files = Artifact::of_files(&[("a.yaml", &app::config_map("a", "1"))])?;
+        let (kind, files) = files.layers.into_iter().next().unwrap_or_default();
+        let chart = package(&chart("web", "1.0.0")).await?;
+        let helm = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+        Ok(Self {
+            chart: image("application/vnd.cncf.helm.config.v1+json", helm, chart),
+            files: image(FLUX.0, &kind, files),
+        })
+    }
+
+    /// What a registry gives to whoever it lets in.
+    pub fn answer(&self, asked: &Asked) -> Response<Body> {
+        let path = asked.path.as_str();
+        let (manifest, layer) = match path.starts_with("/v2/charts/") {
+            true => &self.chart,
+            false => &self.files,
+        };
+        if path.contains("/manifests/") {
+            answer(200, manifest.clone())
+        } else if path.contains("/blobs/") {
+            answer(200, layer.clone())
+        } else {
+            answer(200, "{}")
+        }
+    }
+}
+
 /// The parts of all providers.
 pub struct Clouds {
     pub public: String,
-    pub manifest: String,
-    pub layer: Vec<u8>,
+    pub images: Images,
 }
 
 impl Clouds {
@@ -403,10 +480,6 @@ impl Clouds {
                 .insert("www-authenticate", "Basic realm=\"x\"".parse().ok()?);
             return Some(response);
         }
-        Some(match asked.path.as_str() {
-            path if path.contains("/manifests/") => answer(200, self.manifest.clone()),
-            path if path.contains("/blobs/") => answer(200, self.layer.clone()),
-            _ => answer(200, "{}"),
-        })
+        Some(self.images.answer(asked))
     }
 }

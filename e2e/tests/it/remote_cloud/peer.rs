@@ -174,7 +174,7 @@ impl Providers {
 
     /// `DescribeCluster`, for a request that is signed as it must be.
     fn eks(&self, asked: &Asked) -> Option<Value> {
-        signed(asked)?;
+        signed(asked, "eks")?;
         let (address, authority) = self.server.get()?;
         (asked.path == "/eks/clusters/prod").then(|| {
             json!({"cluster": {
@@ -307,8 +307,8 @@ fn amazon(encoded: &str) -> Option<String> {
     (ours && session == (who != "own").then_some("session/+=")).then(|| format!("eks-{who}"))
 }
 
-/// Who has signed a request for EKS.
-fn signed(asked: &Asked) -> Option<String> {
+/// Who has signed a request for a service.
+pub fn signed(asked: &Asked, service: &str) -> Option<String> {
     let login = asked.header("authorization").strip_prefix("AWS4-HMAC-SHA256 ")?;
     let parts: BTreeMap<&str, &str> = login
         .split(", ")
@@ -320,7 +320,8 @@ fn signed(asked: &Asked) -> Option<String> {
         .map(|name| format!("{name}:{}\n", asked.header(name)))
         .collect();
     let canonical = format!(
-        "GET\n{}\n{}\n{headers}\n{names}\n{}",
+        "{}\n{}\n{}\n{headers}\n{names}\n{}",
+        asked.method,
         asked.path,
         asked.query,
         asked.header("x-amz-content-sha256")
@@ -329,14 +330,20 @@ fn signed(asked: &Asked) -> Option<String> {
     verified(
         parts.get("Credential")?,
         date,
-        "eks",
+        service,
         &canonical,
         parts.get("Signature")?,
     )
 }
 
 /// Whose signature it is (AWS "Signing AWS API requests").
-fn verified(credential: &str, date: &str, service: &str, canonical: &str, signature: &str) -> Option<String> {
+pub fn verified(
+    credential: &str,
+    date: &str,
+    service: &str,
+    canonical: &str,
+    signature: &str,
+) -> Option<String> {
     let (id, scope) = credential.split_once('/')?;
     let who = id.strip_prefix("AKID")?;
     let day = date.get(..8)?;
