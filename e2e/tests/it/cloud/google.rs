@@ -277,6 +277,11 @@ async fn logins_reach_googles_store_and_nobody_else() -> Result<()> {
         found.iter().all(|(_, content)| content == "written: 3\n"),
         "it is as it was at last: {found:?}"
     );
+    let events = space.dump().await?;
+    ensure!(
+        !events.contains("keeps changing"),
+        "it is read in one pass: {events}"
+    );
     for (bucket, more, reason, part) in [
         ("restless", keyed.clone(), FAILED, "keeps changing"),
         // The token service does not know the key, and so the store is not asked.
