@@ -14,6 +14,8 @@ use super::room::Rooms;
 
 /// A subject is cut to so many characters in messages.
 const MAX_SUBJECT: usize = 50;
+/// Commits and tags that are larger are refused, in bytes: what they say is kept as long as the checkout.
+const MAX_SIZE: u64 = 1 << 20;
 
 /// A fetched commit. It keeps its files readable for as long as it lives, whatever happens to the mirror.
 pub struct Checkout {
@@ -22,6 +24,7 @@ pub struct Checkout {
     /// Where submodules lie, and their commits.
     pub(super) submodules: Vec<(String, Checkout)>,
     commit: ObjectId,
+    /// One character more than is told, if there is one.
     subject: String,
     author_seconds: i64,
     committer_seconds: i64,
@@ -65,6 +68,7 @@ impl Checkout {
             .parse()
             .map_err(|error| unreadable(&resolved.commit, error))?;
         let reader = origin.reader()?;
+        is_small(&reader, id)?;
         let read = reader.read(|repository| {
             let commit = repository.find_commit(id)?;
             let signature = CommitRefIter::signature(&commit.data, gix::hash::Kind::Sha1)?;
@@ -73,7 +77,8 @@ impl Checkout {
                 payload: payload.to_bstring().into(),
             });
             let message = commit.message_raw_sloppy().to_string();
-            let subject = message.lines().next().unwrap_or_default().to_owned();
+            let subject = message.lines().next().unwrap_or_default();
+            let subject: String = subject.chars().take(MAX_SUBJECT + 1).collect();
             let seconds = |who: gix::Result<gix::actor::SignatureRef<'_>>| who.map_or(0, |who| who.seconds());
             let (author, committer) = (seconds(commit.author()), seconds(commit.committer()));
             Ok((subject, author, committer, signature))
@@ -95,6 +100,15 @@ impl Checkout {
             signature,
             tag,
         })
+    }
+
+    /// The same as part of another, of which nobody asks who signed it: there may be a thousand of these.
+    pub(super) fn without_signatures(self) -> Checkout {
+        Checkout {
+            signature: None,
+            tag: None,
+            ..self
+        }
     }
 
     /// Which commit it is, and its revision.
@@ -179,6 +193,7 @@ impl Checkout {
 impl Tag {
     fn read(reader: &Reader, reference: &str, id: &str) -> Result<Tag, GitError> {
         let parsed: ObjectId = id.parse().map_err(|error| unreadable(id, error))?;
+        is_small(reader, parsed)?;
         let signature = reader.read(|repository| {
             let found = repository.find_object(parsed)?;
             let signature = gix::objs::TagRefIter::signature(&found.data);
@@ -197,6 +212,19 @@ impl Tag {
             id: id.to_owned(),
             signature,
         })
+    }
+}
+
+fn is_small(reader: &Reader, id: ObjectId) -> Result<(), GitError> {
+    let size = reader.read(|repository| Ok(repository.find_header(id)?.size()));
+    let size = size.map_err(|source| unreadable(&id.to_string(), source))?;
+    match size <= MAX_SIZE {
+        true => Ok(()),
+        false => Err(GitError::Checkout(CheckoutError::TooLarge {
+            id: id.to_string(),
+            size,
+            most: MAX_SIZE,
+        })),
     }
 }
 

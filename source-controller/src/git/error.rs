@@ -102,6 +102,16 @@ pub enum CheckoutError {
         #[source]
         source: gix::Error,
     },
+    /// A commit or tag that nobody has written.
+    #[error("the commit or tag '{id}' has {size} bytes, where {most} are allowed")]
+    TooLarge {
+        /// The object.
+        id: String,
+        /// What it has.
+        size: u64,
+        /// What is allowed.
+        most: u64,
+    },
     /// A submodule could not be fetched.
     #[error("unable to clone submodule '{path}'")]
     Submodule {

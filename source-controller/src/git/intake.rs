@@ -93,8 +93,12 @@ impl Intake {
         let until = self.deadline.at();
         let timeout = || RemoteError::Timeout(self.deadline.span());
         if let Some(need) = self.scale.begun() {
+            // Of one that is over: nobody waits for himself.
+            self.arriving = None;
             let taken = self.rooms.arriving.take(need, until);
             self.arriving = Some(taken.ok_or_else(timeout)?);
+            // While we waited, it could not say anything.
+            self.pace = Pace::of_work();
         } else if self
             .arriving
             .as_ref()
@@ -103,8 +107,10 @@ impl Intake {
             return Err(RemoteError::Awaited(PATIENCE));
         }
         if let Some(need) = self.scale.complete() {
+            self.making = None;
             let taken = self.rooms.making.take(need, until);
             self.making = Some(taken.ok_or_else(timeout)?);
+            self.pace = Pace::of_work();
         }
         Ok(())
     }
@@ -135,7 +141,7 @@ mod tests {
 
     const LINE: &[u8] = b"003d1111111111111111111111111111111111111111 refs/heads/main\n";
 
-    /// How many bytes are taken of this again and again, after the beginning.
+    /// The limit that is reached if this is said again and again, after the beginning.
     fn taken(speech: Speech, begin: &[u8], again: &[u8]) -> u64 {
         let most = Most {
             talk: 10_000,
@@ -172,6 +178,18 @@ mod tests {
         // Nor after one that is over.
         let over = b"0011\x01PACK\0\0\0\x02\0\0\0\0";
         assert_eq!(taken(Speech::Answer, over, &block), 10_000);
+    }
+
+    #[test]
+    fn a_line_counts_more_than_its_bytes() {
+        let most = Most {
+            talk: 10_000,
+            ..Most::within(None)
+        };
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let mut intake = Intake::new(Speech::Answer, 100_000, Rooms::new(most), deadline);
+        let lines = (0..).take_while(|_| intake.take(b"0007NAK").is_ok()).count();
+        assert_eq!(lines, 10_000 / (7 + 256));
     }
 
     fn soon() -> Instant {

@@ -216,7 +216,7 @@ impl Listing {
                     kind: Kind::Directory,
                 });
             }
-            let tree = reader.read(|repository| Ok(std::mem::take(&mut repository.find_tree(id)?.data)));
+            let tree = reader.bytes(|repository| Ok(std::mem::take(&mut repository.find_tree(id)?.data)));
             let tree = tree.map_err(object(id))?;
             let mut files = Vec::new();
             let mut directories = Vec::new();
@@ -337,7 +337,7 @@ impl Listing {
             }
             Kind::Blob { store, id, .. } => {
                 let reader = readers.of(*store, &self.stores[*store])?;
-                let blob = reader.read(|repository| Ok(repository.find_blob(*id)?.take_data()));
+                let blob = reader.bytes(|repository| Ok(repository.find_blob(*id)?.take_data()));
                 blob.map_err(|source| self.unreadable(*store, *id, source))
             }
         }

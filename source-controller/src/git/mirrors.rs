@@ -223,17 +223,15 @@ impl Mirrors {
                     .ok_or(GitError::Mirror(MirrorError::Busy))?,
             ),
         };
-        let brought = bring::bring(call, &repository, wanted);
-        drop(inside);
+        let origin = Origin {
+            mirror: Arc::clone(mirror),
+            generation,
+            rooms: Arc::clone(&self.rooms),
+        };
+        let brought = bring::bring(call, &repository, &origin.reader()?, wanted);
+        drop((inside, repository));
         let mut checkout = match brought {
-            Ok(resolved) => {
-                let origin = Origin {
-                    mirror: Arc::clone(mirror),
-                    generation,
-                    rooms: Arc::clone(&self.rooms),
-                };
-                Checkout::open(origin, resolved)?
-            }
+            Ok(resolved) => Checkout::open(origin, resolved)?,
             Err(GitError::Checkout(CheckoutError::NoCommit(commit))) => {
                 self.search(request, call, &commit)?
             }
@@ -270,18 +268,19 @@ impl Mirrors {
         if !repository.has_object(id) {
             fetch(call, &repository, Want::Histories(&branches)).map_err(failed)?;
         }
-        repository.find_commit(id).map_err(|_| no_commit())?;
+        drop(repository);
+        let origin = Origin {
+            mirror: Arc::clone(&mirror),
+            generation,
+            rooms: Arc::clone(&self.rooms),
+        };
+        let found = origin.reader()?;
+        let found = found.read(|repository| Ok(repository.find_commit(id)?.id));
+        found.map_err(|_| no_commit())?;
         let resolved = Wanted::Commit(commit.to_owned())
             .resolved()
             .ok_or_else(no_commit)?;
-        Checkout::open(
-            Origin {
-                mirror: Arc::clone(&mirror),
-                generation,
-                rooms: Arc::clone(&self.rooms),
-            },
-            resolved,
-        )
+        Checkout::open(origin, resolved)
     }
 
     /// The mirror of a URL for a credential and a way there: another proxy may lead to another host of that name. Whole

@@ -103,9 +103,9 @@ pub(super) struct Scale {
     band: Option<u8>,
     /// The pack, once it has begun.
     entries: Option<Entries>,
-    /// How many objects a pack has that has begun.
+    /// How many objects a pack has that has begun; of several the largest.
     begun: Option<u32>,
-    /// What a pack needs whose last packet has come.
+    /// What a pack needs whose last packet has come; of several the largest.
     due: Option<u64>,
     /// How many packets were no part of a pack.
     lines: u64,
@@ -165,7 +165,8 @@ impl Scale {
             }
             if self.left == 0 {
                 // Whoever reads a packet sees nothing of it before its end.
-                self.due = self.entries.as_mut().and_then(Entries::complete).or(self.due);
+                let need = self.entries.as_mut().and_then(Entries::complete);
+                self.due = need.max(self.due);
             }
         }
         Ok(())
@@ -216,7 +217,8 @@ impl Scale {
         let most = self.most;
         let entries = self.entries.get_or_insert_with(|| Entries::new(most));
         entries.weigh(bytes)?;
-        self.begun = entries.begun().or(self.begun);
+        // Of several the largest counts: whoever reads them has one after the other.
+        self.begun = entries.begun().max(self.begun);
         Ok(())
     }
 }

@@ -39,11 +39,23 @@ impl Reader {
         })
     }
 
-    /// Reads what is asked for; once more, with room, if that fails: it may be that it took too much.
+    /// As [`Reader::read`], bytes that keep none of the room in which they were put together.
+    pub(super) fn bytes(&self, read: impl Fn(&Repository) -> gix::Result<Vec<u8>>) -> gix::Result<Vec<u8>> {
+        self.read(|repository| {
+            let mut bytes = read(repository)?;
+            bytes.shrink_to_fit();
+            Ok(bytes)
+        })
+    }
+
+    /// Reads what is asked for; once more, with room, if it takes too much.
+    ///
+    /// # Errors
+    /// What cannot be read, whatever there is room for; or for which there is none in ten minutes.
     pub(super) fn read<T>(&self, read: impl Fn(&Repository) -> gix::Result<T>) -> gix::Result<T> {
         let error = match read(&self.repository) {
-            Err(error) => error,
-            good => return good,
+            Err(error) if error.is_resource_exhausted() => error,
+            read => return read,
         };
         let most = self.rooms.most.memory;
         let Some(_room) = self.rooms.making.take(most, Instant::now() + PATIENCE) else {

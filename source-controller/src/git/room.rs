@@ -10,7 +10,9 @@ use crate::lock::lock;
 /// Of what all may take together, whoever needs no more than this part waits for no large one.
 const SMALL: u64 = 16;
 /// So large a part of it small ones may take besides.
-const BESIDES: u64 = 4;
+const BESIDES: u64 = 8;
+/// Who has waited for so long is passed by no small one any more.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The rooms that there are, and what one pack may need.
 pub(super) struct Rooms {
@@ -43,7 +45,7 @@ pub(super) struct Room {
 struct State {
     taken: u64,
     /// Who waits, in turn: nobody overtakes one that needs more.
-    line: VecDeque<u64>,
+    line: VecDeque<(u64, Instant)>,
     next: u64,
 }
 
@@ -74,11 +76,15 @@ impl Room {
         let ticket = state.next;
         state.next += 1;
         if !is_small {
-            state.line.push_back(ticket);
+            state.line.push_back((ticket, Instant::now()));
         }
         let goes = |state: &State| {
             let fits = state.taken == 0 || state.taken.saturating_add(bytes) <= most;
-            fits && (is_small || state.line.front() == Some(&ticket))
+            let is_next = match state.line.front() {
+                Some((first, since)) => *first == ticket || (is_small && since.elapsed() < PATIENCE),
+                None => true,
+            };
+            fits && is_next
         };
         while !goes(&state) {
             let Some(patience) = until.checked_duration_since(Instant::now()) else {
@@ -102,15 +108,16 @@ impl Room {
 
     /// Waits no longer; whoever is next may go.
     fn leave(&self, state: &mut State, ticket: u64) {
-        state.line.retain(|waits| *waits != ticket);
+        state.line.retain(|(waits, _)| *waits != ticket);
         self.changed.notify_all();
     }
 }
 
 impl Taken {
-    /// Whether others have waited while this was held for so long.
+    /// Whether this is much, and others have waited while it was held for so long.
     pub(super) fn is_too_long(&self, patience: Duration) -> bool {
-        self.since.elapsed() >= patience && !lock(&self.room.state).line.is_empty()
+        let is_large = self.bytes > self.room.size / SMALL;
+        is_large && self.since.elapsed() >= patience && !lock(&self.room.state).line.is_empty()
     }
 }
 
@@ -140,7 +147,7 @@ mod tests {
         let other = room.take(800, soon()).unwrap();
         assert!(!half.is_too_long(Duration::ZERO), "nobody waits");
         assert!(room.take(800, soon()).is_none());
-        let small = [0; 4].map(|_| room.take(100, soon()).unwrap());
+        let small = [0; 2].map(|_| room.take(100, soon()).unwrap());
         assert!(room.take(100, soon()).is_none(), "they are not without number");
         drop((half, other));
         assert!(room.take(1600, soon()).is_none(), "there are small ones still");

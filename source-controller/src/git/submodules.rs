@@ -98,7 +98,7 @@ impl Mirrors {
                     source: Box::new(source),
                 })
             })?;
-            found.push((path, fetched));
+            found.push((path, fetched.without_signatures()));
         }
         Ok(found)
     }

@@ -6,6 +6,7 @@ use super::super::{
     RemoteError,
     error::{CheckoutError, GitError, MirrorError},
     mirror::{Want, fetch, holds},
+    reader::Reader,
     remote::{Advertised, Call},
     resolve::{Resolved, Wanted, cannot_clone, in_context},
 };
@@ -25,6 +26,7 @@ pub(super) fn is_here(repository: &gix::Repository, wanted: &Wanted) -> bool {
 pub(super) fn bring(
     call: Call<'_>,
     repository: &gix::Repository,
+    reader: &Reader,
     wanted: Wanted,
 ) -> Result<Resolved, GitError> {
     let fetch = |want: Want<'_>| {
@@ -40,13 +42,13 @@ pub(super) fn bring(
                     if tip.id != id {
                         *tip = Advertised {
                             id,
-                            peeled: peel(repository, id)?,
+                            peeled: peel(reader, id)?,
                             name: std::mem::take(&mut tip.name),
                         };
                     }
                 }
             }
-            let chosen = latest(repository, candidates)?;
+            let chosen = latest(reader, candidates)?;
             Ok(Resolved::of(&chosen, full))
         }
         Wanted::Commit(commit) => {
@@ -55,7 +57,8 @@ pub(super) fn bring(
             if !holds(repository, &commit, id) {
                 fetch(Want::Commit(id)).map_err(|error| not_theirs(error, &no_commit))?;
             }
-            repository.find_commit(id).map_err(|_| no_commit())?;
+            let commit_of = reader.read(|repository| Ok(repository.find_commit(id)?.id));
+            commit_of.map_err(|_| no_commit())?;
             Wanted::Commit(commit.clone()).resolved().ok_or_else(no_commit)
         }
         Wanted::OnBranch { commit, branch } => {
@@ -98,7 +101,7 @@ fn not_theirs(error: GitError, no_commit: &dyn Fn() -> GitError) -> GitError {
 }
 
 /// The candidate whose commit is the newest by committer time, of equals the last.
-fn latest(repository: &gix::Repository, candidates: Vec<Advertised>) -> Result<Advertised, GitError> {
+fn latest(reader: &Reader, candidates: Vec<Advertised>) -> Result<Advertised, GitError> {
     let mut best: Option<(i64, Advertised)> = None;
     for candidate in candidates {
         let id = candidate.peeled;
@@ -108,8 +111,8 @@ fn latest(repository: &gix::Repository, candidates: Vec<Advertised>) -> Result<A
                 source,
             })
         };
-        let commit = repository.find_commit(id).map_err(object)?;
-        let seconds = commit.time().map_err(object)?.seconds;
+        let seconds = reader.read(|repository| Ok(repository.find_commit(id)?.time()?.seconds));
+        let seconds = seconds.map_err(object)?;
         if best.as_ref().is_none_or(|(other, _)| seconds >= *other) {
             best = Some((seconds, candidate));
         }
@@ -118,13 +121,13 @@ fn latest(repository: &gix::Repository, candidates: Vec<Advertised>) -> Result<A
         .ok_or_else(|| GitError::Checkout(CheckoutError::NoMatch(String::new())))
 }
 
-fn peel(repository: &gix::Repository, id: ObjectId) -> Result<ObjectId, GitError> {
+fn peel(reader: &Reader, id: ObjectId) -> Result<ObjectId, GitError> {
     let object = |source| {
         GitError::Checkout(CheckoutError::Object {
             id: id.to_string(),
             source,
         })
     };
-    let found = repository.find_object(id).map_err(object)?;
-    Ok(found.peel_tags_to_end().map_err(object)?.id)
+    let peeled = reader.read(|repository| Ok(repository.find_object(id)?.peel_tags_to_end()?.id));
+    peeled.map_err(object)
 }

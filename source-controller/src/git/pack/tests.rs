@@ -347,6 +347,22 @@ fn how_much_memory_a_pack_needs_is_known_at_its_end() {
     assert_eq!(scale.complete(), Some(505));
 }
 
+/// Whoever reads has both of one piece, one after the other.
+#[test]
+fn of_two_packs_the_larger_counts() {
+    let pack = |size| {
+        let mut pack = Pack::new();
+        pack.blob(size);
+        pack.finish()
+    };
+    let (large, small) = (packet(&[1], &pack(900)), packet(&[1], &pack(1)));
+    for both in [[&large[..], b"0000", &small], [&small[..], b"0000", &large]] {
+        let mut scale = Scale::new(MOST, false);
+        scale.weigh(&both.concat()).unwrap();
+        assert_eq!((scale.begun(), scale.complete()), (Some(1), Some(901)));
+    }
+}
+
 #[test]
 fn what_takes_long_to_put_together_is_refused() {
     let pack = |number| {
